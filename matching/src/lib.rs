@@ -1,0 +1,27 @@
+//! The matching core: two sides of records and a rule set in, matches and exceptions out.
+//!
+//! Pure by architecture invariant: no clock, no file, no database, no async runtime. The output is a
+//! function of the input alone: not of the number of threads, not of the order of the records
+//! (only of their row numbers), so a result can be recomputed and compared byte for byte.
+//!
+//! Words: a *record* is one line of a *side* (left, right); a *rule set* is an ordered list of *passes*,
+//! each looking only at what earlier passes left; a *blocking key* bounds which pairs are *candidates*;
+//! a *match* joins one or more records of each side; every other record ends in one *exception*.
+//!
+//! Start reading at [`reconcile`].
+
+mod money;
+mod outcome;
+mod records;
+mod rules;
+mod watch;
+
+pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
+pub use outcome::{
+    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Tier,
+};
+pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
+pub use rules::{
+    AmountRule, Cardinality, DateDirection, DateRule, Key, Normalise, Pass, RuleError, RuleSet, TextRule,
+};
+pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -1,0 +1,162 @@
+//! The rule set: ordered passes, written by people as TOML or JSON.
+
+use crate::{Confidence, Tier};
+use serde::{Deserialize, Serialize};
+
+/// Ordered passes over what earlier passes left, with the bounds that keep the work finite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSet {
+    /// Version of this format; only 1 is known.
+    pub version: u32,
+    #[serde(default)]
+    pub name: String,
+    /// Matches below this confidence (0 to 1) are not made; their records go on to the next pass.
+    #[serde(default = "default_threshold")]
+    pub threshold: f64,
+    /// Two candidates closer than this in confidence (0 to 1) are equally good: ambiguous.
+    #[serde(default = "default_margin")]
+    pub ambiguity_margin: f64,
+    /// Candidates listed per exception, 1 to 100.
+    #[serde(default = "default_candidates_max")]
+    pub candidates_max: u32,
+    #[serde(rename = "pass")]
+    pub passes: Vec<Pass>,
+}
+
+fn default_threshold() -> f64 {
+    0.5
+}
+fn default_margin() -> f64 {
+    0.02
+}
+fn default_candidates_max() -> u32 {
+    5
+}
+
+/// One look at the records that earlier passes left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pass {
+    pub name: String,
+    #[serde(default)]
+    pub cardinality: Cardinality,
+    /// Whether its matches stand by themselves or wait for a person.
+    #[serde(default)]
+    pub tier: Tier,
+    /// Equality keys; all must be equal and non-empty. With none, amount and date block the pairs.
+    #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
+    #[serde(default)]
+    pub amount: AmountRule,
+    #[serde(default)]
+    pub date: DateRule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextRule>,
+}
+
+/// How many records of each side one match joins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cardinality {
+    #[default]
+    #[serde(rename = "1:1")]
+    OneToOne,
+    /// One left record against the sum of all right records with its key.
+    #[serde(rename = "1:n")]
+    OneToMany,
+    /// The sum of all left records with a key against one right record.
+    #[serde(rename = "n:1")]
+    ManyToOne,
+}
+
+/// A field of each side that must be equal after normalisation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Name of a text field of the left side, or `id`.
+    pub left: String,
+    pub right: String,
+    #[serde(default)]
+    pub normalise: Normalise,
+}
+
+/// What is forgotten before keys are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalise {
+    /// White space at the ends only.
+    Exact,
+    /// Letter case and everything that is not a letter or digit.
+    #[default]
+    Alphanumeric,
+    /// All but digits, without leading zeros: `INV-0047/11` and `Rechnung 4711` are equal.
+    Digits,
+}
+
+/// How far the amounts (or group sums) may be apart. Currencies are always equal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmountRule {
+    /// In major units of the record's currency, a decimal in text so that it is exact: "0.05".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absolute: Option<String>,
+    /// Per cent of the larger amount, 0 to 100, at most four decimals, in text: "0.5". With `absolute`, the
+    /// larger of both allowances counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<String>,
+    /// Right amounts are negated first: a payment of -10 matches an invoice of 10.
+    #[serde(default)]
+    pub flip_sign: bool,
+}
+
+/// How far the dates may be apart; right minus left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DateRule {
+    /// Calendar days, 0 to 3660. `None` in a keyed pass: any distance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_days: Option<u32>,
+    #[serde(default)]
+    pub direction: DateDirection,
+}
+
+impl Default for DateRule {
+    fn default() -> Self {
+        DateRule { window_days: None, direction: DateDirection::Either }
+    }
+}
+
+/// Which side may be later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateDirection {
+    #[default]
+    Either,
+    RightLater,
+    LeftLater,
+}
+
+/// Similarity of free texts, 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextRule {
+    /// Text fields of the left side, joined with a space.
+    pub left: Vec<String>,
+    pub right: Vec<String>,
+    /// Pairs below are not candidates.
+    pub min: f64,
+}
+
+/// One mistake in a rule set, with its place: `pass[2].amount.percent`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleError {
+    pub at: String,
+    pub says: String,
+}
+
+impl RuleSet {
+    /// The threshold as [`Confidence`].
+    pub fn threshold(&self) -> Confidence {
+        Confidence::from_f64(self.threshold)
+    }
+}

@@ -1,0 +1,42 @@
+//! How a caller looks into a running reconciliation: progress out, cancellation in.
+
+/// Where a reconciliation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Normalising keys and texts.
+    Prepare,
+    /// One pass of the rule set, by its index and name.
+    Pass { index: usize, name: String },
+    /// Naming the reason of each record that no pass matched.
+    Explain,
+}
+
+/// A snapshot for people and progress bars; never needed for correctness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub phase: Phase,
+    /// Records (both sides together) that have their verdict so far.
+    pub rows_done: u64,
+    pub rows_total: u64,
+    /// Share of the whole work done, 0 to 1, never decreasing.
+    pub fraction: f64,
+}
+
+/// The caller's two callbacks. Both are called from rayon threads: keep them cheap, never block.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Watch<'static> {
+    /// Nobody watches: runs to the end, reports nothing.
+    pub fn none() -> Self {
+        Watch { cancelled: &|| false, progress: &|_| {} }
+    }
+}
+
+/// [`Watch::cancelled`] said so; nothing was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reconciliation was cancelled")]
+pub struct Cancelled;
