@@ -1,1 +1,15 @@
-//! Placeholder until the first commit.
+//! What two processes must agree on: ids, the clock, jobs and their states, the store, the queue, the object
+//! store, configuration and telemetry.
+//!
+//! Architecture invariants: only [`store`] knows SQL, only [`queue`] knows AMQP, and nothing here knows HTTP.
+
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod job;
+pub mod objects;
+pub mod queue;
+pub mod store;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

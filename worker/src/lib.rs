@@ -1,1 +1,57 @@
-//! Placeholder until the first commit.
+//! Workers: they take doorbells from the queue, lease jobs from Postgres, run their bodies and record the
+//! outcome together with what the body wrote.
+//!
+//! [`engine`] is the same for every kind of job; [`kinds`] is the flat list of all a worker can do, one module
+//! per kind. Start with [`run`].
+
+pub mod body;
+pub mod context;
+pub mod engine;
+pub mod kinds;
+
+use engine::{Engine, EngineError};
+use shared::config::Config;
+use shared::job::{JobKind, RetryPolicy};
+use shared::objects::Objects;
+use shared::queue::Queue;
+use shared::store::Store;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Serves the configured queues until `stop`, then drains: running jobs may finish within `worker.drain_s`,
+/// what is left is handed back uncounted. Returns early only when an executor died, which the caller should
+/// treat as fatal.
+pub async fn run(
+    config: &Config,
+    store: Store,
+    queue: Queue,
+    objects: Objects,
+    stop: CancellationToken,
+) -> Result<(), EngineError> {
+    let engine = Engine {
+        name: worker_name(),
+        store,
+        queue,
+        bodies: kinds::all(config, objects),
+        concurrency: config.worker.concurrency,
+        lease_duration: Duration::from_secs(config.worker.lease_s),
+        drain: Duration::from_secs(config.worker.drain_s),
+        retry: RetryPolicy { base: Duration::from_millis(config.worker.retry_base_ms), ..Default::default() },
+    };
+    let kinds: Vec<JobKind> = if config.worker.queues.is_empty() {
+        JobKind::ALL.to_vec()
+    } else {
+        config.worker.queues.iter().filter_map(|name| JobKind::parse(name)).collect()
+    };
+    engine.run(&kinds, stop).await
+}
+
+/// Unique for each process that ever runs: a name that is used again would let a dead worker's leases look
+/// alive. Readable parts first, for the person who looks for the machine.
+fn worker_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "worker" } else { host };
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}-{}-{}", &host[..host.len().min(40)], std::process::id(), &unique[..8])
+}

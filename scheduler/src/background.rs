@@ -1,0 +1,88 @@
+//! The frame of every background loop: period, wake-up, stop, metric, and a panic that does not end it.
+
+use futures_util::FutureExt;
+use shared::store::StoreError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Longest pause after failures.
+const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+pub(crate) struct Background {
+    pub name: &'static str,
+    pub period: Duration,
+    /// Starts the next round early.
+    pub wake: Arc<Notify>,
+    pub stop: CancellationToken,
+}
+
+/// What a round found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// All that is due is done.
+    Idle,
+    /// There may be more: go on at once.
+    More,
+}
+
+/// Why a round failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RoundError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the queue did not take the doorbells")]
+    Queue(#[from] shared::queue::QueueError),
+}
+
+impl Background {
+    pub(crate) async fn run<F, Fut>(self, mut round: F)
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<Round, RoundError>>,
+    {
+        let mut pause = self.period;
+        // A broken dependency is reported once, not with every round.
+        let mut failing = false;
+        loop {
+            let ended = AssertUnwindSafe(round()).catch_unwind().await;
+            let outcome = match &ended {
+                Ok(Ok(_)) => "ok",
+                Ok(Err(_)) => "failed",
+                Err(_) => "panicked",
+            };
+            metrics::counter!("counterfoil_loop_runs_total", "loop" => self.name, "outcome" => outcome)
+                .increment(1);
+            match ended {
+                Ok(Ok(found)) => {
+                    if std::mem::take(&mut failing) {
+                        tracing::info!(r#loop = self.name, "background loop works again");
+                    }
+                    let now = std::time::SystemTime::now()
+                        .duration_since(std::time::UNIX_EPOCH)
+                        .unwrap_or_default();
+                    metrics::gauge!("counterfoil_loop_last_success_timestamp_seconds", "loop" => self.name)
+                        .set(now.as_secs_f64());
+                    pause = if found == Round::More { Duration::ZERO } else { self.period };
+                }
+                Ok(Err(error)) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        let cause =
+                            std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                        tracing::warn!(r#loop = self.name, %error, cause, "background loop failed, goes on trying");
+                    }
+                    pause = (pause.max(self.period) * 2).min(FAILURE_PAUSE_MAX.max(self.period));
+                }
+                Err(_) => pause = self.period.max(Duration::from_secs(1)),
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = self.wake.notified(), if !failing => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+}

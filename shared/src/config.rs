@@ -1,0 +1,304 @@
+//! Configuration: one struct, every key with its unit, default and bounds.
+//!
+//! Sources, later ones win: the defaults here, a TOML file, environment variables named
+//! `COUNTERFOIL_<SECTION>__<KEY>` (`COUNTERFOIL_DATABASE__URL`). Unknown keys are refused, and all mistakes are
+//! reported at once.
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub database: Database,
+    pub broker: Broker,
+    pub objects: ObjectStore,
+    pub http: Http,
+    pub auth: Auth,
+    pub worker: Worker,
+    pub scheduler: Scheduler,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://user:password@host/database`. Without it `counterfoil up` starts a PostgreSQL of its own;
+    /// the separate roles need it.
+    #[serde(serialize_with = "hidden")]
+    pub url: Option<SecretString>,
+    /// Connections of one process, 2 to 1000.
+    pub connections_max: u32,
+    /// Longest wait for a free connection, 1 to 300 s.
+    pub acquire_timeout_s: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Broker {
+    /// `amqp://user:password@host:5672/vhost`. Without it `counterfoil up` uses the in-process queue; the
+    /// separate roles need it.
+    #[serde(serialize_with = "hidden")]
+    pub url: Option<SecretString>,
+    /// Queues are named `<prefix>.<job kind>`.
+    pub prefix: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObjectStore {
+    /// Folder for uploaded files; shared by the API and all workers. Default: `objects` in the data directory.
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Largest uploaded file, bytes; at least 1.
+    pub upload_bytes_max: u64,
+    /// Time for a request other than uploads, downloads and event streams, 1 to 600 s.
+    pub request_timeout_s: u64,
+    /// Event streams open at once in one process, 1 to 100000.
+    pub event_streams_max: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// File with the Ed25519 key (PKCS#8, DER or PEM) that signs access tokens; the same for all API processes.
+    /// `counterfoil up` makes one in its data directory; `counterfoil api` needs it.
+    pub signing_key_file: Option<PathBuf>,
+    /// 1 to 1440.
+    pub access_token_minutes: i64,
+    /// Whether anybody may register. The first administrator is made by `counterfoil up` or `counterfoil users`.
+    pub registration: Registration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    Open,
+    Closed,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Queues to serve; empty: every kind this version knows.
+    pub queues: Vec<String>,
+    /// Jobs at once per queue, 1 to 1000. Reconciliations use all cores by themselves: few slots are enough.
+    pub concurrency: usize,
+    /// A job whose worker is silent for this long is given to another, 2 to 3600 s.
+    pub lease_s: u64,
+    /// How long running jobs may go on after SIGTERM before they are handed back, 0 to 3600 s.
+    pub drain_s: u64,
+    /// Longest attempt of a reconciliation, 1 to 86400 s.
+    pub reconciliation_time_limit_s: u64,
+    /// Wait before the second attempt of a failed job, milliseconds, doubling from then on; at least 1.
+    pub retry_base_ms: u64,
+    /// Where a separate worker process answers `/api/health` and `/api/metrics`; unset: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scheduler {
+    /// Most doorbells kept waiting in the broker per queue, 1 to 100000. The rest of the backlog stays in
+    /// Postgres, where priority still decides.
+    pub relay_window: u64,
+    /// Period of the relay when nothing wakes it, 10 to 60000 ms.
+    pub relay_period_ms: u64,
+    /// Period of stager and rescuer, 100 to 60000 ms.
+    pub period_ms: u64,
+    /// Ring again for an available job nobody took, 1 to 3600 s.
+    pub ring_again_after_s: u64,
+    /// Finished jobs and results are kept at least this long, 1 to 36500 days.
+    pub retention_days: u64,
+    /// Where a separate scheduler process answers `/api/health` and `/api/metrics`; unset: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// As in the `tracing` crates: `info`, `info,worker=debug`.
+    pub filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Readable on a terminal, JSON otherwise.
+    Auto,
+    Json,
+    Pretty,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, connections_max: 50, acquire_timeout_s: 10 }
+    }
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self { url: None, prefix: "counterfoil".into() }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            upload_bytes_max: 4 << 30,
+            request_timeout_s: 30,
+            event_streams_max: 1000,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { signing_key_file: None, access_token_minutes: 60, registration: Registration::Open }
+    }
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            queues: vec![],
+            concurrency: 2,
+            lease_s: 15,
+            drain_s: 30,
+            reconciliation_time_limit_s: 3600,
+            retry_base_ms: 5000,
+            listen: None,
+        }
+    }
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self {
+            relay_window: 1000,
+            relay_period_ms: 100,
+            period_ms: 1000,
+            ring_again_after_s: 60,
+            retention_days: 400,
+            listen: None,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, filter: "info".into() }
+    }
+}
+
+/// Everything that is wrong, one line each, with the key.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not usable:\n  {}", .0.join("\n  "))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads defaults, then `file`, then the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(ConfigError(vec![format!("{}: no such file", file.display())]));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        // Variables of the tests and of the shell helpers share the prefix; only those with a section count.
+        let env = Env::prefixed("COUNTERFOIL_").filter(|key| key.as_str().contains("__")).split("__");
+        let config: Config = figment
+            .merge(env)
+            .extract()
+            .map_err(|errors| ConfigError(errors.into_iter().map(|e| e.to_string()).collect()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let mut wrong = vec![];
+        let mut range = |key: &str, value: u64, min: u64, max: u64| {
+            if !(min..=max).contains(&value) {
+                wrong.push(format!("{key} is {value}, and must be {min} to {max}"));
+            }
+        };
+        range("database.connections_max", self.database.connections_max.into(), 2, 1000);
+        range("database.acquire_timeout_s", self.database.acquire_timeout_s, 1, 300);
+        range("http.upload_bytes_max", self.http.upload_bytes_max, 1, i64::MAX as u64);
+        range("http.request_timeout_s", self.http.request_timeout_s, 1, 600);
+        range("http.event_streams_max", self.http.event_streams_max as u64, 1, 100_000);
+        range("auth.access_token_minutes", self.auth.access_token_minutes.max(0) as u64, 1, 1440);
+        range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
+        range("worker.lease_s", self.worker.lease_s, 2, 3600);
+        range("worker.drain_s", self.worker.drain_s, 0, 3600);
+        range("worker.reconciliation_time_limit_s", self.worker.reconciliation_time_limit_s, 1, 86_400);
+        range("worker.retry_base_ms", self.worker.retry_base_ms, 1, 3_600_000);
+        range("scheduler.relay_window", self.scheduler.relay_window, 1, 100_000);
+        range("scheduler.relay_period_ms", self.scheduler.relay_period_ms, 10, 60_000);
+        range("scheduler.period_ms", self.scheduler.period_ms, 100, 60_000);
+        range("scheduler.ring_again_after_s", self.scheduler.ring_again_after_s, 1, 3600);
+        range("scheduler.retention_days", self.scheduler.retention_days, 1, 36_500);
+        for queue in &self.worker.queues {
+            if crate::job::JobKind::parse(queue).is_none() {
+                wrong.push(format!("worker.queues: {queue:?} is not a queue"));
+            }
+        }
+        if crate::queue::QueueName::parse(&self.broker.prefix).is_err() {
+            wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
+    }
+}
+
+/// Secrets never leave through serialisation; `None` keeps the key optional.
+fn hidden<S: serde::Serializer>(_: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        Config::load(Some(file.path()))
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        assert_eq!(load("").unwrap().worker.lease_s, 15);
+    }
+
+    #[test]
+    fn every_value_out_of_range_is_named() {
+        let ConfigError(wrong) = load("[worker]\nconcurrency = 0\nlease_s = 1\n[http]\nrequest_timeout_s = 0").unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let ConfigError(wrong) = load("[worker]\nconcurency = 3").unwrap_err();
+        assert!(wrong[0].contains("concurency"), "{wrong:?}");
+    }
+
+    #[test]
+    fn urls_with_passwords_are_not_shown() {
+        let config = load("[database]\nurl = \"postgres://u:canary@h/d\"").unwrap();
+        assert!(!format!("{config:?}").contains("canary"));
+        assert!(!serde_json::to_string(&config).unwrap().contains("canary"));
+    }
+}

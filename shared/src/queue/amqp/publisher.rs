@@ -1,0 +1,164 @@
+//! Publishing doorbells.
+//!
+//! Delivery promise: a confirmed doorbell is on the disk of the broker (of most of its nodes, in a cluster), at
+//! least once.
+
+use super::super::{Doorbell, Published, QueueError, doorbell};
+use super::broker::Broker;
+use super::link::{Link, Role};
+use futures_util::future::try_join_all;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, ConnectionStatus};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::time::timeout;
+
+pub(super) struct Publisher {
+    broker: Arc<Broker>,
+    /// Taken out while a batch is on its way and put back only when all of it is answered. So a batch that fails,
+    /// or whose caller is dropped half way, takes its connection with it, and no answer to it can be mistaken
+    /// for an answer to the next. One batch at a time, for the same reason.
+    session: tokio::sync::Mutex<Option<Session>>,
+    /// Of the latest session, to be read while a batch holds the lock above.
+    status: Mutex<Option<ConnectionStatus>>,
+}
+
+struct Session {
+    link: Link,
+    channel: Channel,
+    /// Confirms of an earlier batch are still to come, so no other may follow it. Kept only to be told when the
+    /// broker is no longer blocked.
+    spoilt: bool,
+}
+
+impl Publisher {
+    /// Messages on their way at once. More gains nothing; each costs a little memory here and in the broker.
+    const IN_FLIGHT_MAX: usize = 1024;
+    const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(broker: Arc<Broker>) -> Self {
+        Self { broker, session: Default::default(), status: Default::default() }
+    }
+
+    pub(super) async fn publish(&self, doorbells: &[Doorbell]) -> Result<Published, QueueError> {
+        let mut published = Published::default();
+        for batch in doorbells.chunks(Self::IN_FLIGHT_MAX) {
+            let mut part = self.publish_batch(batch).await?;
+            published.confirmed.append(&mut part.confirmed);
+            published.unroutable.append(&mut part.unroutable);
+            published.unconfirmed.append(&mut part.unconfirmed);
+        }
+        Ok(published)
+    }
+
+    /// Has the broker stopped reading what we publish? `false` as long as nothing was published.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.status().as_ref().is_some_and(|status| status.connected() && status.blocked())
+    }
+
+    async fn publish_batch(&self, batch: &[Doorbell]) -> Result<Published, QueueError> {
+        let mut place = self.session.lock().await;
+        let mut session = match place.take() {
+            Some(session) if session.link.is_alive() && session.link.is_blocked() => {
+                *place = Some(session);
+                return Err(QueueError::Blocked);
+            }
+            Some(session) if session.link.is_alive() && !session.spoilt => session,
+            _ => self.open().await?,
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = timeout(Self::BATCH_TIMEOUT, session.publish(&self.broker, batch)) => outcome,
+            // Alarms last for minutes, and callers hold locks meanwhile: no use in waiting for the rest.
+            () = session.link.blocked() => {
+                session.spoilt = true;
+                *place = Some(session);
+                return Err(QueueError::Blocked);
+            }
+        };
+        match outcome {
+            Ok(Ok(published)) => {
+                // A queue we declare and that is not there was deleted meanwhile: the next session declares it.
+                let missing = batch.iter().any(|doorbell| {
+                    self.broker.declares(&doorbell.queue)
+                        && published.unroutable.contains(&doorbell.outbox_id)
+                });
+                if missing {
+                    session.link.close().await
+                } else {
+                    *place = Some(session)
+                }
+                Ok(published)
+            }
+            Ok(Err(error)) => Err(QueueError::Interrupted(error.into())),
+            Err(_) => Err(QueueError::TimedOut(Self::BATCH_TIMEOUT)),
+        }
+    }
+
+    async fn open(&self) -> Result<Session, QueueError> {
+        let link = Link::open(&self.broker, Role::Publish).await?;
+        let interrupted = |error: lapin::Error| QueueError::Interrupted(error.into());
+        let channel = link.connection().create_channel().await.map_err(interrupted)?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(interrupted)?;
+        *self.status() = Some(link.connection().status().clone());
+        Ok(Session { link, channel, spoilt: false })
+    }
+
+    fn status(&self) -> MutexGuard<'_, Option<ConnectionStatus>> {
+        self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Session {
+    async fn publish(&self, broker: &Broker, batch: &[Doorbell]) -> lapin::Result<Published> {
+        let sends = batch.iter().map(|doorbell| self.send(broker, doorbell));
+        let confirms = try_join_all(sends).await?;
+        let mut unroutable = HashSet::new();
+        let mut refused = HashSet::new();
+        for (doorbell, confirm) in batch.iter().zip(confirms) {
+            // An unroutable message comes back before it is confirmed, and the client hands it over with
+            // whichever confirm completes next: only its message id says which one it was.
+            match confirm.await? {
+                Confirmation::Ack(returned) => unroutable.extend(returned.as_ref().and_then(outbox_id)),
+                Confirmation::Nack(returned) => {
+                    unroutable.extend(returned.as_ref().and_then(outbox_id));
+                    refused.insert(doorbell.outbox_id);
+                }
+                Confirmation::NotRequested => {
+                    refused.insert(doorbell.outbox_id);
+                }
+            }
+        }
+        let mut published = Published::default();
+        for Doorbell { outbox_id, .. } in batch {
+            let list = if unroutable.contains(outbox_id) {
+                &mut published.unroutable
+            } else if refused.contains(outbox_id) {
+                &mut published.unconfirmed
+            } else {
+                &mut published.confirmed
+            };
+            list.push(*outbox_id);
+        }
+        Ok(published)
+    }
+
+    async fn send(&self, broker: &Broker, doorbell: &Doorbell) -> lapin::Result<lapin::PublisherConfirm> {
+        const PERSISTENT: u8 = 2;
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_content_type("application/json".into())
+            .with_message_id(doorbell.outbox_id.to_string().into())
+            .with_priority(doorbell.priority);
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let body = doorbell::encode(doorbell.job_id);
+        self.channel
+            .basic_publish("".into(), broker.name_of(&doorbell.queue).into(), options, &body, properties)
+            .await
+    }
+}
+
+fn outbox_id(returned: &lapin::message::BasicReturnMessage) -> Option<i64> {
+    returned.delivery.properties.message_id().as_ref()?.as_str().parse().ok()
+}

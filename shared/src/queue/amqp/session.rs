@@ -1,0 +1,187 @@
+//! One connection of a consumer, from its opening to whatever ends it.
+
+use super::super::delivery::Life;
+use super::super::{Delivery, QueueError, doorbell, figures};
+use super::consumer::{Consumer, Receipt, interrupted};
+use super::link::{Link, Role};
+use futures_util::future::try_join_all;
+use futures_util::{FutureExt, StreamExt};
+use lapin::options::{
+    BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Acker, Channel};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::TaskTracker;
+
+pub(super) struct Session {
+    link: Link,
+    /// One per lane. Kept until all is settled: closing a channel requeues what was delivered on it.
+    channels: Vec<Channel>,
+    unsettled: TaskTracker,
+}
+
+impl Session {
+    /// How long a stopped session stays for acknowledgements. They follow the lease, so a few seconds are plenty;
+    /// what comes later is delivered again.
+    const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+    pub(super) async fn open(consumer: &Consumer) -> Result<Self, QueueError> {
+        let link = Link::open(&consumer.broker, Role::Consume).await?;
+        let mut channels = Vec::with_capacity(consumer.lanes);
+        for _ in 0..consumer.lanes {
+            let channel = link.connection().create_channel().await.map_err(interrupted)?;
+            channel.basic_qos(1, BasicQosOptions::default()).await.map_err(interrupted)?;
+            channels.push(channel);
+        }
+        Ok(Self { link, channels, unsettled: TaskTracker::new() })
+    }
+
+    /// Delivers until told to stop, which is `Ok`; anything else is the end of this session.
+    pub(super) async fn run(&self, consumer: &Consumer) -> Result<(), QueueError> {
+        let lanes = self.channels.iter().map(|channel| {
+            let lane =
+                Lane { consumer, channel, unsettled: &self.unsettled, subscription: None, spare: None };
+            lane.run()
+        });
+        tokio::select! {
+            biased;
+            error = self.link.broken() => Err(interrupted(error)),
+            ended = try_join_all(lanes) => ended.map(drop),
+        }
+    }
+
+    /// Waits for the deliveries that are still out, then says goodbye.
+    pub(super) async fn settle(self) {
+        self.unsettled.close();
+        tokio::select! {
+            _ = self.link.broken() => {}
+            _ = tokio::time::timeout(Self::SETTLE_TIMEOUT, self.unsettled.wait()) => {}
+        }
+        self.link.close().await;
+    }
+}
+
+/// One subscription with a prefetch of one, as long as there is a slot for what it may bring.
+///
+/// The rule: while subscribed, hold a slot. So a message never arrives without one, and a worker that is full
+/// holds none that another could run.
+struct Lane<'a> {
+    consumer: &'a Consumer,
+    channel: &'a Channel,
+    unsettled: &'a TaskTracker,
+    subscription: Option<lapin::Consumer>,
+    /// The slot for the next message.
+    spare: Option<OwnedSemaphorePermit>,
+}
+
+impl Lane<'_> {
+    async fn run(mut self) -> Result<(), QueueError> {
+        while let Some(slot) = self.next_slot().await {
+            let Some(message) = self.next_message().await.map_err(interrupted)? else { break };
+            let job_id = match doorbell::decode(&message.data) {
+                Ok(job_id) => job_id,
+                Err(error) => {
+                    self.bury(message.acker, &error).await.map_err(interrupted)?;
+                    self.spare = Some(slot);
+                    continue;
+                }
+            };
+            self.spare = self.consumer.slots.clone().try_acquire_owned().ok();
+            if self.spare.is_none() {
+                // That was the last slot. This message is not acknowledged yet, and with a prefetch of one no
+                // other can have followed it: now is the moment at which we can leave empty-handed.
+                self.unsubscribe().await.map_err(interrupted)?;
+            }
+            let receipt = Life::Amqp(Receipt::new(message.acker, self.unsettled.token()));
+            let delivery =
+                Delivery::new(self.consumer.queue.clone(), job_id, message.redelivered, receipt, slot);
+            if !self.deliver(delivery).await {
+                break;
+            }
+        }
+        self.unsubscribe().await.map_err(interrupted)
+    }
+
+    /// `None` when it is time to stop.
+    async fn next_slot(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Some(slot) = self.spare.take() {
+            return Some(slot);
+        }
+        tokio::select! {
+            biased;
+            () = self.consumer.stopped() => None,
+            slot = self.consumer.slots.clone().acquire_owned() => slot.ok(),
+        }
+    }
+
+    /// `None` when it is time to stop.
+    async fn next_message(
+        &mut self,
+    ) -> Result<Option<lapin::message::Delivery>, Box<dyn std::error::Error + Send + Sync>> {
+        let subscription = match &mut self.subscription {
+            Some(subscription) => subscription,
+            None => {
+                let queue = self.consumer.broker.name_of(&self.consumer.queue);
+                let subscribed = self
+                    .channel
+                    .basic_consume(
+                        queue.into(),
+                        "".into(),
+                        BasicConsumeOptions::default(),
+                        FieldTable::default(),
+                    )
+                    .await?;
+                self.subscription.insert(subscribed)
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.consumer.stopped() => Ok(None),
+            message = subscription.next() => match message {
+                Some(message) => Ok(Some(message?)),
+                // The queue was deleted, its node went away, or the channel was closed.
+                None => Err("the broker ended the subscription".into()),
+            },
+        }
+    }
+
+    /// `false` when it is time to stop; the delivery is given back then.
+    async fn deliver(&self, delivery: Delivery) -> bool {
+        tokio::select! {
+            biased;
+            () = self.consumer.stopped() => {
+                delivery.give_back().await;
+                false
+            }
+            place = self.consumer.deliveries.reserve() => match place {
+                Ok(place) => {
+                    place.send(delivery);
+                    true
+                }
+                Err(_) => {
+                    delivery.give_back().await;
+                    false
+                }
+            },
+        }
+    }
+
+    /// Ends the subscription and gives back what it brought unasked.
+    async fn unsubscribe(&mut self) -> lapin::Result<()> {
+        let Some(mut subscription) = self.subscription.take() else { return Ok(()) };
+        self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default()).await?;
+        while let Some(Some(Ok(message))) = subscription.next().now_or_never() {
+            message.acker.nack(BasicNackOptions { requeue: true, multiple: false }).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what no version of ours can read to the dead letter queue.
+    async fn bury(&self, acker: Acker, error: &doorbell::Undecodable) -> lapin::Result<()> {
+        tracing::error!(queue = %self.consumer.queue, %error, "undecodable message, moved to the dead letters");
+        figures::count_undecodable(&self.consumer.queue);
+        acker.reject(BasicRejectOptions { requeue: false }).await.map(drop)
+    }
+}

@@ -1,0 +1,114 @@
+//! What time alone makes due. Each function looks at the world, does at most `limit` of what is missing, says
+//! how much it did, and may run any number of times, in several processes at once.
+
+use crate::ids::JobId;
+use crate::job::JobState;
+use crate::store::{Store, StoreError};
+use std::time::Duration;
+
+/// A job whose worker went silent.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Rescued {
+    pub id: JobId,
+    pub kind: String,
+    /// *available* again, or *dead* after its last attempt, or *cancelled* if that was asked for.
+    pub state: JobState,
+    pub worker: String,
+    pub attempt: i32,
+    pub request_id: Option<String>,
+}
+
+impl Store {
+    /// Makes scheduled jobs available whose time has come, and rings for them.
+    pub async fn stage(&self, limit: u32) -> Result<u64, StoreError> {
+        let staged = sqlx::query(
+            "WITH due AS (
+                 SELECT id FROM jobs WHERE state = 'scheduled' AND due_at <= now()
+                 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), staged AS (
+                 UPDATE jobs SET state = 'available', rung_at = now() FROM due WHERE jobs.id = due.id
+                 RETURNING jobs.id, queue, priority
+             )
+             INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM staged",
+        )
+        .bind(i64::from(limit))
+        .execute(self.pool())
+        .await?;
+        Ok(staged.rows_affected())
+    }
+
+    /// Takes expired leases back. A worker that renews at the same moment wins or loses whole: the row lock
+    /// decides, and the loser's token is refused from then on only once somebody acquires the job again.
+    ///
+    /// A job whose workers died on every attempt is dead: it may be what kills them.
+    pub async fn rescue(&self, limit: u32) -> Result<Vec<Rescued>, StoreError> {
+        Ok(sqlx::query_as(
+            "WITH expired AS (
+                 SELECT id, lease_worker FROM jobs WHERE state = 'running' AND lease_expires_at < now()
+                 ORDER BY lease_expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), rescued AS (
+                 UPDATE jobs SET
+                     state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'::job_state
+                                  WHEN attempt >= attempts_max THEN 'dead' ELSE 'available' END,
+                     finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR attempt >= attempts_max
+                                        THEN now() END,
+                     rung_at = now(),
+                     error = format('worker %s stopped renewing its lease', jobs.lease_worker),
+                     lease_worker = NULL, lease_expires_at = NULL
+                 FROM expired WHERE jobs.id = expired.id
+                 RETURNING jobs.id, kind, queue, priority, state, expired.lease_worker AS worker, attempt, fence,
+                           error, request_id
+             ), noted AS (
+                 UPDATE attempts SET finished_at = now(), outcome = 'lease_expired', error = rescued.error
+                 FROM rescued WHERE attempts.job_id = rescued.id AND attempts.fence = rescued.fence
+             ), rung AS (
+                 INSERT INTO outbox (job_id, queue, priority)
+                 SELECT id, queue, priority FROM rescued WHERE state = 'available'
+             )
+             SELECT id, kind, state, worker, attempt, request_id FROM rescued",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Rings again for available jobs whose doorbell was asked for more than `after` ago and is not waiting in
+    /// the outbox: it was lost with the broker, or it waits there behind others and a second ring does no
+    /// harm. This alone makes a wiped broker cost a delay and nothing else.
+    pub async fn ring_again(&self, after: Duration, limit: u32) -> Result<u64, StoreError> {
+        let rung = sqlx::query(
+            "WITH silent AS (
+                 SELECT id FROM jobs WHERE state = 'available' AND rung_at < now() - $1 * interval '1 second'
+                   AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id)
+                 ORDER BY rung_at LIMIT $2 FOR UPDATE SKIP LOCKED
+             ), rung AS (
+                 UPDATE jobs SET rung_at = now() FROM silent WHERE jobs.id = silent.id
+                 RETURNING jobs.id, queue, priority
+             )
+             INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM rung",
+        )
+        .bind(after.as_secs_f64())
+        .bind(i64::from(limit))
+        .execute(self.pool())
+        .await?;
+        Ok(rung.rows_affected())
+    }
+
+    /// Deletes jobs that finished more than `retention` ago and have no results of their own; reconciliations
+    /// go with their partition, see [`Store::drop_expired_results`].
+    pub async fn prune_jobs(&self, retention: Duration, limit: u32) -> Result<u64, StoreError> {
+        let pruned = sqlx::query(
+            "DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs
+                 WHERE state IN ('completed', 'cancelled', 'dead')
+                   AND finished_at < now() - $1 * interval '1 second'
+                   AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
+                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        )
+        .bind(retention.as_secs_f64())
+        .bind(i64::from(limit))
+        .execute(self.pool())
+        .await?;
+        Ok(pruned.rows_affected())
+    }
+}

@@ -1,0 +1,120 @@
+//! Jobs: the only module that changes `jobs.state`, and only along [`JobState::may_become`].
+//!
+//! [`enqueue`](Store) makes a job with its doorbell, [`lease`] hands out and renews the right to run it,
+//! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due.
+
+mod enqueue;
+mod lease;
+mod maintain;
+mod release;
+
+pub use enqueue::enqueue;
+pub use maintain::Rescued;
+pub use lease::{Held, Renewal};
+pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
+
+use super::{Store, StoreError};
+use crate::ids::{JobId, ProjectId};
+use crate::job::{JobProgress, JobState};
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+/// A job as anybody outside the engine may see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct JobView {
+    pub id: JobId,
+    pub kind: String,
+    pub project_id: Option<ProjectId>,
+    pub state: JobState,
+    pub priority: i16,
+    pub attempt: i32,
+    pub attempts_max: i32,
+    pub due_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    pub progress: Option<Json<JobProgress>>,
+    pub error: Option<String>,
+    pub request_id: Option<String>,
+}
+
+/// One lease a job had, and how it ended.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AttemptView {
+    pub fence: i64,
+    pub attempt: i32,
+    pub worker: String,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub outcome: Option<String>,
+    pub error: Option<String>,
+}
+
+/// Jobs of one queue in one unfinished state.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct QueueCount {
+    pub queue: String,
+    pub state: JobState,
+    pub jobs: i64,
+    /// Seconds since the oldest of them could have started.
+    pub oldest_age_s: f64,
+}
+
+impl Store {
+    pub async fn job(&self, id: JobId) -> Result<Option<JobView>, StoreError> {
+        Ok(self.jobs(&[id]).await?.pop())
+    }
+
+    /// Those of `ids` that exist, in no particular order.
+    pub async fn jobs(&self, ids: &[JobId]) -> Result<Vec<JobView>, StoreError> {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        Ok(sqlx::query_as(
+            "SELECT id, kind, project_id, state, priority, attempt, attempts_max, due_at, created_at,
+                    finished_at, cancel_requested_at, progress, error, request_id
+             FROM jobs WHERE id = ANY($1)",
+        )
+        .bind(ids)
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// All attempts of a job, oldest first.
+    pub async fn attempts(&self, id: JobId) -> Result<Vec<AttemptView>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT fence, attempt, worker, started_at, finished_at, outcome::text AS outcome, error
+             FROM attempts WHERE job_id = $1 ORDER BY fence",
+        )
+        .bind(id)
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// How one lease ended; `None` while it runs, or when there was none.
+    pub async fn attempt_outcome(&self, id: JobId, fence: i64) -> Result<Option<String>, StoreError> {
+        let outcome: Option<Option<String>> =
+            sqlx::query_scalar("SELECT outcome::text FROM attempts WHERE job_id = $1 AND fence = $2")
+                .bind(id)
+                .bind(fence)
+                .fetch_optional(self.pool())
+                .await?;
+        Ok(outcome.flatten())
+    }
+
+    /// Depth and oldest age per queue and unfinished state, from the truth and not from the broker. Reads the
+    /// partial indexes of live jobs only: its cost follows the backlog, not the history.
+    pub async fn queue_counts(&self) -> Result<Vec<QueueCount>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT queue, state, count(*) AS jobs,
+                    greatest(0, extract(epoch FROM now() - min(due_at)))::float8 AS oldest_age_s
+             FROM jobs WHERE state = 'scheduled' GROUP BY queue, state
+             UNION ALL
+             SELECT queue, state, count(*), greatest(0, extract(epoch FROM now() - min(due_at)))::float8
+             FROM jobs WHERE state = 'available' GROUP BY queue, state
+             UNION ALL
+             SELECT queue, state, count(*), greatest(0, extract(epoch FROM now() - min(due_at)))::float8
+             FROM jobs WHERE state = 'running' GROUP BY queue, state",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}

@@ -1,0 +1,157 @@
+//! The truth, in Postgres: one module per noun. The only place that knows SQL.
+//!
+//! No trait in front: there is one database, and tests use a real one. Functions that belong to a larger change
+//! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
+
+pub mod analytics;
+pub mod copy;
+pub mod data_sources;
+pub mod files;
+pub mod jobs;
+pub mod outbox;
+pub mod partitions;
+pub mod projects;
+pub mod reconciliations;
+pub mod results;
+pub mod users;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::time::Duration;
+
+/// Embedded in the executable; applied in order under an advisory lock, so any number of processes may try.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+/// What the database said, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away or overloaded: the same call may succeed later.
+    #[error("the database did not answer")]
+    Unavailable(#[source] sqlx::Error),
+    /// A named constraint refused the change; the name says what the client did wrong.
+    #[error("constraint {constraint} refused the change")]
+    Constraint { constraint: String, #[source] source: sqlx::Error },
+    /// A bug of ours or damaged data: trying again will not help.
+    #[error("the database refused the statement")]
+    Broken(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable(error)
+            }
+            // A server that goes away mid-message shows as a protocol violation.
+            sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(db) => {
+                if let Some(constraint) = db.constraint() {
+                    let constraint = constraint.to_owned();
+                    return Self::Constraint { constraint, source: error };
+                }
+                // 08 connection, 40 serialisation and deadlock, 53 resources, 55 lock, 57 operator: not our
+                // statement's fault.
+                match db.code().as_deref().map(|code| code.get(..2).unwrap_or("")) {
+                    Some("08" | "40" | "53" | "55" | "57") => Self::Unavailable(error),
+                    _ => Self::Broken(error),
+                }
+            }
+            _ => Self::Broken(error),
+        }
+    }
+}
+
+impl StoreError {
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    /// The violated constraint's name, if that is what happened.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Constraint { constraint, .. } => Some(constraint),
+            _ => None,
+        }
+    }
+}
+
+/// Bounds of the connection pool.
+#[derive(Debug, Clone)]
+pub struct PoolLimits {
+    pub connections_max: u32,
+    pub acquire_timeout: Duration,
+}
+
+/// Connections in use and idle, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct PoolFigures {
+    pub size: u32,
+    pub idle: u32,
+    pub max: u32,
+}
+
+impl Store {
+    /// Prepares a pool; connects on first use.
+    pub fn new(options: PgConnectOptions, limits: &PoolLimits) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(limits.connections_max)
+            .acquire_timeout(limits.acquire_timeout)
+            .max_lifetime(Duration::from_secs(30 * 60))
+            .idle_timeout(Duration::from_secs(10 * 60))
+            // The ping before each use costs a third of the throughput; a dead connection shows as an
+            // `Unavailable` error, which every caller handles anyway.
+            .test_before_acquire(false)
+            .connect_lazy_with(options.application_name("counterfoil"));
+        Self { pool }
+    }
+
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.pool).await
+    }
+
+    /// `Ok` when every migration this executable knows has been applied.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let newest = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+        let known: Option<bool> = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&self.pool)
+            .await?;
+        if known != Some(true) {
+            return Ok(false);
+        }
+        let applied: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
+        Ok(applied.is_some_and(|version| version >= newest))
+    }
+
+    /// A round trip.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
+        Ok(self.pool.begin().await?)
+    }
+
+    pub fn pool_figures(&self) -> PoolFigures {
+        PoolFigures {
+            size: self.pool.size(),
+            idle: self.pool.num_idle() as u32,
+            max: self.pool.options().get_max_connections(),
+        }
+    }
+
+    /// Closes every connection; later calls fail.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}

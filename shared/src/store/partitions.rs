@@ -1,0 +1,63 @@
+//! The monthly partitions of results: made ahead, dropped whole.
+
+use super::{Store, StoreError};
+use std::time::Duration;
+
+impl Store {
+    /// Makes the partitions of this month and the next two. Meant to run often; does nothing when they exist.
+    pub async fn ensure_result_partitions(&self) -> Result<(), StoreError> {
+        sqlx::query(
+            "SELECT ensure_result_partitions(now() + m * interval '1 month') FROM generate_series(0, 2) AS m",
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Drops the oldest month of results if it ended more than `retention` ago and all its jobs are finished,
+    /// and those jobs with it. Returns the names of the dropped partitions; call until it is empty.
+    ///
+    /// Results are therefore kept for at least `retention` and at most a month longer.
+    pub async fn drop_expired_results(&self, retention: Duration) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.begin().await?;
+        // Pruners of several schedulers take turns; also against `ensure_result_partitions`.
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('ensure_result_partitions'))").execute(&mut *tx).await?;
+        // Names carry the month (see the migration), so the bounds follow from them.
+        let month: Option<String> = sqlx::query_scalar(
+            "SELECT right(child.relname, 7) AS month
+             FROM pg_inherits
+             JOIN pg_class child ON child.oid = inhrelid
+             WHERE inhparent = 'matches'::regclass AND child.relname ~ '^matches_[0-9]{4}_[0-9]{2}$'
+               AND (to_date(right(child.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC'
+                   < now() - $1 * interval '1 second'
+               AND NOT EXISTS (
+                   SELECT FROM jobs
+                   WHERE id >= first_id_at(to_date(right(child.relname, 7), 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')
+                     AND id < first_id_at((to_date(right(child.relname, 7), 'YYYY_MM') + interval '1 month')
+                                          AT TIME ZONE 'UTC')
+                     AND state IN ('scheduled', 'available', 'running'))
+             ORDER BY child.relname LIMIT 1",
+        )
+        .bind(retention.as_secs_f64())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(month) = month else { return Ok(vec![]) };
+        sqlx::query(
+            "DELETE FROM jobs
+             WHERE id >= first_id_at(to_date($1, 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')
+               AND id < first_id_at((to_date($1, 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC')",
+        )
+        .bind(&month)
+        .execute(&mut *tx)
+        .await?;
+        let mut dropped = vec![];
+        for parent in ["matches", "exceptions", "rejected_lines"] {
+            let child = format!("{parent}_{month}");
+            // The month was matched against digits and an underscore above.
+            sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\""))).execute(&mut *tx).await?;
+            dropped.push(child);
+        }
+        tx.commit().await?;
+        Ok(dropped)
+    }
+}

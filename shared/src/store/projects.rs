@@ -1,0 +1,160 @@
+//! Projects (tenants), their members, and who may do what in them.
+
+use super::{Store, StoreError};
+use crate::ids::{JobId, ProjectId, UserId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a member may do; each role may do everything the ones before it may. Postgres has the same type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "project_role", rename_all = "snake_case")]
+pub enum ProjectRole {
+    /// Reads everything of the project.
+    Viewer,
+    /// Uploads, submits, cancels, deletes.
+    Operator,
+    /// Has the second word where four eyes are asked for.
+    Approver,
+    /// Decides who is a member.
+    Admin,
+}
+
+/// A project as one of its members, or a platform administrator, sees it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Project {
+    pub id: ProjectId,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    /// Of the one who looks; platform administrators are administrators of every project.
+    pub role: ProjectRole,
+}
+
+/// What somebody may do in the project that owns the thing asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Access {
+    pub project_id: ProjectId,
+    pub role: ProjectRole,
+}
+
+impl Store {
+    /// Makes a project; its maker is its first administrator.
+    pub async fn create_project(&self, id: ProjectId, name: &str, maker: UserId) -> Result<Project, StoreError> {
+        Ok(sqlx::query_as(
+            "WITH made AS (
+                 INSERT INTO projects (id, name, created_by) VALUES ($1, $2, $3) RETURNING id, name, created_at
+             ), joined AS (
+                 INSERT INTO project_members (project_id, user_id, role) SELECT id, $3, 'admin' FROM made
+                 RETURNING role
+             )
+             SELECT made.id, made.name, made.created_at, joined.role FROM made, joined",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(maker)
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// Makes somebody a member, or changes a member's role.
+    pub async fn set_project_member(
+        &self,
+        project_id: ProjectId,
+        user_id: UserId,
+        role: ProjectRole,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO project_members (project_id, user_id, role) VALUES ($1, $2, $3)
+             ON CONFLICT (user_id, project_id) DO UPDATE SET role = excluded.role",
+        )
+        .bind(project_id)
+        .bind(user_id)
+        .bind(role)
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// The projects `user_id` may see, newest first, those older than `after`, at most `limit`.
+    pub async fn projects(
+        &self,
+        user_id: UserId,
+        after: Option<ProjectId>,
+        limit: u32,
+    ) -> Result<Vec<Project>, StoreError> {
+        // Two branches, of which one is empty: members read their own memberships only.
+        Ok(sqlx::query_as(
+            "SELECT p.id, p.name, p.created_at, m.role
+             FROM project_members m JOIN projects p ON p.id = m.project_id
+             WHERE m.user_id = $1 AND ($2::uuid IS NULL OR p.id < $2)
+               AND NOT EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)
+             UNION ALL
+             SELECT p.id, p.name, p.created_at, 'admin'::project_role
+             FROM projects p
+             WHERE ($2::uuid IS NULL OR p.id < $2)
+               AND EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)
+             ORDER BY id DESC LIMIT $3",
+        )
+        .bind(user_id)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// `None` when there is no such project or `user_id` may not see it: the two are not told apart.
+    pub async fn project(&self, user_id: UserId, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT p.id, p.name, p.created_at,
+                    CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END AS role
+             FROM users u
+             JOIN projects p ON p.id = $2
+             LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = p.id
+             WHERE u.id = $1 AND (u.is_platform_admin OR m.role IS NOT NULL)",
+        )
+        .bind(user_id)
+        .bind(id)
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// What `user_id` may do in a project. `None`: nothing, or there is no such project.
+    pub async fn access_to_project(
+        &self,
+        user_id: UserId,
+        id: ProjectId,
+    ) -> Result<Option<Access>, StoreError> {
+        self.access(user_id, "SELECT $2::uuid", id.0).await
+    }
+
+    /// As [`Self::access_to_project`], for the project that a reconciliation belongs to.
+    pub async fn access_to_reconciliation(
+        &self,
+        user_id: UserId,
+        id: JobId,
+    ) -> Result<Option<Access>, StoreError> {
+        self.access(user_id, "SELECT project_id FROM reconciliations WHERE job_id = $2", id.0).await
+    }
+
+    /// `owner` is a subquery that finds the project by `$2`.
+    async fn access(
+        &self,
+        user_id: UserId,
+        owner: &'static str,
+        id: uuid::Uuid,
+    ) -> Result<Option<Access>, StoreError> {
+        let statement = format!(
+            "SELECT p.id AS project_id,
+                    CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END AS role
+             FROM users u
+             JOIN projects p ON p.id = ({owner})
+             LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = p.id
+             WHERE u.id = $1 AND (u.is_platform_admin OR m.role IS NOT NULL)"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(user_id)
+            .bind(id)
+            .fetch_optional(self.pool())
+            .await?)
+    }
+}

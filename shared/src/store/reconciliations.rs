@@ -1,0 +1,179 @@
+//! Reconciliations: what was asked, and the summary of what came out.
+
+use super::{Store, StoreError};
+use crate::ids::{DataSourceId, JobId, ProjectId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+
+/// What a client asked for; written together with its job.
+#[derive(Debug, Clone)]
+pub struct NewReconciliation {
+    pub job_id: JobId,
+    pub project_id: ProjectId,
+    pub name: String,
+    pub left_source_id: DataSourceId,
+    pub right_source_id: DataSourceId,
+    /// A `matching::RuleSet`.
+    pub rules: serde_json::Value,
+}
+
+/// The figures of a completed reconciliation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub left_records: i64,
+    pub right_records: i64,
+    /// Records of the left side inside matches.
+    pub left_matched: i64,
+    pub right_matched: i64,
+    pub matches: i64,
+    /// Of [`Self::matches`], those that wait for a person's word.
+    pub suggested: i64,
+    /// One per record that is in no match.
+    pub exceptions: i64,
+    /// Lines that could not be read as records.
+    pub left_rejected: i64,
+    pub right_rejected: i64,
+    pub balance: Vec<CurrencyBalance>,
+    /// By the kind's name; kinds without exceptions are absent.
+    pub exceptions_by_kind: BTreeMap<String, i64>,
+    pub passes: Vec<PassSummary>,
+}
+
+/// The balance proof of one currency: decimal strings in major units, so that no JSON reader rounds money.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CurrencyBalance {
+    pub currency: String,
+    pub left_count: u64,
+    pub right_count: u64,
+    pub left_total: String,
+    pub right_total: String,
+    pub left_matched: String,
+    pub right_matched: String,
+    pub left_unmatched: String,
+    pub right_unmatched: String,
+    /// What tolerances let through inside matches.
+    pub matched_difference: String,
+    /// Left minus right.
+    pub difference: String,
+    /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
+    pub residual: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PassSummary {
+    pub name: String,
+    pub matches: u64,
+    pub left_records: u64,
+    pub right_records: u64,
+    /// Blocks left to later passes because they hit a limit of work.
+    pub gave_up: u64,
+}
+
+/// A reconciliation as stored. The summary is there exactly when the job has completed.
+#[derive(Debug, Clone)]
+pub struct Reconciliation {
+    pub job_id: JobId,
+    pub project_id: ProjectId,
+    pub name: String,
+    pub left_source_id: DataSourceId,
+    pub right_source_id: DataSourceId,
+    pub rules: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub summary: Option<Summary>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ReconciliationRow {
+    job_id: JobId,
+    project_id: ProjectId,
+    name: String,
+    left_source_id: DataSourceId,
+    right_source_id: DataSourceId,
+    rules: serde_json::Value,
+    created_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    summary: Option<Json<Summary>>,
+}
+
+impl From<ReconciliationRow> for Reconciliation {
+    fn from(row: ReconciliationRow) -> Self {
+        Reconciliation {
+            job_id: row.job_id,
+            project_id: row.project_id,
+            name: row.name,
+            left_source_id: row.left_source_id,
+            right_source_id: row.right_source_id,
+            rules: row.rules,
+            created_at: row.created_at,
+            completed_at: row.completed_at,
+            summary: row.summary.map(|Json(summary)| summary),
+        }
+    }
+}
+
+const COLUMNS: &str = "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
+    CASE WHEN completed_at IS NOT NULL THEN jsonb_build_object(
+        'left_records', left_records, 'right_records', right_records, 'left_matched', left_matched,
+        'right_matched', right_matched, 'matches', matches, 'suggested', suggested, 'exceptions', exceptions,
+        'left_rejected', left_rejected, 'right_rejected', right_rejected, 'balance', balance,
+        'exceptions_by_kind', exceptions_by_kind, 'passes', passes) END AS summary";
+
+/// Written in the transaction that enqueues the job of the same id, after it.
+pub async fn insert(conn: &mut PgConnection, new: &NewReconciliation) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO reconciliations (job_id, project_id, name, left_source_id, right_source_id, rules)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(new.job_id)
+    .bind(new.project_id)
+    .bind(&new.name)
+    .bind(new.left_source_id)
+    .bind(new.right_source_id)
+    .bind(&new.rules)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Sets the summary, in the transaction that writes the results and releases the lease.
+pub async fn complete(conn: &mut PgConnection, job_id: JobId, summary: &Summary) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE reconciliations SET
+             left_records = $2, right_records = $3, left_matched = $4, right_matched = $5, matches = $6,
+             suggested = $7, exceptions = $8, left_rejected = $9, right_rejected = $10, balance = $11,
+             exceptions_by_kind = $12, passes = $13, completed_at = now()
+         WHERE job_id = $1",
+    )
+    .bind(job_id)
+    .bind(summary.left_records)
+    .bind(summary.right_records)
+    .bind(summary.left_matched)
+    .bind(summary.right_matched)
+    .bind(summary.matches)
+    .bind(summary.suggested)
+    .bind(summary.exceptions)
+    .bind(summary.left_rejected)
+    .bind(summary.right_rejected)
+    .bind(Json(&summary.balance))
+    .bind(Json(&summary.exceptions_by_kind))
+    .bind(Json(&summary.passes))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    pub async fn reconciliation(&self, job_id: JobId) -> Result<Option<Reconciliation>, StoreError> {
+        let row: Option<ReconciliationRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM reconciliations WHERE job_id = $1"
+        )))
+        .bind(job_id)
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(row.map(Into::into))
+    }
+}

@@ -1,0 +1,72 @@
+//! People who may log in.
+
+use super::{Store, StoreError};
+use crate::ids::UserId;
+use chrono::{DateTime, Utc};
+
+/// Somebody to let in. The address is unique whatever its letter case (`users_email_unique`).
+#[derive(Clone)]
+pub struct NewUser {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    /// PHC string, argon2id.
+    pub password_hash: String,
+    pub is_platform_admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    /// Passes every project's door.
+    pub is_platform_admin: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a login is checked against. No `Debug`: hashes stay out of logs.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Credentials {
+    pub id: UserId,
+    pub password_hash: String,
+}
+
+impl Store {
+    /// Returns the user as stored.
+    pub async fn insert_user(&self, new: &NewUser) -> Result<User, StoreError> {
+        Ok(sqlx::query_as(
+            "INSERT INTO users (id, email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4, $5)
+             RETURNING id, email, name, is_platform_admin, created_at",
+        )
+        .bind(new.id)
+        .bind(&new.email)
+        .bind(&new.name)
+        .bind(&new.password_hash)
+        .bind(new.is_platform_admin)
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(sqlx::query_as("SELECT id, email, name, is_platform_admin, created_at FROM users WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.pool())
+            .await?)
+    }
+
+    /// By address, whatever its letter case.
+    pub async fn credentials(&self, email: &str) -> Result<Option<Credentials>, StoreError> {
+        Ok(sqlx::query_as("SELECT id, password_hash FROM users WHERE lower(email) = lower($1)")
+            .bind(email)
+            .fetch_optional(self.pool())
+            .await?)
+    }
+
+    /// Whether anybody can administer this installation.
+    pub async fn has_platform_admin(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE is_platform_admin)")
+            .fetch_one(self.pool())
+            .await?)
+    }
+}

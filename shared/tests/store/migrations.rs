@@ -1,0 +1,54 @@
+//! Migrations, and what the schema itself promises.
+
+use super::*;
+use shared::testing::TestDatabase;
+
+#[tokio::test]
+async fn an_empty_database_is_brought_up_once_however_many_try() {
+    let db = TestDatabase::create_empty().await;
+    let store = db.store();
+    assert!(!store.is_migrated().await.unwrap());
+    let tries = futures_util::future::join_all((0..3).map(|_| store.migrate())).await;
+    assert!(tries.iter().all(Result::is_ok), "{tries:?}");
+    assert!(store.is_migrated().await.unwrap());
+    store.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn states_in_rust_and_postgres_are_the_same() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let labels = async |name: &str| -> Vec<String> {
+        sqlx::query_scalar(
+            "SELECT enumlabel::text FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid
+             WHERE typname = $1 ORDER BY enumsortorder",
+        )
+        .bind(name)
+        .fetch_all(store.pool())
+        .await
+        .unwrap()
+    };
+    assert_eq!(labels("job_state").await, JobState::ALL.map(|s| s.as_str().to_owned()));
+    let mut kinds = matching::ExceptionKind::ALL.map(|k| k.as_str().to_owned());
+    let mut stored = labels("exception_kind").await;
+    kinds.sort();
+    stored.sort();
+    assert_eq!(stored, kinds);
+}
+
+#[tokio::test]
+async fn a_running_job_without_a_lease_cannot_be_written() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let id = accept(&store, &new_job()).await;
+    for statement in [
+        "UPDATE jobs SET state = 'running' WHERE id = $1",
+        "UPDATE jobs SET state = 'completed' WHERE id = $1",
+        "UPDATE jobs SET finished_at = now() WHERE id = $1",
+        "UPDATE jobs SET priority = 10 WHERE id = $1",
+    ] {
+        let refused = sqlx::query(statement).bind(id).execute(store.pool()).await.unwrap_err();
+        let error = shared::store::StoreError::from(refused);
+        assert!(error.constraint().is_some_and(|c| c.starts_with("jobs_")), "{statement}: {error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What one kind of job does, as the engine sees it.
+
+use crate::context::JobContext;
+use futures_util::future::BoxFuture;
+use shared::job::{JobKind, JobState};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The body of a kind of job. It may run twice for the same job (a worker died, a lease was lost): whatever it
+/// writes to Postgres goes through [`JobContext::begin`], which makes the second run harmless.
+pub trait JobBody: Send + Sync + 'static {
+    fn kind(&self) -> JobKind;
+
+    /// Longest time of one attempt. Afterwards the body is dropped and the attempt counts as failed.
+    fn time_limit(&self) -> Duration;
+
+    /// Must stop soon after [`JobContext::stopped`]; async parts are dropped a moment later, blocking parts
+    /// have to look.
+    fn run(self: Arc<Self>, context: JobContext) -> BoxFuture<'static, Result<Done, JobError>>;
+}
+
+/// A body that came to its end.
+#[derive(Debug)]
+pub enum Done {
+    /// Release the lease as completed with this result.
+    Result(serde_json::Value),
+    /// The body has released it already, in the transaction that wrote its results
+    /// ([`crate::context::FencedTx::complete`]).
+    Released(JobState),
+}
+
+/// A body that did not, by what should happen next. The decision is made where the knowledge is.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// Something passing: try again after a backoff; counted.
+    #[error("{says}")]
+    Retry { says: String },
+    /// Not now: try again after `wait`; not counted.
+    #[error("{says}")]
+    Snooze { wait: Duration, says: String },
+    /// Trying again would fail again: the job is dead, and `says` tells its owner why.
+    #[error("{says}")]
+    Discard { says: String },
+    /// The body noticed that it should stop and did; see [`crate::context::StopReason`].
+    #[error("stopped")]
+    Stopped,
+}
+
+impl JobError {
+    /// A passing failure, with the whole chain of causes in one line.
+    pub fn retry(doing: &str, error: &dyn std::error::Error) -> Self {
+        Self::Retry { says: format!("{doing}: {}", chain(error)) }
+    }
+}
+
+impl From<shared::store::StoreError> for JobError {
+    fn from(error: shared::store::StoreError) -> Self {
+        Self::Retry { says: chain(&error) }
+    }
+}
+
+/// An error and its causes, outermost first.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// All bodies a worker has, by kind.
+#[derive(Clone, Default)]
+pub struct Bodies(HashMap<JobKind, Arc<dyn JobBody>>);
+
+impl Bodies {
+    pub fn with(mut self, body: impl JobBody) -> Self {
+        self.0.insert(body.kind(), Arc::new(body));
+        self
+    }
+
+    pub fn get(&self, kind: &JobKind) -> Option<Arc<dyn JobBody>> {
+        self.0.get(kind).cloned()
+    }
+}

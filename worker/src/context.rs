@@ -1,0 +1,138 @@
+//! What a job's body may touch: its args, its progress, its stop signal, and transactions that die with its
+//! lease.
+
+use crate::body::JobError;
+use shared::job::{JobProgress, JobState, Lease};
+use shared::store::Store;
+use shared::store::jobs::{self, Finish, ReleaseError};
+use sqlx::{PgConnection, Postgres, Transaction};
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio_util::sync::CancellationToken;
+
+/// Why a running body should stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody asked for the job to be cancelled.
+    CancelRequested,
+    /// Another worker has the job, or we could not renew in time: nothing can be recorded any more.
+    LeaseLost,
+    /// The worker is leaving; another one starts over.
+    WorkerStops,
+}
+
+/// One attempt's way to the outside. Clones are the same attempt.
+#[derive(Clone)]
+pub struct JobContext {
+    lease: Arc<Lease>,
+    store: Store,
+    signals: Arc<Signals>,
+}
+
+#[derive(Default)]
+pub(crate) struct Signals {
+    stop: CancellationToken,
+    reason: OnceLock<StopReason>,
+    /// Written at any rate, read with each renewal.
+    progress: Mutex<Option<JobProgress>>,
+}
+
+impl Signals {
+    /// The first reason stays.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        let _ = self.reason.set(reason);
+        self.stop.cancel();
+    }
+
+    pub(crate) fn take_progress(&self) -> Option<JobProgress> {
+        self.progress.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+}
+
+impl JobContext {
+    pub(crate) fn new(lease: Lease, store: Store) -> Self {
+        Self { lease: Arc::new(lease), store, signals: Arc::default() }
+    }
+
+    pub(crate) fn signals(&self) -> &Arc<Signals> {
+        &self.signals
+    }
+
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// For reading. Writes belong into [`Self::begin`].
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Publishes how far the attempt is; cheap, the last one within a second wins.
+    pub fn progress(&self, progress: JobProgress) {
+        *self.signals.progress.lock().unwrap_or_else(|e| e.into_inner()) = Some(progress);
+    }
+
+    /// Whether the body should stop. Cheap enough for inner loops.
+    pub fn is_stopped(&self) -> bool {
+        self.signals.stop.is_cancelled()
+    }
+
+    /// Waits until the body should stop.
+    pub async fn stopped(&self) -> StopReason {
+        self.signals.stop.cancelled().await;
+        self.stop_reason().expect("a reason is set before the signal")
+    }
+
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.signals.reason.get().copied()
+    }
+
+    /// A transaction whose commit is refused when the lease is lost by then.
+    pub async fn begin(&self) -> Result<FencedTx, JobError> {
+        Ok(FencedTx { tx: self.store.begin().await?, context: self.clone() })
+    }
+}
+
+/// A transaction of a job's body. Rolls back unless it ends with [`Self::complete`] or [`Self::commit`], which
+/// check that the lease is still ours.
+///
+/// The check comes last and not first: a lock on the job's row from the start would hold up the renewals that
+/// keep the lease alive.
+pub struct FencedTx {
+    tx: Transaction<'static, Postgres>,
+    context: JobContext,
+}
+
+impl FencedTx {
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Commits what was written so far; the job goes on.
+    pub async fn commit(mut self) -> Result<(), JobError> {
+        jobs::confirm(&mut self.tx, self.context.lease()).await.map_err(|e| self.context.refused(e))?;
+        self.tx.commit().await.map_err(shared::store::StoreError::from)?;
+        Ok(())
+    }
+
+    /// Commits results and the completed job together: both are there, or neither.
+    pub async fn complete(mut self, result: serde_json::Value) -> Result<JobState, JobError> {
+        let finish = Finish::Completed { result };
+        let state = jobs::release(&mut self.tx, self.context.lease(), &finish)
+            .await
+            .map_err(|e| self.context.refused(e))?;
+        self.tx.commit().await.map_err(shared::store::StoreError::from)?;
+        Ok(state)
+    }
+}
+
+impl JobContext {
+    fn refused(&self, error: ReleaseError) -> JobError {
+        match error {
+            ReleaseError::LeaseLost(_) => {
+                self.signals.stop(StopReason::LeaseLost);
+                JobError::Stopped
+            }
+            ReleaseError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One attempt: lease → acknowledge → run → release. The outermost layer around every body.
+
+use super::leases::Leases;
+use crate::body::{Done, JobError, chain};
+use crate::context::{JobContext, StopReason};
+use apalis::prelude::BoxDynError;
+use apalis_core::task::Task;
+use futures_util::future::BoxFuture;
+use rand::RngExt;
+use shared::ids::JobId;
+use shared::job::{JobState, Lease, RetryPolicy};
+use shared::queue::Delivery;
+use shared::store::jobs::{Finish, ReleaseError, release};
+use shared::store::{Store, StoreError};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+/// How long a body may take to notice that it should stop, before its future is dropped.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// What travels through apalis: a delivery on the way in, a leased job from this layer on.
+pub(crate) struct Work {
+    delivery: Option<Delivery>,
+    pub(super) context: Option<JobContext>,
+}
+
+impl Work {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { delivery: Some(delivery), context: None }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct AttemptLayer {
+    pub(super) worker: Arc<str>,
+    pub(super) store: Store,
+    pub(super) leases: Leases,
+    pub(super) lease_duration: Duration,
+    pub(super) retry: RetryPolicy,
+    pub(super) stop: CancellationToken,
+}
+
+impl<S> Layer<S> for AttemptLayer {
+    type Service = AttemptService<S>;
+
+    fn layer(&self, inner: S) -> AttemptService<S> {
+        AttemptService { inner, layer: self.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct AttemptService<S> {
+    inner: S,
+    layer: AttemptLayer,
+}
+
+impl<S> Service<Task<Work>> for AttemptService<S>
+where
+    S: Service<Task<Work>, Response = Done> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxDynError> + Send,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut task: Task<Work>) -> Self::Future {
+        // The instance that was polled ready holds the permit: use that one, keep the fresh clone.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let Some(delivery) = task.args.delivery.take() else { return Ok(()) };
+            let queue = delivery.queue.clone();
+            let (job_id, mut receipt, slot) = delivery.into_parts();
+            let asked_at = Instant::now();
+            let Some(leased) = layer.acquire(job_id).await else {
+                // Leaving: somebody else gets the doorbell.
+                receipt.give_back().await;
+                return Ok(());
+            };
+            // After the lease and long before the end: a crash from here on is the rescuer's business, so the
+            // broker's limit on unacknowledged messages never matters.
+            receipt.ack().await;
+            let Some(lease) = leased else {
+                metrics::counter!("counterfoil_doorbells_without_lease_total", "queue" => queue.to_string())
+                    .increment(1);
+                return Ok(());
+            };
+            let span = tracing::info_span!(
+                "attempt",
+                job_id = %lease.job_id,
+                kind = %lease.kind,
+                attempt = lease.attempt,
+                fence = lease.fence,
+                request_id = lease.request_id.as_deref().unwrap_or(""),
+            );
+            let context = JobContext::new(lease, layer.store.clone());
+            task.args.context = Some(context.clone());
+            let run = inner.call(task);
+            layer.attempt(context, asked_at, run).instrument(span).await;
+            drop(slot);
+            Ok(())
+        })
+    }
+}
+
+impl AttemptLayer {
+    /// Waits for Postgres if it is away, holding this one doorbell. Outer `None`: the worker stops.
+    async fn acquire(&self, job_id: JobId) -> Option<Option<Lease>> {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            match self.store.acquire(job_id, &self.worker, self.lease_duration).await {
+                Ok(lease) => return Some(lease),
+                Err(error) => {
+                    tracing::warn!(%job_id, error = %chain(&error), "could not ask for the lease");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return None,
+                        () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(5)),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt<E: Into<BoxDynError>>(
+        &self,
+        context: JobContext,
+        acquired_at: Instant,
+        run: impl Future<Output = Result<Done, E>>,
+    ) {
+        let lease = context.lease();
+        let kind = lease.kind.to_string();
+        metrics::histogram!("counterfoil_job_wait_seconds", "kind" => kind.clone())
+            .record(lease.waited.as_secs_f64());
+        tracing::info!(waited_ms = lease.waited.as_millis() as u64, "attempt started");
+        let renewed = self.leases.hold(&context, acquired_at);
+        let outcome = tokio::select! {
+            outcome = run => outcome.map_err(Into::into),
+            // Bodies stop by themselves when they notice; this is for those that do not look.
+            () = async { context.stopped().await; tokio::time::sleep(STOP_GRACE).await } => {
+                Err(JobError::Stopped.into())
+            }
+        };
+        let ended = self.settle(&context, outcome).await;
+        drop(renewed);
+        let seconds = acquired_at.elapsed().as_secs_f64();
+        metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
+            .increment(1);
+        metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
+        tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
+    }
+
+    /// Records how the attempt ended; returns the word for it.
+    async fn settle(&self, context: &JobContext, outcome: Result<Done, BoxDynError>) -> &'static str {
+        let finish = match outcome {
+            Ok(Done::Released(state)) => return state.as_str(),
+            Ok(Done::Result(result)) => Finish::Completed { result },
+            Err(error) => match self.finish_failed(context, error) {
+                Some(finish) => finish,
+                None => return self.lease_lost(context).await,
+            },
+        };
+        match &finish {
+            Finish::Retry { error, .. } => tracing::warn!(error, "attempt failed"),
+            Finish::Dead { error } => tracing::error!(error, "attempt failed for good"),
+            _ => {}
+        }
+        self.release(context, &finish).await
+    }
+
+    /// What to record after a failure; `None`: nothing, the lease is not ours.
+    fn finish_failed(&self, context: &JobContext, error: BoxDynError) -> Option<Finish> {
+        let lease = context.lease();
+        match context.stop_reason() {
+            Some(StopReason::LeaseLost) => return None,
+            Some(StopReason::CancelRequested) => return Some(Finish::Cancelled),
+            Some(StopReason::WorkerStops) => return Some(Finish::HandedBack),
+            None => {}
+        }
+        let wait = self.retry.wait_after(lease.attempt, rand::rng().random::<f64>());
+        Some(match error.downcast::<JobError>() {
+            Ok(error) => match *error {
+                JobError::Retry { says } => Finish::Retry { wait, error: says },
+                JobError::Snooze { wait, says } => Finish::Snooze { wait, reason: says },
+                JobError::Discard { says } => Finish::Dead { error: says },
+                JobError::Stopped => Finish::Retry { wait, error: "stopped without being told to".into() },
+            },
+            // From the layers: a panic or the time limit.
+            Err(error) => Finish::Retry { wait, error: chain(error.as_ref()) },
+        })
+    }
+
+    /// Tries until Postgres has answered: while it is away the lease cannot move on either.
+    async fn release(&self, context: &JobContext, finish: &Finish) -> &'static str {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            match self.release_once(context, finish).await {
+                Ok(state) => {
+                    return match (state, finish) {
+                        (JobState::Scheduled, Finish::Snooze { .. }) => "snoozed",
+                        (JobState::Scheduled, _) => "retried",
+                        (JobState::Available, _) => "handed_back",
+                        (state, _) => state.as_str(),
+                    };
+                }
+                Err(ReleaseError::LeaseLost(_)) => return self.lease_lost(context).await,
+                Err(ReleaseError::Store(error)) => {
+                    tracing::warn!(error = %chain(&error), "could not record the outcome yet");
+                    if !error.is_unavailable() && !matches!(finish, Finish::Dead { .. }) {
+                        // Postgres refuses what we want to record; the job must not hang on it.
+                        let refused = format!("the outcome could not be recorded: {}", chain(&error));
+                        let dead = Finish::Dead { error: refused };
+                        if self.release_once(context, &dead).await.is_ok() {
+                            return "dead";
+                        }
+                    }
+                    if context.stop_reason() == Some(StopReason::LeaseLost) {
+                        return self.lease_lost(context).await;
+                    }
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn release_once(&self, context: &JobContext, finish: &Finish) -> Result<JobState, ReleaseError> {
+        let mut tx = self.store.begin().await?;
+        let state = release(&mut tx, context.lease(), finish).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(state)
+    }
+
+    /// Tells a lost lease from a commit whose answer was lost: in the second case the outcome is there.
+    async fn lease_lost(&self, context: &JobContext) -> &'static str {
+        let lease = context.lease();
+        let recorded = self.store.attempt_outcome(lease.job_id, lease.fence).await;
+        if matches!(&recorded, Ok(Some(outcome)) if outcome == "completed") {
+            tracing::info!("the outcome had been recorded, only the answer was lost");
+            return "completed";
+        }
+        metrics::counter!("counterfoil_leases_lost_total").increment(1);
+        tracing::warn!("the lease is lost; nothing of this attempt was kept");
+        "lease_lost"
+    }
+}

@@ -1,0 +1,204 @@
+//! The engine that runs any kind of job: apalis as a thin executor over a backend of our own.
+//!
+//! Layers, outermost first: [`attempt`] (lease, acknowledge, run, release) → concurrency → bodies as data → time
+//! limit → a thread and panic boundary per attempt, aborted when dropped → the body. The order is the point: a
+//! time-out or lost lease must end the very thing that runs the body, and a panic must end only that. (apalis'
+//! own `parallelize` and `catch_panic` do the same in two layers; composed, their types no longer are `Send`.)
+//!
+//! apalis would lose every attempt in flight on a backend error and hang on an ended one. So the backend's error
+//! is `Infallible` (reconnecting is the queue's business) and it never ends before it is told to.
+
+mod attempt;
+mod backend;
+mod leases;
+
+use crate::body::{Bodies, Done, JobError};
+use crate::context::StopReason;
+use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Data, WorkerBuilder};
+use attempt::{AttemptLayer, Work};
+use backend::QueueBackend;
+use leases::Leases;
+use shared::job::{JobKind, RetryPolicy};
+use shared::queue::Queue;
+use shared::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+/// How long handing back may take after the drain.
+const HAND_BACK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// One worker process.
+pub struct Engine {
+    /// Unique per process; recorded with each lease.
+    pub name: String,
+    pub store: Store,
+    pub queue: Queue,
+    pub bodies: Bodies,
+    /// Jobs at once per queue.
+    pub concurrency: usize,
+    pub lease_duration: Duration,
+    /// How long running jobs may go on after the stop.
+    pub drain: Duration,
+    pub retry: RetryPolicy,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// This version has no body for the kind: a worker that took its jobs could only give them back.
+    #[error("no body for job kind {0}")]
+    UnknownKind(JobKind),
+    /// An executor ended although nobody told it to.
+    #[error("the executor of queue {queue} ended: {says}")]
+    ExecutorEnded { queue: String, says: String },
+}
+
+impl Engine {
+    /// Serves one queue per kind until `stop`, then drains.
+    pub async fn run(self, kinds: &[JobKind], stop: CancellationToken) -> Result<(), EngineError> {
+        for kind in kinds {
+            if self.bodies.get(kind).is_none() {
+                return Err(EngineError::UnknownKind(kind.clone()));
+            }
+        }
+        let leases = Leases::new(self.store.clone(), self.lease_duration);
+        let renewals_stop = CancellationToken::new();
+        let renewing = tokio::spawn(leases.clone().keep_renewed(renewals_stop.clone()));
+
+        let mut executors = JoinSet::new();
+        for kind in kinds {
+            executors.spawn(self.executor(kind, &leases, stop.clone()));
+        }
+        tracing::info!(worker = %self.name, concurrency = self.concurrency, "worker serves {kinds:?}");
+        let ended = self.supervise(executors, &leases, &stop).await;
+        // Only now: a lease must stay renewed while its job drains.
+        renewals_stop.cancel();
+        let _ = renewing.await;
+        tracing::info!(worker = %self.name, "worker stopped");
+        ended
+    }
+
+    /// Waits for the executors; after the drain time tells what still runs to hand back.
+    async fn supervise(
+        &self,
+        mut executors: JoinSet<Result<(), EngineError>>,
+        leases: &Leases,
+        stop: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let deadline = async {
+            stop.cancelled().await;
+            tokio::time::sleep(self.drain).await;
+        };
+        let mut deadline = std::pin::pin!(deadline);
+        let mut first_error = Ok(());
+        let mut handing_back = false;
+        // Postgres may be away while we leave. Leases that cannot be handed back expire by themselves.
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(self.drain + HAND_BACK_PATIENCE).await;
+        };
+        let mut patience = std::pin::pin!(patience);
+        loop {
+            tokio::select! {
+                ended = executors.join_next() => match ended {
+                    None => return first_error,
+                    Some(Ok(Ok(()))) => {}
+                    Some(failed) => {
+                        let error = match failed {
+                            Ok(Err(error)) => error,
+                            Err(join) => EngineError::ExecutorEnded { queue: "?".into(), says: join.to_string() },
+                            Ok(Ok(())) => continue,
+                        };
+                        tracing::error!(%error, "stopping the worker");
+                        first_error = first_error.and(Err(error));
+                        stop.cancel();
+                    }
+                },
+                () = &mut deadline, if !handing_back => {
+                    handing_back = true;
+                    leases.stop_all(StopReason::WorkerStops);
+                }
+                () = &mut patience => {
+                    tracing::error!("jobs could not be handed back in time; their leases will expire");
+                    return first_error;
+                }
+            }
+        }
+    }
+
+    fn executor(
+        &self,
+        kind: &JobKind,
+        leases: &Leases,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
+        let queue = kind.queue();
+        let slots = Arc::new(Semaphore::new(self.concurrency));
+        let deliveries = self.queue.consume(queue.clone(), slots, stop.clone());
+        let layer = AttemptLayer {
+            worker: self.name.clone().into(),
+            store: self.store.clone(),
+            leases: leases.clone(),
+            lease_duration: self.lease_duration,
+            retry: self.retry,
+            stop: stop.clone(),
+        };
+        let time_limit = self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit());
+        let worker = WorkerBuilder::new(format!("{}/{queue}", self.name))
+            .backend(QueueBackend::new(deliveries, layer))
+            .concurrency(self.concurrency)
+            .data(self.bodies.clone())
+            .timeout(time_limit)
+            .build(run_body);
+        let told = stop.clone().cancelled_owned();
+        async move {
+            let signal = async move {
+                told.await;
+                Ok::<(), std::io::Error>(())
+            };
+            let ended = worker.run_until(signal).await;
+            match ended {
+                Ok(()) if stop.is_cancelled() => Ok(()),
+                Ok(()) => {
+                    Err(EngineError::ExecutorEnded { queue: queue.to_string(), says: "by itself".into() })
+                }
+                Err(error) => {
+                    Err(EngineError::ExecutorEnded { queue: queue.to_string(), says: error.to_string() })
+                }
+            }
+        }
+    }
+}
+
+async fn run_body(work: Work, bodies: Data<Bodies>) -> Result<Done, apalis::prelude::BoxDynError> {
+    let Some(context) = work.context else {
+        return Err("an attempt reached its body without a lease".into());
+    };
+    let Some(body) = bodies.get(&context.lease().kind) else {
+        // A newer version's job in a queue of ours: leave it to a worker that knows it.
+        let says = format!("this worker knows no job kind {}", context.lease().kind);
+        return Err(JobError::Snooze { wait: Duration::from_secs(30), says }.into());
+    };
+    // On a thread of its own, so that bodies of one queue run in parallel; behind a boundary, so that a panic ends
+    // this attempt only. A plain `tokio::spawn` would detach: after a time-out the body would run on beside its
+    // own retry.
+    let running = AbortOnDropHandle::new(tokio::spawn(body.run(context).in_current_span()));
+    match running.await {
+        Ok(ended) => Ok(ended?),
+        Err(join) if join.is_panic() => {
+            Err(JobError::Retry { says: format!("panicked: {}", panic_message(join.into_panic().as_ref())) }
+                .into())
+        }
+        Err(_) => Err(JobError::Stopped.into()),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

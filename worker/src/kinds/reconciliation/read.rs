@@ -1,0 +1,89 @@
+//! Reading both sides from the object store.
+
+use super::{Bench, READ_PERCENT};
+use crate::body::{JobError, chain};
+use matching::{Records, Side};
+use shared::objects::Objects;
+use shared::store::data_sources::SourceToRead;
+use sources::{Mapping, ReadError, ReadLimits, RejectedLine, read_records};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One side, as its file gave it.
+pub(super) struct SideRead {
+    pub records: Records,
+    pub rejected: Vec<RejectedLine>,
+}
+
+pub(super) struct BothRead {
+    pub left: SideRead,
+    pub right: SideRead,
+}
+
+/// Bytes read of both files, for one progress bar.
+struct Meter<'b> {
+    bench: &'b Bench,
+    bytes: AtomicU64,
+    lines: AtomicU64,
+    bytes_total: u64,
+}
+
+/// Reads both files at once. What is wrong with either is told for both.
+pub(super) fn both_sides(
+    bench: &Bench,
+    objects: &Objects,
+    left: &SourceToRead,
+    right: &SourceToRead,
+) -> Result<BothRead, JobError> {
+    let meter = Meter {
+        bench,
+        bytes: AtomicU64::new(0),
+        lines: AtomicU64::new(0),
+        bytes_total: (left.size_bytes + right.size_bytes).max(1),
+    };
+    let (left, right) = rayon::join(
+        || read_side(&meter, objects, Side::Left, left),
+        || read_side(&meter, objects, Side::Right, right),
+    );
+    match (left, right) {
+        (Ok(left), Ok(right)) => Ok(BothRead { left, right }),
+        (Err(JobError::Discard { says: left }), Err(JobError::Discard { says: right })) => {
+            Err(JobError::Discard { says: format!("{left}; {right}") })
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+fn read_side(
+    meter: &Meter<'_>,
+    objects: &Objects,
+    side: Side,
+    source: &SourceToRead,
+) -> Result<SideRead, JobError> {
+    let place = format!("{} side, data source {:?} ({})", side.as_str(), source.name, source.file_name);
+    let mapping: Mapping = serde_json::from_value(source.mapping.clone()).map_err(|error| {
+        JobError::Discard { says: format!("{place}: the stored mapping is not readable: {error}") }
+    })?;
+    let file = objects.open(&source.object_key).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => JobError::Discard { says: format!("{place}: the file is gone") },
+        _ => JobError::retry(&place, &error),
+    })?;
+    let (mut bytes_before, mut lines_before) = (0, 0);
+    let mut watch = |progress: sources::ReadProgress| {
+        let bytes = meter.bytes.fetch_add(progress.bytes - bytes_before, Ordering::Relaxed) + progress.bytes
+            - bytes_before;
+        let lines = meter.lines.fetch_add(progress.lines - lines_before, Ordering::Relaxed) + progress.lines
+            - lines_before;
+        (bytes_before, lines_before) = (progress.bytes, progress.lines);
+        let share = (bytes as f32 / meter.bytes_total as f32).min(1.0);
+        meter.bench.report("reading", READ_PERCENT * share, lines, 0);
+        if meter.bench.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match read_records(file, &mapping, &ReadLimits::default(), &mut watch) {
+        Ok(read) => Ok(SideRead { records: read.records, rejected: read.rejected }),
+        Err(ReadError::Cancelled) => Err(JobError::Stopped),
+        Err(ReadError::Io(error)) => Err(JobError::retry(&place, &error)),
+        // The file or its mapping: the same next time.
+        Err(error) => Err(JobError::Discard { says: format!("{place}: {}", chain(&error)) }),
+    }
+}

@@ -1,0 +1,195 @@
+//! Writing what came out: everything in one transaction, which ends the job too.
+
+use super::read::SideRead;
+use super::{Bench, MATCHED_PERCENT};
+use crate::body::JobError;
+use chrono::NaiveDate;
+use matching::{Candidate, Currency, ExceptionKind, Outcome, Reason, Records, Row, Side, Tier, format_minor};
+use shared::ids::JobId;
+use shared::job::JobState;
+use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
+use shared::store::results::{
+    StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine,
+    write_exceptions, write_matches, write_rejected_lines,
+};
+use std::collections::BTreeMap;
+
+pub(super) struct Results {
+    pub left: SideRead,
+    pub right: SideRead,
+    pub outcome: Outcome,
+}
+
+/// Writes all results and completes the job, or does neither.
+pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Result<JobState, JobError> {
+    let total = results.outcome.matches.len() as u64;
+    let mut tx = bench.context.begin().await?;
+    let matches = results.outcome.matches.iter().enumerate().map(|(i, m)| {
+        if i % 4096 == 0 {
+            let share = i as f32 / total.max(1) as f32;
+            bench.report(
+                "writing results",
+                MATCHED_PERCENT + (99.0 - MATCHED_PERCENT) * share,
+                i as u64,
+                total,
+            );
+        }
+        results.stored_match(i, m)
+    });
+    write_matches(tx.connection(), job_id, matches).await?;
+    let exceptions =
+        results.outcome.exceptions.iter().enumerate().map(|(i, e)| results.stored_exception(i, e));
+    write_exceptions(tx.connection(), job_id, exceptions).await?;
+    write_rejected_lines(tx.connection(), job_id, results.rejected_lines()).await?;
+    let summary = results.summary();
+    complete(tx.connection(), job_id, &summary).await?;
+    let short = serde_json::json!({
+        "matches": summary.matches,
+        "exceptions": summary.exceptions,
+        "rejected_lines": summary.left_rejected + summary.right_rejected,
+    });
+    tx.complete(short).await
+}
+
+impl Results {
+    fn records(&self, side: Side) -> &Records {
+        match side {
+            Side::Left => &self.left.records,
+            Side::Right => &self.right.records,
+        }
+    }
+
+    fn stored_match(&self, index: usize, m: &matching::Match) -> StoredMatch {
+        StoredMatch {
+            ordinal: index as i32,
+            confidence: m.confidence.millionths() as i32,
+            tier: match m.tier {
+                Tier::Confirmed => "confirmed".into(),
+                Tier::Suggested => "suggested".into(),
+            },
+            pass: m.pass as i16,
+            currency: m.currency.code().into(),
+            difference: m.difference,
+            left: stored_records(&self.left.records, &m.left),
+            right: stored_records(&self.right.records, &m.right),
+            reasons: stored_reasons(&m.reasons),
+        }
+    }
+
+    fn stored_exception(&self, index: usize, e: &matching::Exception) -> StoredException {
+        let records = self.records(e.side);
+        StoredException {
+            ordinal: index as i32,
+            kind: e.kind.as_str().into(),
+            side: e.side.as_str().into(),
+            currency: records.currency(e.row).code().into(),
+            amount: records.amount(e.row),
+            record: stored_record(records, e.row),
+            says: e.says.clone(),
+            candidates: e.candidates.iter().map(|c| self.stored_candidate(c)).collect(),
+            candidates_found: e.candidates_found.try_into().unwrap_or(i32::MAX),
+        }
+    }
+
+    fn stored_candidate(&self, c: &Candidate) -> StoredCandidate {
+        let records = self.records(c.side);
+        StoredCandidate {
+            side: c.side.as_str().into(),
+            currency: c.rows.first().map_or(String::new(), |&row| records.currency(row).code().into()),
+            records: stored_records(records, &c.rows),
+            confidence: c.confidence.as_f64(),
+            reasons: stored_reasons(&c.reasons),
+        }
+    }
+
+    fn rejected_lines(&self) -> impl Iterator<Item = StoredRejectedLine> {
+        let sides = [(Side::Left, &self.left), (Side::Right, &self.right)];
+        let lines =
+            sides.into_iter().flat_map(|(side, read)| read.rejected.iter().map(move |line| (side, line)));
+        lines.enumerate().map(|(i, (side, line))| StoredRejectedLine {
+            ordinal: i as i32,
+            side: side.as_str().into(),
+            line: line.line as i64,
+            column_name: line.column.clone(),
+            reason: line.reason.clone(),
+            excerpt: line.excerpt.clone(),
+        })
+    }
+
+    fn summary(&self) -> Summary {
+        let outcome = &self.outcome;
+        let mut exceptions_by_kind = BTreeMap::new();
+        for kind in ExceptionKind::ALL {
+            let count = outcome.exceptions.iter().filter(|e| e.kind == kind).count() as i64;
+            if count > 0 {
+                exceptions_by_kind.insert(kind.as_str().to_owned(), count);
+            }
+        }
+        Summary {
+            left_records: self.left.records.len() as i64,
+            right_records: self.right.records.len() as i64,
+            left_matched: outcome.matches.iter().map(|m| m.left.len() as i64).sum(),
+            right_matched: outcome.matches.iter().map(|m| m.right.len() as i64).sum(),
+            matches: outcome.matches.len() as i64,
+            suggested: outcome.matches.iter().filter(|m| m.tier == Tier::Suggested).count() as i64,
+            exceptions: outcome.exceptions.len() as i64,
+            left_rejected: self.left.rejected.len() as i64,
+            right_rejected: self.right.rejected.len() as i64,
+            balance: outcome.proof.iter().map(balance).collect(),
+            exceptions_by_kind,
+            passes: outcome
+                .passes
+                .iter()
+                .map(|pass| PassSummary {
+                    name: pass.name.clone(),
+                    matches: pass.matches,
+                    left_records: pass.left_records,
+                    right_records: pass.right_records,
+                    gave_up: pass.gave_up,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
+    let money = |minor: i128| format_minor(minor, Currency::exponent(&proof.currency));
+    CurrencyBalance {
+        currency: proof.currency.code().into(),
+        left_count: proof.left_count,
+        right_count: proof.right_count,
+        left_total: money(proof.left_total),
+        right_total: money(proof.right_total),
+        left_matched: money(proof.left_matched),
+        right_matched: money(proof.right_matched),
+        left_unmatched: money(proof.left_unmatched),
+        right_unmatched: money(proof.right_unmatched),
+        matched_difference: money(proof.matched_difference),
+        difference: money(proof.left_total - proof.right_total),
+        residual: money(proof.residual()),
+    }
+}
+
+fn stored_records(records: &Records, rows: &[Row]) -> Vec<StoredRecord> {
+    rows.iter().map(|&row| stored_record(records, row)).collect()
+}
+
+fn stored_record(records: &Records, row: Row) -> StoredRecord {
+    let fields = records.field_names().iter().enumerate();
+    StoredRecord {
+        row,
+        line: records.line(row),
+        id: records.id(row).into(),
+        date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
+        amount: records.amount(row),
+        fields: fields
+            .map(|(i, name)| (name.clone(), records.field(i, row).to_owned()))
+            .filter(|(_, text)| !text.is_empty())
+            .collect(),
+    }
+}
+
+fn stored_reasons(reasons: &[Reason]) -> Vec<StoredReason> {
+    let stored = |r: &Reason| StoredReason { field: r.field.clone(), says: r.says.clone(), weight: r.weight };
+    reasons.iter().map(stored).collect()
+}
