@@ -1,1 +1,37 @@
-//! Placeholder until the first commit.
+//! The HTTP API: takes uploads, data sources and reconciliations in, gives states and results out. It does none
+//! of the work itself; a submitted reconciliation is a job that some worker runs.
+//!
+//! Words: a *caller* is whoever holds a valid access token; *access* is what the caller may do in a project; a
+//! *problem* is an error as the client reads it (RFC 9457), with one *mistake* for each thing that is wrong in
+//! the request.
+//!
+//! Architecture invariants: this is the only crate that knows HTTP. It knows no SQL, holds no whole upload and
+//! no whole result in memory, and whatever a stranger asks for looks exactly as if it did not exist.
+//!
+//! Start reading at [`mod@routes`], the one list of everything that can be asked.
+
+mod access;
+pub mod accounts;
+mod analytics;
+mod auth;
+mod caller;
+mod connections;
+mod data_sources;
+mod document;
+mod files;
+mod layers;
+mod observe;
+mod page;
+mod problem;
+mod projects;
+mod read;
+mod reconciliation;
+mod request_id;
+mod routes;
+mod server;
+mod state;
+mod vitals;
+
+pub use auth::{PasswordCost, PasswordHasher, SigningKey, SigningKeyError};
+pub use routes::openapi;
+pub use server::{ApiError, Parts, run, serve_figures};

@@ -1,1 +1,94 @@
-fn main() {}
+//! The one executable: every role of Counterfoil, and the tools that need no server.
+
+mod demo;
+mod match_files;
+mod private_postgres;
+mod roles;
+mod samples;
+mod stop;
+mod up;
+mod users;
+
+use clap::{Parser, Subcommand};
+use shared::config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Reconciles what two systems say about the same money.
+#[derive(Parser)]
+#[command(name = "counterfoil", version, about, max_term_width = 100)]
+struct Cli {
+    /// TOML file with the configuration; environment variables COUNTERFOIL_<SECTION>__<KEY> win over it.
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Everything `counterfoil` can do.
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process on embedded defaults: private PostgreSQL, in-process queue, local files.
+    Up(up::UpArgs),
+    /// Run the HTTP API; as many processes as you like.
+    Api,
+    /// Run a worker; as many processes as you like.
+    Worker(roles::WorkerArgs),
+    /// Run the scheduler: relay, stager, rescuer, pruner; as many processes as you like.
+    Scheduler,
+    /// Bring the database up to this version.
+    Migrate,
+    /// Manage the people who may log in.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Reconcile two files; no server, no database.
+    Match(match_files::MatchArgs),
+    /// Write a pair of sample files with known truth.
+    Samples(samples::SamplesArgs),
+    /// Print the OpenAPI document of the HTTP API.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One TLS stack for everything, chosen before anything can ask for one.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("counterfoil: a TLS provider was installed twice");
+        return ExitCode::from(3);
+    }
+    let config = || Config::load(cli.config.as_deref()).map_err(anyhow::Error::from);
+    let ended = match cli.command {
+        Command::Match(args) => return match_files::run(args),
+        Command::Samples(args) => return samples::run(args),
+        Command::Openapi => openapi(),
+        Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
+        Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
+        Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
+        Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
+        Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
+        Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("counterfoil: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(role);
+    // A blocking part that does not look at its stop signal must not hold up the exit for ever.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    ended
+}
+
+fn openapi() -> anyhow::Result<()> {
+    let mut text = api::openapi().to_pretty_json()?;
+    text.push('\n');
+    // Into a closed pipe (`| head`) is not an error worth a word.
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    Ok(())
+}

@@ -10,18 +10,41 @@
 //!
 //! Start reading at [`reconcile`].
 
+mod blocks;
+mod candidates;
+mod check;
+mod decimal;
+mod evidence;
+mod explain;
+mod groups;
+mod held;
+mod keyed;
+mod keys;
 mod money;
+mod nearby;
 mod outcome;
+mod plan;
+mod proof;
+mod reconcile;
 mod records;
+mod remainder;
 mod rules;
+mod select;
+mod settle;
+mod standard;
+mod text;
+mod tolerance;
+mod twins;
 mod watch;
 
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Tier,
 };
+pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
     AmountRule, Cardinality, DateDirection, DateRule, Key, Normalise, Pass, RuleError, RuleSet, TextRule,
 };
+pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -93,7 +93,9 @@ pub fn parse_minor(text: &str, exponent: u32, mark: DecimalMark) -> Result<i64, 
     let (mut body, mut negative) = (trimmed, false);
     if let Some(inner) = body.strip_prefix('(').and_then(|b| b.strip_suffix(')')) {
         (body, negative) = (inner, true);
-    } else if let Some(rest) = body.strip_prefix(['-', '\u{2212}']).or_else(|| body.strip_suffix(['-', '\u{2212}'])) {
+    } else if let Some(rest) =
+        body.strip_prefix(['-', '\u{2212}']).or_else(|| body.strip_suffix(['-', '\u{2212}']))
+    {
         (body, negative) = (rest, true);
     } else if let Some(rest) = body.strip_prefix('+').or_else(|| body.strip_suffix('+')) {
         body = rest;
@@ -184,7 +186,9 @@ mod tests {
 
     #[test]
     fn what_is_not_exactly_an_amount_is_refused() {
-        for text in ["", "  ", "abc", "1.2.3", "12,34.5", "1,23", "--5", "1e5", "NaN", "5.-5", ".", "-", "1,,234"] {
+        for text in
+            ["", "  ", "abc", "1.2.3", "12,34.5", "1,23", "--5", "1e5", "NaN", "5.-5", ".", "-", "1,,234"]
+        {
             assert!(parse_minor(text, 2, Point).is_err(), "{text:?}");
         }
         assert!(matches!(parse_minor("1.005", 2, Point), Err(AmountError::TooPrecise { .. })));

@@ -141,8 +141,11 @@ pub struct Exception {
     pub candidates_found: u32,
 }
 
-/// The bridge of one currency, minor units. `left_total == left_matched + left_unmatched`, likewise right,
-/// and `left_matched - right_matched == matched_difference`.
+/// The bridge of one currency, minor units, every amount with the sign its file gave it.
+///
+/// `left_total == left_matched + left_unmatched`, likewise right, and
+/// `left_matched - right_matched + 2 * right_flipped == matched_difference`: where a pass negates the right
+/// amounts (`flip_sign`), a difference is left *plus* right, and the last term says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrencyProof {
     pub currency: Currency,
@@ -156,16 +159,17 @@ pub struct CurrencyProof {
     pub right_unmatched: i128,
     /// Sum of [`Match::difference`] of this currency, added up match by match (not derived from the totals).
     pub matched_difference: i128,
+    /// The part of `right_matched` that was matched with its sign flipped. 0 without such a pass.
+    pub right_flipped: i128,
 }
 
 impl CurrencyProof {
-    /// `left_total - right_total` less everything that explains it: matched differences and unmatched
-    /// records of either side. Zero, or money is unaccounted for.
+    /// `left_total - right_total` less everything that explains it: matched differences, flipped signs and
+    /// unmatched records of either side. Zero, or money is unaccounted for.
     pub fn residual(&self) -> i128 {
-        (self.left_total - self.right_total)
-            - self.matched_difference
-            - self.left_unmatched
+        (self.left_total - self.right_total) - self.matched_difference - self.left_unmatched
             + self.right_unmatched
+            + 2 * self.right_flipped
     }
 }
 
@@ -176,7 +180,8 @@ pub struct PassCount {
     pub matches: u64,
     pub left_records: u64,
     pub right_records: u64,
-    /// Blocks that hit a limit of work and were left to later passes. Counted, never silent.
+    /// Blocks (in a pass without keys: records) that hit a limit of work and were left to later passes.
+    /// Counted, never silent.
     pub gave_up: u64,
 }
 

@@ -170,6 +170,11 @@ impl RecordsBuilder {
         Ok(())
     }
 
+    /// What was pushed until now, e.g. to look for a duplicate id.
+    pub fn so_far(&self) -> &Records {
+        &self.records
+    }
+
     pub fn build(self) -> Records {
         self.records
     }

@@ -91,6 +91,14 @@ pub enum Normalise {
     Alphanumeric,
     /// All but digits, without leading zeros: `INV-0047/11` and `Rechnung 4711` are equal.
     Digits,
+    /// The references inside a longer text. Every run of digits, and every one to three neighbouring words
+    /// written together, that has at least four digits is one token (upper case, numbers without leading
+    /// zeros, at most 32 per text). Two records share the key when they share a token; the fewer records
+    /// have it, the more it counts, and one that joins more than a hundred pairs counts for nothing.
+    /// `PAYOUT 00001234 THANKS` and `Payout-1234` share `1234`, were it written `PAYOUT-00001234`
+    /// also `PAYOUT00001234`. In a sum pass the many side is grouped as by `alphanumeric`. At most one
+    /// key of a pass may use it.
+    Tokens,
 }
 
 /// How far the amounts (or group sums) may be apart. Currencies are always equal.
@@ -136,7 +144,9 @@ pub enum DateDirection {
     LeftLater,
 }
 
-/// Similarity of free texts, 0 to 1.
+/// Similarity of free texts, 0 to 1: the share of the shorter text's words that the other one has too,
+/// misspelt and cut-off words in part. Words count the less the more records have them (`GmbH`,
+/// `TRANSFER`), and references are held against a pair only where both texts have some.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextRule {

@@ -40,3 +40,36 @@ impl Watch<'static> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reconciliation was cancelled")]
 pub struct Cancelled;
+
+/// Asks [`Watch::cancelled`] once per bounded amount of work, so that inner loops may ask as often as they like.
+pub(crate) struct Pulse<'a> {
+    watch: Watch<'a>,
+    work: u32,
+}
+
+impl<'a> Pulse<'a> {
+    /// One unit of work is about one comparison of two amounts, a few nanoseconds; 16,384 of them are far
+    /// below the tenth of a second within which a cancelled run must stop.
+    const WORK_MAX: u32 = 16_384;
+    /// Comparing two texts costs about this many comparisons of amounts.
+    pub const TEXT: u32 = 256;
+
+    pub fn new(watch: Watch<'a>) -> Self {
+        Pulse { watch, work: 0 }
+    }
+
+    pub fn beat(&mut self, work: u32) -> Result<(), Cancelled> {
+        self.work = self.work.saturating_add(work);
+        if self.work >= Self::WORK_MAX {
+            self.work = 0;
+            self.watch.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch<'_> {
+    pub(crate) fn check(&self) -> Result<(), Cancelled> {
+        if (self.cancelled)() { Err(Cancelled) } else { Ok(()) }
+    }
+}

@@ -296,6 +296,30 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_in_the_manual_with_its_default() {
+        let manual = include_str!("../../docs/operating.md");
+        let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).unwrap() else {
+            panic!("a struct is an object")
+        };
+        let mut keys = 0;
+        for (section, values) in sections {
+            for (key, default) in values.as_object().unwrap() {
+                let row = format!("| `{section}.{key}` | ");
+                let line = manual.lines().find(|line| line.starts_with(&row));
+                let line = line.unwrap_or_else(|| panic!("{section}.{key} is not in docs/operating.md"));
+                let shown = match default {
+                    serde_json::Value::Number(number) => number.to_string(),
+                    serde_json::Value::String(text) => format!("`{text}`"),
+                    _ => continue,
+                };
+                assert!(line[row.len()..].starts_with(&shown), "{line} does not say {shown}");
+                keys += 1;
+            }
+        }
+        assert!(keys > 15);
+    }
+
+    #[test]
     fn urls_with_passwords_are_not_shown() {
         let config = load("[database]\nurl = \"postgres://u:canary@h/d\"").unwrap();
         assert!(!format!("{config:?}").contains("canary"));

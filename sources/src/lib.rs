@@ -1,1 +1,35 @@
-//! Placeholder until the first commit.
+//! Data sources: the bytes of a file in, [`matching::Records`] out, by a mapping that people write.
+//!
+//! Words: a *file* holds *lines* (CSV lines, JSON elements) of *cells* in *columns*; a [`Mapping`] says which
+//! column is the id, date, amount and currency of a *record* and which columns are kept as named text
+//! *fields*. A line that gives no record is *rejected* with its number and the reason: kept and rejected
+//! lines together are all lines of the file, so nothing is dropped silently.
+//!
+//! Reads any `impl Read` as a stream: what stays in memory are the kept columns, one line, and the bounded
+//! list of rejected lines. Knows no async runtime, no database and no HTTP by architecture invariant.
+//!
+//! Start reading at [`read_records`]; the way out is [`export`].
+
+mod csv_lines;
+mod csv_reader;
+mod date;
+pub mod export;
+mod extract;
+mod guess;
+mod json_array;
+mod json_elements;
+mod json_object;
+mod mapping;
+mod mapping_check;
+mod outcome;
+mod peek;
+mod physical_lines;
+mod read;
+mod seen_ids;
+
+pub use guess::guess_mapping;
+pub use mapping::{AmountColumn, CsvOptions, CurrencySource, DateColumn, Format, Mapping};
+pub use mapping_check::MappingError;
+pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
+pub use peek::{Peek, peek_columns};
+pub use read::read_records;

@@ -133,6 +133,14 @@ impl Queue {
         }
     }
 
+    /// Says goodbye to the broker; consumers do so themselves after their `stop`. Optional, but a broker notes
+    /// connections that just end as trouble. The handle stays usable and would connect again.
+    pub async fn close(&self) {
+        if let Self::Amqp(queue) = self {
+            queue.close().await;
+        }
+    }
+
     /// Asks the broker something, within 15 s; at once when it is well.
     pub async fn health(&self) -> Health {
         match self {

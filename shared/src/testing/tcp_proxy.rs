@@ -24,14 +24,20 @@ struct Shared {
     open: watch::Sender<usize>,
 }
 
+impl Shared {
+    fn weather(&self) -> Weather {
+        *self.weather.borrow()
+    }
+}
+
 /// What becomes of connections, new ones and those that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
     Fine,
     /// New ones are closed at once; those that are open live on.
     Refusing,
-    /// As if the other side hung: they are accepted, and everything said on them disappears. Not to be undone for
-    /// a connection that has lost something this way: cut it.
+    /// As if the other side hung: they are accepted, and everything said on them disappears, goodbyes too. What is
+    /// lost this way stays lost: cut the connections before the weather is fine again.
     Swallowing,
 }
 
@@ -77,7 +83,7 @@ impl Drop for TcpProxy {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
-        if *shared.weather.borrow() == Weather::Refusing {
+        if shared.weather() == Weather::Refusing {
             continue;
         }
         let cuts = shared.cuts.subscribe();
@@ -90,22 +96,28 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Until one side closes, or a cut.
+/// Until a side closes, or a cut.
 async fn carry(client: TcpStream, shared: &Shared, mut cuts: watch::Receiver<u64>) {
     let Ok(server) = TcpStream::connect(shared.target).await else { return };
-    let (client_reads, client_writes) = client.into_split();
-    let (server_reads, server_writes) = server.into_split();
+    let (mut client_reads, mut client_writes) = client.into_split();
+    let (mut server_reads, mut server_writes) = server.into_split();
     tokio::select! {
         _ = cuts.changed() => {}
-        () = pump(client_reads, server_writes, shared) => {}
-        () = pump(server_reads, client_writes, shared) => {}
+        () = pump(&mut client_reads, &mut server_writes, shared) => {}
+        () = async {
+            pump(&mut server_reads, &mut client_writes, shared).await;
+            if shared.weather() == Weather::Swallowing {
+                // The server gave up on its silent client, and the client must not hear of it.
+                std::future::pending().await
+            }
+        } => {}
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) {
+async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, shared: &Shared) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if *shared.weather.borrow() != Weather::Swallowing && to.write_all(&buffer[..length]).await.is_err() {
+        if shared.weather() != Weather::Swallowing && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
     }

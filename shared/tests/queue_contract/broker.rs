@@ -179,3 +179,18 @@ async fn a_message_is_persistent_and_says_which_outbox_row_it_was() {
     assert_eq!(body, serde_json::json!({ "v": 1, "job_id": doorbell.job_id }));
     place.tear_down().await;
 }
+
+#[tokio::test]
+async fn nothing_stays_connected_after_stop_and_close() {
+    let (place, proxy) = place_behind_proxy("").await;
+    let queue = place.queue();
+    let mut worker = place.worker(queue_a(), 1);
+    let rung = publish_until_confirmed(&queue, &place).await;
+    worker.run_until(rung).await;
+    assert!(queue.health().await.reachable);
+    assert!(proxy.wait_for_connections(|open| *open == 3, PATIENCE).await, "publish, consume, inspect");
+    worker.stop.cancel();
+    queue.close().await;
+    assert!(proxy.wait_for_connections(|open| *open == 0, PATIENCE).await, "connections left behind");
+    place.tear_down().await;
+}

@@ -321,5 +321,7 @@ pub async fn a_healthy_queue_says_so(place: &Place) {
     assert_eq!(queue.health().await, well);
     assert_eq!(queue.publish(&[]).await.expect("nothing to do"), Default::default());
     queue.publish(&[place.doorbell(queue_a())]).await.expect("publishing");
-    assert_eq!(queue.health().await, well);
+    queue.close().await;
+    assert_eq!(queue.health().await, well, "closed is not broken");
+    queue.publish(&[place.doorbell(queue_a())]).await.expect("publishing again");
 }

@@ -44,6 +44,12 @@ impl Inspector {
         purged.ok_or_else(|| QueueError::UnknownQueue(queue.clone()))
     }
 
+    pub(super) async fn close(&self) {
+        if let Some(link) = self.link.lock().await.take() {
+            link.close().await;
+        }
+    }
+
     async fn count(&self, name: String) -> Result<Option<u64>, QueueError> {
         self.ask(async |channel| {
             let options = QueueDeclareOptions::durable().passive();

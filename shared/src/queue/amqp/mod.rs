@@ -81,6 +81,11 @@ impl AmqpQueue {
         consumer::consume(self.0.broker.clone(), queue, slots, stop)
     }
 
+    pub(super) async fn close(&self) {
+        self.0.publisher.close().await;
+        self.0.inspector.close().await;
+    }
+
     pub(super) async fn health(&self) -> Health {
         match self.0.inspector.dead_letters().await {
             Ok(_) => Health { reachable: true, blocked: self.0.publisher.is_blocked(), problem: None },

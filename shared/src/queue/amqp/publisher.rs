@@ -7,6 +7,7 @@ use super::super::{Doorbell, Published, QueueError, doorbell};
 use super::broker::Broker;
 use super::link::{Link, Role};
 use futures_util::future::try_join_all;
+use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, ConnectionStatus};
 use std::collections::HashSet;
@@ -50,6 +51,13 @@ impl Publisher {
             published.unconfirmed.append(&mut part.unconfirmed);
         }
         Ok(published)
+    }
+
+    /// Waits for a batch that is on its way.
+    pub(super) async fn close(&self) {
+        if let Some(session) = self.session.lock().await.take() {
+            session.link.close().await;
+        }
     }
 
     /// Has the broker stopped reading what we publish? `false` as long as nothing was published.
@@ -114,34 +122,8 @@ impl Session {
     async fn publish(&self, broker: &Broker, batch: &[Doorbell]) -> lapin::Result<Published> {
         let sends = batch.iter().map(|doorbell| self.send(broker, doorbell));
         let confirms = try_join_all(sends).await?;
-        let mut unroutable = HashSet::new();
-        let mut refused = HashSet::new();
-        for (doorbell, confirm) in batch.iter().zip(confirms) {
-            // An unroutable message comes back before it is confirmed, and the client hands it over with
-            // whichever confirm completes next: only its message id says which one it was.
-            match confirm.await? {
-                Confirmation::Ack(returned) => unroutable.extend(returned.as_ref().and_then(outbox_id)),
-                Confirmation::Nack(returned) => {
-                    unroutable.extend(returned.as_ref().and_then(outbox_id));
-                    refused.insert(doorbell.outbox_id);
-                }
-                Confirmation::NotRequested => {
-                    refused.insert(doorbell.outbox_id);
-                }
-            }
-        }
-        let mut published = Published::default();
-        for Doorbell { outbox_id, .. } in batch {
-            let list = if unroutable.contains(outbox_id) {
-                &mut published.unroutable
-            } else if refused.contains(outbox_id) {
-                &mut published.unconfirmed
-            } else {
-                &mut published.confirmed
-            };
-            list.push(*outbox_id);
-        }
-        Ok(published)
+        let confirmations = try_join_all(confirms).await?;
+        Ok(sort(batch, confirmations))
     }
 
     async fn send(&self, broker: &Broker, doorbell: &Doorbell) -> lapin::Result<lapin::PublisherConfirm> {
@@ -159,6 +141,76 @@ impl Session {
     }
 }
 
-fn outbox_id(returned: &lapin::message::BasicReturnMessage) -> Option<i64> {
+/// Which confirmation says what about which doorbell; both come in the same order.
+fn sort(batch: &[Doorbell], confirmations: Vec<Confirmation>) -> Published {
+    let mut unroutable = HashSet::new();
+    let mut refused = HashSet::new();
+    for (doorbell, confirmation) in batch.iter().zip(confirmations) {
+        if !confirmation.is_ack() {
+            refused.insert(doorbell.outbox_id);
+        }
+        // An unroutable message comes back before it is confirmed, and the client hands it over with whichever
+        // confirm completes next: only its message id says which one it was.
+        unroutable.extend(confirmation.take_message().as_ref().and_then(outbox_id));
+    }
+    let mut published = Published::default();
+    for Doorbell { outbox_id, .. } in batch {
+        let list = if unroutable.contains(outbox_id) {
+            &mut published.unroutable
+        } else if refused.contains(outbox_id) {
+            &mut published.unconfirmed
+        } else {
+            &mut published.confirmed
+        };
+        list.push(*outbox_id);
+    }
+    published
+}
+
+fn outbox_id(returned: &BasicReturnMessage) -> Option<i64> {
     returned.delivery.properties.message_id().as_ref()?.as_str().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::JobId;
+    use crate::queue::QueueName;
+
+    fn returned(outbox_id: i64) -> Option<BasicReturnMessage> {
+        let mut delivery = lapin::message::Delivery::mock(0, "".into(), "".into(), false, Vec::new());
+        delivery.properties = BasicProperties::default().with_message_id(outbox_id.to_string().into());
+        Some(BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() })
+    }
+
+    fn batch(outbox_ids: std::ops::RangeInclusive<i64>) -> Vec<Doorbell> {
+        let queue = QueueName::parse("q").expect("a name");
+        outbox_ids
+            .map(|outbox_id| Doorbell { outbox_id, queue: queue.clone(), job_id: JobId::new(), priority: 0 })
+            .collect()
+    }
+
+    #[test]
+    fn a_returned_message_is_known_by_its_id_whichever_confirm_it_rides_on() {
+        let confirmations = vec![
+            Confirmation::Ack(None),
+            Confirmation::Ack(None),
+            Confirmation::Ack(returned(12)),
+            Confirmation::Nack(None),
+            Confirmation::Nack(returned(15)),
+            Confirmation::Ack(returned(14)),
+        ];
+        let published = sort(&batch(11..=16), confirmations);
+        assert_eq!(published.confirmed, [11, 13, 16]);
+        assert_eq!(published.unroutable, [12, 14, 15]);
+        assert!(published.unconfirmed.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_confirmed_is_not_lost() {
+        let confirmations =
+            vec![Confirmation::Nack(None), Confirmation::Ack(None), Confirmation::NotRequested];
+        let published = sort(&batch(1..=3), confirmations);
+        assert_eq!((published.confirmed, published.unconfirmed), (vec![2], vec![1, 3]));
+    }
 }

@@ -1,0 +1,95 @@
+//! `/api/analytics/dashboard`.
+
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::read::{Parameters, Query, ReadQuery};
+use crate::reconciliation::{LineAnswer, State as StateWord};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use shared::ids::ProjectId;
+use shared::store::projects::ProjectRole;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(show_dashboard))
+}
+
+const PERIOD_DAYS: u32 = 30;
+const RECENT_MAX: u32 = 10;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DashboardOf {
+    #[param(value_type = Uuid)]
+    project_id: ProjectId,
+}
+
+impl ReadQuery for DashboardOf {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        Some(Self { project_id: parameters.required("project_id", Parameters::id)? })
+    }
+}
+
+/// A project's reconciliations of the last 30 days.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Dashboard)]
+pub(crate) struct DashboardAnswer {
+    period_days: u32,
+    /// States without jobs are absent.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    jobs_by_state: BTreeMap<StateWord, i64>,
+    /// Of completed reconciliations, both sides together.
+    records: i64,
+    matched_records: i64,
+    /// `matched_records` of `records`, 0 to 1; null without records.
+    matched_share: Option<f64>,
+    matches: i64,
+    exceptions: i64,
+    /// Kinds without exceptions are absent.
+    exceptions_by_kind: BTreeMap<String, i64>,
+    rejected_lines: i64,
+    /// The ten newest of the project, of any age.
+    recent: Vec<LineAnswer>,
+}
+
+/// What happened in a project lately.
+#[utoipa::path(
+    get, path = "/api/analytics/dashboard", tag = "analytics", security(("access_token" = [])),
+    params(DashboardOf), responses((status = 200, description = "The figures", body = DashboardAnswer))
+)]
+async fn show_dashboard(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(DashboardOf { project_id }): Query<DashboardOf>,
+) -> Result<Json<DashboardAnswer>, Problem> {
+    api.access_project(&caller, project_id, ProjectRole::Viewer).await?;
+    let period = Duration::from_secs(u64::from(PERIOD_DAYS) * 86_400);
+    let figures = api.store.dashboard(project_id, period).await?;
+    let recent = api.store.reconciliation_lines(project_id, None, None, RECENT_MAX).await?;
+    Ok(Json(DashboardAnswer {
+        period_days: PERIOD_DAYS,
+        jobs_by_state: figures.jobs_by_state.into_iter().map(|(state, n)| (state.into(), n)).collect(),
+        records: figures.records,
+        matched_records: figures.matched,
+        matched_share: (figures.records > 0).then(|| figures.matched as f64 / figures.records as f64),
+        matches: figures.matches,
+        exceptions: figures.exceptions,
+        exceptions_by_kind: figures.exceptions_by_kind,
+        rejected_lines: figures.rejected_lines,
+        recent: recent.into_iter().map(Into::into).collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_query_is_read::<super::DashboardOf>();
+    }
+}

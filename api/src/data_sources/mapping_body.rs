@@ -1,0 +1,251 @@
+//! A mapping as it is sent: the shape of [`sources::Mapping`], read so that every mistake is reported.
+
+use crate::problem::Mistake;
+use crate::read::{Fields, ReadBody, boolean, character, choice, object, push_pointer, text, texts};
+use serde::{Deserialize, Serialize};
+use sources::{Mapping, MappingError};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Which column of the file means what.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Mapping)]
+pub(crate) struct MappingBody {
+    #[schema(inline)]
+    format: FileFormat,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    csv: Option<CsvBody>,
+    /// Column with the record's own identifier, unique in the file. Without one the line number is the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<String>,
+    #[schema(inline)]
+    date: DateBody,
+    #[schema(inline)]
+    amount: AmountBody,
+    #[schema(inline)]
+    currency: CurrencyBody,
+    /// Names for further columns (`reference`, `description`, `counterparty`, `batch`, …), for rules to use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fields: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FileFormat {
+    /// A header line, then one record a line.
+    Csv,
+    /// An array of objects, or one object a line.
+    Json,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CsvBody {
+    /// Between two cells; a comma unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 1)]
+    delimiter: Option<char>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DateBody {
+    column: String,
+    /// Like strftime: `%d.%m.%Y`. Without one: `2026-01-31`, alone or with a time behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    format: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct AmountBody {
+    column: String,
+    /// A point unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    decimal_mark: Option<DecimalMark>,
+    /// Turns the sign round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    negate: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DecimalMark {
+    Point,
+    Comma,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CurrencyBody {
+    /// Each line says its own.
+    Column(String),
+    /// ISO 4217, for every line of the file.
+    Fixed(String),
+}
+
+/// Longer texts are never right, and [`Mapping::check`] says what is.
+const CHARS_MAX: usize = 1000;
+const FIELDS_MAX: usize = 1000;
+
+impl ReadBody for MappingBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let format = fields.required("format", choice);
+        let csv = fields.optional("csv", object(CsvBody::read));
+        let id = fields.optional("id", text(0..=CHARS_MAX));
+        let date = fields.required("date", object(DateBody::read));
+        let amount = fields.required("amount", object(AmountBody::read));
+        let currency = fields.required("currency", object(CurrencyBody::read));
+        let names = fields.optional("fields", texts(FIELDS_MAX));
+        Some(Self {
+            format: format?,
+            csv,
+            id,
+            date: date?,
+            amount: amount?,
+            currency: currency?,
+            fields: names,
+        })
+    }
+}
+
+impl ReadBody for CsvBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { delimiter: fields.optional("delimiter", character) })
+    }
+}
+
+impl ReadBody for DateBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let column = fields.required("column", text(0..=CHARS_MAX));
+        let format = fields.optional("format", text(0..=CHARS_MAX));
+        Some(Self { column: column?, format })
+    }
+}
+
+impl ReadBody for AmountBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let column = fields.required("column", text(0..=CHARS_MAX));
+        let decimal_mark = fields.optional("decimal_mark", choice);
+        let negate = fields.optional("negate", boolean);
+        Some(Self { column: column?, decimal_mark, negate })
+    }
+}
+
+impl ReadBody for CurrencyBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let column = fields.optional("column", text(0..=CHARS_MAX));
+        let fixed = fields.optional("fixed", text(0..=CHARS_MAX));
+        match (column, fixed) {
+            (Some(column), None) => Some(Self::Column(column)),
+            (None, Some(code)) => Some(Self::Fixed(code)),
+            _ => fields.wrong("choice", "must have either column or fixed"),
+        }
+    }
+}
+
+impl MappingBody {
+    /// The mapping, or everything that shows to be wrong without the file.
+    pub fn check(&self) -> Result<Mapping, Vec<Mistake>> {
+        let value = serde_json::to_value(self).expect("texts are always JSON");
+        let mapping: Mapping = serde_json::from_value(value).map_err(|error| {
+            // Not reached while both shapes agree, which a test below watches.
+            vec![mistake(&MappingError { at: String::new(), says: error.to_string() })]
+        })?;
+        let errors = mapping.check();
+        if errors.is_empty() { Ok(mapping) } else { Err(errors.iter().map(mistake).collect()) }
+    }
+}
+
+/// `amount.column` is `#/mapping/amount/column`; what is behind `fields.` is one name.
+pub(super) fn mistake(error: &MappingError) -> Mistake {
+    let mut pointer = "#/mapping".to_owned();
+    match error.at.strip_prefix("fields.") {
+        Some(name) => {
+            pointer.push_str("/fields");
+            push_pointer(&mut pointer, name);
+        }
+        None => error
+            .at
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .for_each(|part| push_pointer(&mut pointer, part)),
+    }
+    Mistake { pointer: Some(pointer), parameter: None, code: "mapping", detail: error.says.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::assert_schema_is_read;
+    use crate::read::draft;
+    use serde_json::{Value, json};
+
+    fn read(value: Value) -> Result<Mapping, Vec<Mistake>> {
+        let draft = draft::<MappingBody>(value);
+        if draft.mistakes.is_empty() { draft.body.expect("no mistake").check() } else { Err(draft.mistakes) }
+    }
+
+    #[test]
+    fn the_shape_is_that_of_the_mapping() {
+        for currency in [json!({"column": "Cur"}), json!({"fixed": "EUR"})] {
+            let whole = json!({
+                "format": "csv", "csv": {"delimiter": ";"}, "id": "Id",
+                "date": {"column": "Booked", "format": "%d.%m.%Y"},
+                "amount": {"column": "Amount", "decimal_mark": "comma", "negate": true},
+                "currency": currency, "fields": {"reference": "Ref"},
+            });
+            let mapping = read(whole.clone()).unwrap();
+            // Nothing of ours is missing there, and nothing of theirs here.
+            assert_eq!(serde_json::to_value(&mapping).unwrap(), whole);
+        }
+        let least = json!({"format": "json", "date": {"column": "d"}, "amount": {"column": "a"},
+                           "currency": {"fixed": "EUR"}});
+        assert_eq!(read(least.clone()).unwrap(), serde_json::from_value(least).unwrap());
+        assert_schema_is_read::<MappingBody>();
+        assert_schema_is_read::<CsvBody>();
+        assert_schema_is_read::<DateBody>();
+        assert_schema_is_read::<AmountBody>();
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        let mistakes = read(json!({
+            "format": "xml", "csv": {"delimiter": ";;"}, "date": {"colum": "d"}, "amount": "Amount",
+            "currency": {"column": "c", "fixed": "EUR"}, "fields": {"a/b": 1},
+        }))
+        .unwrap_err();
+        let mut pointers: Vec<_> = mistakes.iter().map(|m| m.pointer.as_deref().unwrap()).collect();
+        pointers.sort_unstable();
+        assert_eq!(
+            pointers,
+            [
+                "#/amount",
+                "#/csv/delimiter",
+                "#/currency",
+                "#/date/colum",
+                "#/date/column",
+                "#/fields/a~1b",
+                "#/format"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_shape_does_not_show_is_checked_too() {
+        let mistakes = read(json!({
+            "format": "csv", "date": {"column": " "}, "amount": {"column": "Amount"},
+            "currency": {"fixed": "EURO"}, "fields": {"My field": "Ref"},
+        }))
+        .unwrap_err();
+        let mut pointers: Vec<_> = mistakes.iter().map(|m| m.pointer.as_deref().unwrap()).collect();
+        pointers.sort_unstable();
+        assert_eq!(
+            pointers,
+            ["#/mapping/currency/fixed", "#/mapping/date/column", "#/mapping/fields/My%20field"]
+        );
+    }
+}

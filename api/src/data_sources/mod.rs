@@ -1,0 +1,7 @@
+//! `/api/data-sources`.
+
+mod mapping_body;
+mod routes;
+
+pub(crate) use mapping_body::MappingBody;
+pub(crate) use routes::routes;

@@ -1,0 +1,242 @@
+//! Uploads: streamed from the socket to the object store, a chunk in memory at a time.
+//!
+//! The object is whole before its row is written, so a row never points at nothing. Whatever goes wrong in
+//! between deletes the object again, also when the client goes away.
+
+use super::FileAnswer;
+use crate::caller::Caller;
+use crate::problem::{Mistake, Problem, ProblemKind};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use shared::ids::{FileId, ProjectId};
+use shared::objects::{ObjectKey, Objects, PutError, PutOutcome};
+use shared::store::files::NewFile;
+use shared::store::projects::ProjectRole;
+use std::time::Duration;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    // Its own limit counts the file alone, while it is written.
+    OpenApiRouter::new().routes(routes!(upload_file)).layer(DefaultBodyLimit::disable())
+}
+
+/// The form of an upload. The project comes first, so that nothing is taken from strangers.
+#[derive(ToSchema)]
+pub(crate) struct Upload {
+    #[schema(value_type = uuid::Uuid)]
+    project_id: ProjectId,
+    /// With a file name.
+    #[schema(value_type = String, format = Binary)]
+    file: Stored,
+}
+
+/// A file whose bytes are in the object store.
+struct Stored {
+    name: String,
+    object: Unowned,
+    put: PutOutcome,
+}
+
+/// Upload a file into a project.
+#[utoipa::path(
+    post, path = "/api/files/upload", tag = "files", security(("access_token" = [])),
+    request_body(content = Upload, content_type = "multipart/form-data"),
+    responses((status = 201, description = "Stored", body = FileAnswer))
+)]
+async fn upload_file(
+    State(api): State<Api>,
+    caller: Caller,
+    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+) -> Result<(StatusCode, Json<FileAnswer>), Problem> {
+    let form = form.map_err(|_| {
+        Problem::new(ProblemKind::UnsupportedMediaType, "Send multipart/form-data with a boundary")
+    })?;
+    let upload = receive(&api, &caller, form).await?;
+    let id = upload.file.object.id;
+    let new = NewFile {
+        id,
+        project_id: upload.project_id,
+        name: upload.file.name,
+        size_bytes: upload.file.put.size_bytes,
+        sha256: upload.file.put.sha256,
+        object_key: upload.file.object.key.clone(),
+        uploaded_by: caller.user_id,
+    };
+    metrics::counter!("counterfoil_upload_bytes_total").increment(new.size_bytes);
+    // On its own, so that a client that goes away now cannot part the row from the object.
+    let store = api.store.clone();
+    let object = upload.file.object;
+    let recorded = tokio::spawn(async move {
+        let file = store.insert_file(&new).await?;
+        object.keep();
+        Ok::<_, Problem>(file)
+    });
+    let file = recorded.await.map_err(|error| Problem::internal("recording an upload", &error))??;
+    Ok((StatusCode::CREATED, Json(file.into())))
+}
+
+async fn receive(api: &Api, caller: &Caller, mut form: Multipart) -> Result<Upload, Problem> {
+    let patience = api.request_timeout;
+    let first = next_field(&mut form, patience).await?;
+    let project_id = match first {
+        Some(field) if field.name() == Some("project_id") => read_project_id(field, patience).await?,
+        _ => return Err(mistake("project_id", "missing", "project_id must be the first field of the form")),
+    };
+    api.access_project(caller, project_id, ProjectRole::Operator).await?;
+    let file = match next_field(&mut form, patience).await? {
+        Some(field) if field.name() == Some("file") => store_file(api, project_id, field).await?,
+        _ => return Err(mistake("file", "missing", "file must be the second field of the form")),
+    };
+    if let Some(field) = next_field(&mut form, patience).await? {
+        let name: String = field.name().unwrap_or_default().chars().take(100).collect();
+        return Err(mistake(&name, "unknown_field", "the form has no fields behind project_id and file"));
+    }
+    Ok(Upload { project_id, file })
+}
+
+async fn store_file(api: &Api, project_id: ProjectId, field: Field<'_>) -> Result<Stored, Problem> {
+    let name = check_name(field.file_name()).map_err(|says| mistake("file", "file_name", says))?;
+    let id = FileId::new();
+    let key = ObjectKey::for_upload(project_id, id);
+    let chunks = std::pin::pin!(with_patience(field, api.request_timeout));
+    let put = api.objects.put(&key, chunks, api.upload_bytes_max).await.map_err(|error| match error {
+        PutError::TooLarge { bytes_max } => {
+            Problem::new(ProblemKind::TooLarge, format!("A file has at most {bytes_max} bytes"))
+        }
+        PutError::Source(broken) => broken.into_problem(),
+        PutError::Store(error) => Problem::internal("writing an upload", &error),
+    })?;
+    let object = Unowned { id, key, objects: api.objects.clone(), kept: false };
+    if put.size_bytes == 0 {
+        return Err(mistake("file", "empty", "the file is empty"));
+    }
+    Ok(Stored { name, object, put })
+}
+
+/// An object without a row: deleted when dropped, unless it was kept.
+struct Unowned {
+    id: FileId,
+    key: ObjectKey,
+    objects: Objects,
+    kept: bool,
+}
+
+impl Unowned {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Unowned {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        let (objects, key) = (self.objects.clone(), self.key.clone());
+        tokio::spawn(async move {
+            if let Err(error) = objects.delete(&key).await {
+                tracing::error!(%error, key = key.as_str(), "an object without a row stays behind");
+            }
+        });
+    }
+}
+
+/// 1 to 255 characters, without folders and control characters.
+fn check_name(name: Option<&str>) -> Result<String, &'static str> {
+    // Some browsers send the whole path.
+    let name = name.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    match name.chars().count() {
+        0 => Err("the file needs a file name"),
+        256.. => Err("the file name has more than 255 characters"),
+        _ if name.chars().any(char::is_control) => Err("the file name contains control characters"),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+async fn read_project_id(field: Field<'_>, patience: Duration) -> Result<ProjectId, Problem> {
+    let wrong = || mistake("project_id", "format", "must be an id (a UUID)");
+    let mut chunks = std::pin::pin!(with_patience(field, patience));
+    let mut text = vec![];
+    while let Some(chunk) = chunks.next().await {
+        text.extend_from_slice(&chunk.map_err(Broken::into_problem)?);
+        if text.len() > 100 {
+            return Err(wrong());
+        }
+    }
+    std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)
+}
+
+async fn next_field(form: &mut Multipart, patience: Duration) -> Result<Option<Field<'_>>, Problem> {
+    match tokio::time::timeout(patience, form.next_field()).await {
+        Ok(Ok(field)) => Ok(field),
+        Ok(Err(error)) => Err(Broken::Malformed(error).into_problem()),
+        Err(_) => Err(Broken::Silent(patience).into_problem()),
+    }
+}
+
+/// Why no more came from the client.
+enum Broken {
+    Malformed(MultipartError),
+    Silent(Duration),
+}
+
+impl Broken {
+    fn into_problem(self) -> Problem {
+        match self {
+            Broken::Malformed(error) => Problem::new(ProblemKind::MalformedForm, error.body_text()),
+            Broken::Silent(patience) => {
+                let detail = format!("Nothing came for {} s", patience.as_secs_f32());
+                Problem::new(ProblemKind::TimedOut, detail)
+            }
+        }
+    }
+}
+
+/// An upload may take any time, but not stand still.
+fn with_patience<'f>(
+    field: Field<'f>,
+    patience: Duration,
+) -> impl Stream<Item = Result<Bytes, Broken>> + use<'f> {
+    futures_util::stream::unfold(Some(field), move |field| async move {
+        let mut field = field?;
+        match tokio::time::timeout(patience, field.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(field))),
+            Ok(Some(Err(error))) => Some((Err(Broken::Malformed(error)), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(Broken::Silent(patience)), None)),
+        }
+    })
+}
+
+fn mistake(field: &str, code: &'static str, detail: &str) -> Problem {
+    let mut pointer = "#".to_owned();
+    crate::read::push_pointer(&mut pointer, field);
+    Problem::invalid(vec![Mistake {
+        pointer: Some(pointer),
+        parameter: None,
+        code,
+        detail: detail.to_owned(),
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_lose_their_folders() {
+        assert_eq!(check_name(Some("bank.csv")).unwrap(), "bank.csv");
+        assert_eq!(check_name(Some(r"C:\books\März.csv")).unwrap(), "März.csv");
+        assert_eq!(check_name(Some("../../etc/passwd")).unwrap(), "passwd");
+        for bad in [None, Some(""), Some("a/"), Some("  "), Some("a\nb"), Some(&*"x".repeat(256))] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The outermost layer: each request gets its id, its span, one line in the log, its place in the figures, and
+//! its problem document when it failed.
+
+use crate::problem::Problem;
+use crate::request_id::{REQUEST_ID, RequestId};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+    let request_id = RequestId::of(request.headers());
+    request.extensions_mut().insert(request_id.clone());
+    let method = method_name(request.method());
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    // Without the query, and cut: both are the client's to choose.
+    let path: String = request.uri().path().chars().take(200).collect();
+    let span = tracing::info_span!("request", request_id = request_id.as_str(), method, path);
+    let observed = Observed::start(method, route, span.clone());
+
+    let mut response = next.run(request).instrument(span).await;
+    if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
+        write_document(&mut response, &problem, &path, &request_id);
+    }
+    response.headers_mut().insert(&REQUEST_ID, request_id.header());
+    observed.finish(response.status());
+    response
+}
+
+fn write_document(response: &mut Response, problem: &Problem, path: &str, request_id: &RequestId) {
+    let document = problem.document(path, request_id.as_str());
+    let body = serde_json::to_vec(&document).expect("texts and numbers are always JSON");
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    *response.body_mut() = Body::from(body);
+}
+
+/// A label with few values: the client may send any method.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// A request under way. Dropped unfinished when the client went away before the answer.
+struct Observed {
+    method: &'static str,
+    route: String,
+    span: tracing::Span,
+    started_at: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Observed {
+    fn start(method: &'static str, route: String, span: tracing::Span) -> Self {
+        metrics::gauge!("counterfoil_http_requests_in_flight").increment(1.0);
+        Self { method, route, span, started_at: Instant::now(), status: None }
+    }
+
+    fn finish(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        metrics::gauge!("counterfoil_http_requests_in_flight").decrement(1.0);
+        let elapsed = self.started_at.elapsed();
+        // 499 is what proxies write for a client that did not wait.
+        let status = self.status.map_or(499, |status| status.as_u16());
+        metrics::histogram!(
+            "counterfoil_http_request_duration_seconds",
+            "method" => self.method, "route" => self.route.clone(), "status" => status.to_string()
+        )
+        .record(elapsed.as_secs_f64());
+        let _entered = self.span.enter();
+        let elapsed_ms = millis(elapsed);
+        let route = self.route.as_str();
+        match status {
+            499 => tracing::info!(route, status, elapsed_ms, "the client went away"),
+            500.. => tracing::warn!(route, status, elapsed_ms, "answered"),
+            _ => tracing::info!(route, status, elapsed_ms, "answered"),
+        }
+    }
+}
+
+/// With microseconds, for people.
+fn millis(elapsed: Duration) -> f64 {
+    elapsed.as_micros() as f64 / 1e3
+}

@@ -1,0 +1,90 @@
+//! Pages of long lists, by key: each page says where the next one begins.
+
+use crate::read::Parameters;
+use std::fmt::Write;
+
+pub(crate) const LIMIT_MAX: u32 = 500;
+const LIMIT_DEFAULT: u32 = 100;
+
+/// At most this many elements: 1 to 500, 100 unless said otherwise.
+pub(crate) fn limit(parameters: &mut Parameters) -> u32 {
+    parameters.optional("limit", Parameters::integer(1..=LIMIT_MAX)).unwrap_or(LIMIT_DEFAULT)
+}
+
+/// One page, read with one element more than fits: whether that one is there says whether there is a next page.
+pub(crate) struct Page<T> {
+    pub items: Vec<T>,
+    pub has_next: bool,
+}
+
+impl<T> Page<T> {
+    pub fn cut(mut items: Vec<T>, limit: u32) -> Self {
+        let has_next = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        Self { items, has_next }
+    }
+
+    /// The address of the next page: `path` with `parameters` and the cursor of the last element.
+    pub fn next<C: std::fmt::Display>(
+        &self,
+        path: &str,
+        parameters: &[(&str, Option<String>)],
+        cursor: impl FnOnce(&T) -> C,
+    ) -> Option<String> {
+        let last = self.items.last().filter(|_| self.has_next)?;
+        let mut next = format!("{path}?");
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                // All our values are ids, numbers and words: nothing to escape.
+                let _ = write!(next, "{name}={value}&");
+            }
+        }
+        let _ = write!(next, "after={}", cursor(last));
+        Some(next)
+    }
+}
+
+/// A place in a stored result. Opaque to clients: take it from `next`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor(pub i32);
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "o{:08x}", self.0)
+    }
+}
+
+impl Cursor {
+    pub fn read(text: &str) -> Result<Self, String> {
+        let ordinal = text.strip_prefix('o').filter(|hex| hex.len() == 8);
+        let ordinal = ordinal.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let ordinal = ordinal.and_then(|ordinal| i32::try_from(ordinal).ok());
+        ordinal.map(Cursor).ok_or_else(|| "must be taken from the `next` of a page".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_read_back_and_nothing_else_does() {
+        for ordinal in [0, 1, 99, i32::MAX] {
+            assert_eq!(Cursor::read(&Cursor(ordinal).to_string()), Ok(Cursor(ordinal)));
+        }
+        for bad in ["", "1", "o", "o1", "offffffff", "o0000000g", "o+0000001", "o000000001"] {
+            assert!(Cursor::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_has_no_next() {
+        let full = Page::cut(vec![1, 2, 3], 3);
+        assert_eq!(full.next("/x", &[], |n| *n), None);
+        let more = Page::cut(vec![1, 2, 3, 4], 3);
+        assert_eq!(more.items, [1, 2, 3]);
+        let parameters =
+            [("kind", Some("ambiguous".to_owned())), ("state", None), ("limit", Some("3".into()))];
+        assert_eq!(more.next("/x", &parameters, |n| *n).unwrap(), "/x?kind=ambiguous&limit=3&after=3");
+    }
+}

@@ -1,0 +1,37 @@
+//! Deleting a reconciliation with everything that came out.
+
+use crate::caller::Caller;
+use crate::problem::{Problem, ProblemKind};
+use crate::read::PathId;
+use crate::state::Api;
+use axum::extract::State;
+use axum::http::StatusCode;
+use shared::ids::JobId;
+use shared::store::projects::ProjectRole;
+
+/// Delete a finished reconciliation and its results.
+#[utoipa::path(
+    delete, path = "/api/reconciliation/jobs/{id}", tag = "reconciliation", security(("access_token" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "It has not finished; cancel it first",
+         body = crate::problem::ProblemDocument, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn delete_reconciliation(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+) -> Result<StatusCode, Problem> {
+    api.access_reconciliation(&caller, id, ProjectRole::Operator).await?;
+    if api.store.delete_reconciliation(id).await? {
+        tracing::info!(job_id = %id, "deleted a reconciliation");
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    match api.store.job(id).await? {
+        // Somebody else was faster.
+        None => Err(Problem::not_found()),
+        Some(_) => Err(Problem::new(ProblemKind::NotFinished, "Cancel it first")),
+    }
+}

@@ -1,0 +1,150 @@
+//! Pages of exceptions: the records without a match, and where to look next.
+
+use super::address;
+use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent};
+use crate::caller::Caller;
+use crate::page::{self, Cursor, Page};
+use crate::problem::{Problem, ProblemDocument};
+use crate::read::{Parameters, PathId, Query, ReadQuery};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use matching::{Confidence, ExceptionKind, format_minor};
+use serde::Serialize;
+use shared::ids::JobId;
+use shared::store::projects::ProjectRole;
+use shared::store::results::{StoredCandidate, StoredException};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExceptionList {
+    /// Only exceptions of this kind.
+    kind: Option<Kind>,
+    /// From the `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<Cursor>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    limit: u32,
+}
+
+impl ReadQuery for ExceptionList {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let kind = parameters.optional("kind", Parameters::choice);
+        let after = parameters.optional("after", Cursor::read);
+        Some(Self { kind, after, limit: page::limit(parameters) })
+    }
+}
+
+/// A record without a match.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Exception)]
+pub(crate) struct ExceptionAnswer {
+    #[schema(value_type = Kind)]
+    kind: String,
+    /// `left` or `right`.
+    side: String,
+    currency: String,
+    /// Decimal of major units, in text.
+    amount: String,
+    record: RecordAnswer,
+    /// One plain sentence.
+    says: String,
+    /// Best first.
+    candidates: Vec<CandidateAnswer>,
+    /// There may have been more than are listed.
+    candidates_found: i32,
+}
+
+/// A record, or a group, that might belong to the exception's record.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Candidate)]
+pub(crate) struct CandidateAnswer {
+    side: String,
+    currency: String,
+    /// 0 to 1.
+    confidence: f64,
+    records: Vec<RecordAnswer>,
+    reasons: Vec<ReasonAnswer>,
+}
+
+impl From<StoredException> for ExceptionAnswer {
+    fn from(found: StoredException) -> Self {
+        let exponent = exponent(&found.currency);
+        Self {
+            kind: found.kind,
+            side: found.side,
+            amount: format_minor(found.amount.into(), exponent),
+            record: RecordAnswer::new(found.record, exponent),
+            says: found.says,
+            candidates: found.candidates.into_iter().map(Into::into).collect(),
+            candidates_found: found.candidates_found,
+            currency: found.currency,
+        }
+    }
+}
+
+impl From<StoredCandidate> for CandidateAnswer {
+    fn from(candidate: StoredCandidate) -> Self {
+        let exponent = exponent(&candidate.currency);
+        Self {
+            side: candidate.side,
+            confidence: Confidence::from_f64(candidate.confidence).as_f64(),
+            records: RecordAnswer::all(candidate.records, exponent),
+            reasons: ReasonAnswer::all(candidate.reasons),
+            currency: candidate.currency,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExceptionPage {
+    /// By kind, side and line.
+    items: Vec<ExceptionAnswer>,
+    /// Address of the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// Exceptions of a completed reconciliation.
+#[utoipa::path(
+    get, path = "/api/reconciliation/jobs/{id}/exceptions", tag = "reconciliation",
+    security(("access_token" = [])), params(("id" = Uuid, Path), ExceptionList),
+    responses(
+        (status = 200, description = "A page of exceptions", body = ExceptionPage),
+        (status = 409, description = "It has not completed", body = ProblemDocument,
+         content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn list_exceptions(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+    Query(query): Query<ExceptionList>,
+) -> Result<Json<ExceptionPage>, Problem> {
+    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
+    api.completed(id).await?;
+    let kind = query.kind.map(|kind| ExceptionKind::from(kind).as_str());
+    let found = api.store.exceptions(id, kind, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
+    let page = Page::cut(found, query.limit);
+    let kept = [("kind", kind.map(str::to_owned)), ("limit", Some(query.limit.to_string()))];
+    let next = page.next(&format!("{}/exceptions", address(id)), &kept, |last| Cursor(last.ordinal));
+    Ok(Json(ExceptionPage { items: page.items.into_iter().map(Into::into).collect(), next }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_query_is_read::<ExceptionList>();
+    }
+
+    #[test]
+    fn every_kind_may_be_asked_for_by_its_name() {
+        for kind in ExceptionKind::ALL {
+            let read: Kind = Parameters::choice(kind.as_str()).unwrap();
+            assert_eq!(ExceptionKind::from(read), kind);
+        }
+    }
+}

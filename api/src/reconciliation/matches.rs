@@ -1,0 +1,147 @@
+//! Pages of matches, best first.
+
+use super::address;
+use super::records::{ReasonAnswer, RecordAnswer, exponent};
+use crate::caller::Caller;
+use crate::page::{self, Cursor, Page};
+use crate::problem::{Problem, ProblemDocument};
+use crate::read::{Parameters, PathId, Query, ReadQuery};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use matching::{Confidence, format_minor};
+use serde::Serialize;
+use shared::ids::JobId;
+use shared::store::projects::ProjectRole;
+use shared::store::results::StoredMatch;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MatchList {
+    /// Only matches of at least this confidence.
+    #[param(minimum = 0, maximum = 1)]
+    min_confidence: Option<f64>,
+    /// From the `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<Cursor>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    limit: u32,
+}
+
+impl ReadQuery for MatchList {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let min_confidence = parameters.optional("min_confidence", Parameters::number(0.0..=1.0));
+        let after = parameters.optional("after", Cursor::read);
+        Some(Self { min_confidence, after, limit: page::limit(parameters) })
+    }
+}
+
+/// Records that belong together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Match)]
+pub(crate) struct MatchAnswer {
+    /// 0 to 1, exact to a millionth.
+    confidence: f64,
+    /// `confirmed`, or `suggested` when a person should have a look.
+    tier: String,
+    /// Name of the pass that found it.
+    pass: String,
+    currency: String,
+    /// Sums of the sides, and left minus right; decimals of major units, in text.
+    left_amount: String,
+    right_amount: String,
+    difference: String,
+    left: Vec<RecordAnswer>,
+    right: Vec<RecordAnswer>,
+    reasons: Vec<ReasonAnswer>,
+}
+
+impl MatchAnswer {
+    fn new(found: StoredMatch, passes: &PassNames) -> Self {
+        let exponent = exponent(&found.currency);
+        // Sums of many records may be larger than any one amount.
+        let sum = |records: &[shared::store::results::StoredRecord]| {
+            format_minor(records.iter().map(|record| i128::from(record.amount)).sum(), exponent)
+        };
+        Self {
+            confidence: confidence(found.confidence).as_f64(),
+            pass: passes.name(found.pass).to_owned(),
+            left_amount: sum(&found.left),
+            right_amount: sum(&found.right),
+            difference: format_minor(found.difference.into(), exponent),
+            left: RecordAnswer::all(found.left, exponent),
+            right: RecordAnswer::all(found.right, exponent),
+            reasons: ReasonAnswer::all(found.reasons),
+            tier: found.tier,
+            currency: found.currency,
+        }
+    }
+}
+
+/// From millionths as stored; the table's constraint keeps them in range.
+pub(crate) fn confidence(millionths: i32) -> Confidence {
+    u32::try_from(millionths).ok().and_then(Confidence::from_millionths).unwrap_or_default()
+}
+
+/// The names of the passes, from the rules as they were at submission.
+pub(crate) struct PassNames(Vec<String>);
+
+impl PassNames {
+    pub fn of(rules: &serde_json::Value) -> Self {
+        let passes = rules["pass"].as_array().map_or(&[] as &[_], Vec::as_slice);
+        Self(passes.iter().map(|pass| pass["name"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    pub fn name(&self, pass: i16) -> &str {
+        usize::try_from(pass).ok().and_then(|pass| self.0.get(pass)).map_or("", String::as_str)
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MatchPage {
+    /// Best first.
+    items: Vec<MatchAnswer>,
+    /// Address of the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// Matches of a completed reconciliation, best first.
+#[utoipa::path(
+    get, path = "/api/reconciliation/jobs/{id}/results", tag = "reconciliation",
+    security(("access_token" = [])), params(("id" = Uuid, Path), MatchList),
+    responses(
+        (status = 200, description = "A page of matches", body = MatchPage),
+        (status = 409, description = "It has not completed", body = ProblemDocument,
+         content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn list_matches(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+    Query(query): Query<MatchList>,
+) -> Result<Json<MatchPage>, Problem> {
+    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
+    let (reconciliation, _) = api.completed(id).await?;
+    let confidence_min = Confidence::from_f64(query.min_confidence.unwrap_or(0.0)).millionths() as i32;
+    let after = query.after.map(|cursor| cursor.0);
+    let found = api.store.matches(id, after, confidence_min, query.limit + 1).await?;
+    let page = Page::cut(found, query.limit);
+    let kept = [
+        ("min_confidence", query.min_confidence.map(|min| min.to_string())),
+        ("limit", Some(query.limit.to_string())),
+    ];
+    let next = page.next(&format!("{}/results", address(id)), &kept, |last| Cursor(last.ordinal));
+    let passes = PassNames::of(&reconciliation.rules);
+    let items = page.items.into_iter().map(|found| MatchAnswer::new(found, &passes)).collect();
+    Ok(Json(MatchPage { items, next }))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_query_is_read::<super::MatchList>();
+    }
+}

@@ -1,0 +1,147 @@
+//! What a client asks for when it submits a reconciliation.
+
+use super::rule_set_body::RuleSetBody;
+use crate::problem::Mistake;
+use crate::read::{Fields, ReadBody, id, integer, number, object, text};
+use matching::{Confidence, RuleSet};
+use shared::ids::{DataSourceId, ProjectId};
+use shared::store::data_sources::DataSource;
+use sources::Mapping;
+use utoipa::ToSchema;
+
+/// Two data sources of a project, and how to compare them.
+#[derive(ToSchema)]
+pub(crate) struct Submission {
+    #[schema(value_type = Uuid)]
+    pub project_id: Option<ProjectId>,
+    /// The names of both data sources unless said otherwise.
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    #[schema(value_type = Uuid)]
+    pub left_source_id: Option<DataSourceId>,
+    /// Another one than the left.
+    #[schema(value_type = Uuid)]
+    pub right_source_id: Option<DataSourceId>,
+    /// Made for the fields that both sides have unless given.
+    #[schema(nullable = false)]
+    pub rules: Option<RuleSetBody>,
+    /// Matches below are not made. Replaces the threshold of the rules.
+    #[schema(nullable = false, minimum = 0, maximum = 1)]
+    pub confidence_threshold: Option<f64>,
+    /// 0 (last) to 9 (first).
+    #[schema(nullable = false, minimum = 0, maximum = 9, default = 5)]
+    pub priority: Option<u32>,
+}
+
+/// Below what the system does for itself.
+pub(crate) const PRIORITY_DEFAULT: u8 = 5;
+
+impl ReadBody for Submission {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            project_id: fields.required("project_id", id),
+            name: fields.optional("name", text(1..=200)),
+            left_source_id: fields.required("left_source_id", id),
+            right_source_id: fields.required("right_source_id", id),
+            rules: fields.optional("rules", object(RuleSetBody::read)),
+            confidence_threshold: fields.optional("confidence_threshold", number(0.0..=1.0)),
+            priority: fields.optional("priority", integer(0..=9)),
+        })
+    }
+}
+
+/// A submission that can run.
+pub(crate) struct Accepted {
+    pub name: String,
+    pub left: DataSourceId,
+    pub right: DataSourceId,
+    pub rules: RuleSet,
+    pub priority: u8,
+}
+
+impl Submission {
+    /// Checks it against those of its sources that the project has. Adds everything that is wrong to `mistakes`,
+    /// which hold those of the shape already; `None` when there are any.
+    pub fn check(&self, found: &[DataSource], mistakes: &mut Vec<Mistake>) -> Option<Accepted> {
+        let left = find(self.left_source_id, found, "#/left_source_id", mistakes);
+        let right = find(self.right_source_id, found, "#/right_source_id", mistakes);
+        if self.left_source_id.is_some() && self.left_source_id == self.right_source_id {
+            mistakes.push(mistake(
+                "#/right_source_id",
+                "same_source",
+                "must be another one than the left source",
+            ));
+        }
+        let fields = |source: Option<&DataSource>, pointer, mistakes: &mut Vec<Mistake>| {
+            source.and_then(|source| field_names(source, pointer, mistakes))
+        };
+        let left_fields = fields(left, "#/left_source_id", mistakes);
+        let right_fields = fields(right, "#/right_source_id", mistakes);
+        let rules = match (&self.rules, &left_fields, &right_fields) {
+            (Some(rules), left, right) => {
+                rules.check(left.as_deref(), right.as_deref()).map_err(|wrong| mistakes.extend(wrong)).ok()
+            }
+            (None, Some(left), Some(right)) => Some(RuleSet::standard_for(left, right)),
+            (None, _, _) => None,
+        };
+        let (left, right, mut rules) = (left?, right?, rules?);
+        if !mistakes.is_empty() {
+            return None;
+        }
+        if let Some(threshold) = self.confidence_threshold {
+            // As exact as confidences are.
+            rules.threshold = Confidence::from_f64(threshold).as_f64();
+        }
+        let both = || format!("{} / {}", left.name, right.name).chars().take(200).collect();
+        Some(Accepted {
+            name: self.name.clone().unwrap_or_else(both),
+            left: left.id,
+            right: right.id,
+            rules,
+            priority: self.priority.and_then(|p| u8::try_from(p).ok()).unwrap_or(PRIORITY_DEFAULT),
+        })
+    }
+}
+
+fn find<'s>(
+    id: Option<DataSourceId>,
+    found: &'s [DataSource],
+    pointer: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<&'s DataSource> {
+    let id = id?;
+    let source = found.iter().find(|source| source.id == id);
+    if source.is_none() {
+        mistakes.push(mistake(pointer, "unknown", "there is no such data source in the project"));
+    }
+    source
+}
+
+/// The fields that the source's records will have.
+fn field_names(source: &DataSource, pointer: &str, mistakes: &mut Vec<Mistake>) -> Option<Vec<String>> {
+    match serde_json::from_value::<Mapping>(source.mapping.clone()) {
+        Ok(mapping) => Some(mapping.fields.into_keys().collect()),
+        Err(error) => {
+            // Checked when it was stored, by an older version perhaps.
+            tracing::warn!(data_source_id = %source.id, %error, "a stored mapping cannot be read");
+            mistakes.push(mistake(
+                pointer,
+                "mapping",
+                "its mapping is not understood any more; make it anew",
+            ));
+            None
+        }
+    }
+}
+
+fn mistake(pointer: &str, code: &'static str, detail: &str) -> Mistake {
+    Mistake { pointer: Some(pointer.to_owned()), parameter: None, code, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_schema_is_read::<super::Submission>();
+    }
+}

@@ -1,0 +1,96 @@
+//! Serving: the whole API, or only the figures of a process that has no API.
+
+use crate::auth::{PasswordHasher, SigningKey, Tokens};
+use crate::connections::{self, Limits};
+use crate::reconciliation::Watcher;
+use crate::state::{Api, Shared};
+use crate::vitals::{self, Vitals};
+use crate::{layers, routes};
+use chrono::TimeDelta;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::objects::Objects;
+use shared::queue::Queue;
+use shared::store::Store;
+use shared::telemetry::Metrics;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// What the API works with, made by whoever starts it.
+pub struct Parts {
+    pub store: Store,
+    pub objects: Objects,
+    /// Only looked at, for health and depth: jobs leave through the outbox.
+    pub queue: Queue,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub signing_key: SigningKey,
+    pub passwords: PasswordHasher,
+    /// Gets `notify_one` after each commit that enqueued a job.
+    pub relay_wake: Arc<Notify>,
+    /// Bound already, so that the caller knows the port.
+    pub listener: TcpListener,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("the listening socket is not usable")]
+    Listener(#[source] io::Error),
+}
+
+/// How long answers under way may take after `stop`.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Connections besides those of event streams.
+const CONNECTIONS_MAX: usize = 2048;
+
+/// Serves the API until `stop`, then answers what was asked already, for at most 10 s. Event streams end at
+/// once. A database or broker that is away is no reason to end: requests that need it get a 503.
+pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Result<(), ApiError> {
+    let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
+    let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
+    let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
+    let api = Api(Arc::new(Shared {
+        vitals: Vitals::new(parts.store.clone(), parts.queue, Some(parts.objects.clone()), parts.metrics),
+        store: parts.store,
+        objects: parts.objects,
+        tokens: Tokens::new(&parts.signing_key, lifetime, parts.clock.clone()),
+        passwords: parts.passwords,
+        registration: config.auth.registration,
+        clock: parts.clock,
+        relay_wake: parts.relay_wake,
+        watcher: watcher.clone(),
+        upload_bytes_max: config.http.upload_bytes_max,
+        request_timeout: Duration::from_secs(config.http.request_timeout_s),
+    }));
+    let (router, _) = routes::table(api.request_timeout).split_for_parts();
+    let router = layers::surround(router).with_state(api);
+    tracing::info!(%address, "the API listens");
+    let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
+    let polling = tokio::spawn(watcher.poll());
+    connections::serve(parts.listener, router, limits, stop).await;
+    // Ends with `stop` by itself, perhaps a database time-out later.
+    polling.abort();
+    tracing::info!("the API has stopped");
+    Ok(())
+}
+
+/// Serves `/api/health`, `/api/live`, `/api/ready` and `/api/metrics` of a process that is no API, until `stop`.
+pub async fn serve_figures(
+    listener: TcpListener,
+    store: Store,
+    queue: Queue,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), ApiError> {
+    let address = listener.local_addr().map_err(ApiError::Listener)?;
+    let (router, _) = vitals::routes::<Vitals>().split_for_parts();
+    let router = layers::surround(router).with_state(Vitals::new(store, queue, None, metrics));
+    tracing::info!(%address, "health and metrics listen");
+    connections::serve(listener, router, Limits { connections_max: 64, drain: Duration::from_secs(1) }, stop)
+        .await;
+    Ok(())
+}

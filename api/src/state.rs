@@ -1,0 +1,48 @@
+//! What the routes share.
+
+use crate::auth::{PasswordHasher, Tokens};
+use crate::reconciliation::Watcher;
+use crate::vitals::Vitals;
+use axum::extract::FromRef;
+use shared::clock::Clock;
+use shared::config::Registration;
+use shared::objects::Objects;
+use shared::store::Store;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Cheap to clone; every request has one.
+#[derive(Clone)]
+pub(crate) struct Api(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub store: Store,
+    pub objects: Objects,
+    pub tokens: Tokens,
+    pub passwords: PasswordHasher,
+    pub registration: Registration,
+    pub clock: Clock,
+    /// Rung after each commit that enqueued a job, so that the relay need not wait for its period.
+    pub relay_wake: Arc<Notify>,
+    pub watcher: Watcher,
+    pub vitals: Vitals,
+    pub upload_bytes_max: u64,
+    /// Of short answers, and between two chunks of an upload.
+    pub request_timeout: Duration,
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl FromRef<Api> for Vitals {
+    fn from_ref(api: &Api) -> Self {
+        api.vitals.clone()
+    }
+}

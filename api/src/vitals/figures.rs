@@ -1,0 +1,80 @@
+//! `/api/metrics`: what this process has counted, and what is true in Postgres and the broker right now.
+
+use super::{PATIENCE, Vitals};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use metrics::gauge;
+use shared::job::{JobKind, JobState};
+use shared::store::jobs::QueueCount;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use tokio::time::timeout;
+
+/// Remembers which series there are, so that a queue that has emptied shows zero and not its last figure.
+#[derive(Default)]
+pub(super) struct Gauges {
+    known: Mutex<HashSet<(String, JobState)>>,
+}
+
+const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, JobState::Running];
+
+/// Figures in the text format of Prometheus.
+#[utoipa::path(
+    get, path = "/api/metrics", tag = "operation",
+    responses((status = 200, description = "All figures", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
+    tokio::join!(read_jobs(&vitals), read_outbox(&vitals), read_depths(&vitals));
+    let pool = vitals.store.pool_figures();
+    gauge!("counterfoil_database_connections", "state" => "idle").set(pool.idle);
+    gauge!("counterfoil_database_connections", "state" => "used").set(pool.size.saturating_sub(pool.idle));
+    gauge!("counterfoil_database_connections_max").set(pool.max);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], vitals.metrics.render())
+}
+
+/// NaN when nobody knows: an old figure would look like a true one.
+async fn read_jobs(vitals: &Vitals) {
+    let counts = timeout(PATIENCE, vitals.store.queue_counts()).await.ok().and_then(Result::ok);
+    let mut known = vitals.gauges.known.lock().unwrap_or_else(|error| error.into_inner());
+    for kind in JobKind::ALL {
+        known.extend(UNFINISHED.map(|state| (kind.queue().as_str().to_owned(), state)));
+    }
+    let counted = counts.iter().flatten().map(|count| (count.queue.clone(), count.state));
+    known.extend(counted);
+    for (queue, state) in known.iter() {
+        let found = |count: &&QueueCount| count.queue == *queue && count.state == *state;
+        let (jobs, oldest_age_s) = match &counts {
+            Some(counts) => {
+                counts.iter().find(found).map_or((0.0, 0.0), |count| (count.jobs as f64, count.oldest_age_s))
+            }
+            None => (f64::NAN, f64::NAN),
+        };
+        gauge!("counterfoil_jobs", "queue" => queue.clone(), "state" => state.as_str()).set(jobs);
+        gauge!("counterfoil_jobs_oldest_age_seconds", "queue" => queue.clone(), "state" => state.as_str())
+            .set(oldest_age_s);
+    }
+}
+
+async fn read_outbox(vitals: &Vitals) {
+    let lag = timeout(PATIENCE, vitals.store.outbox_lag()).await.ok().and_then(Result::ok);
+    let (doorbells, oldest_age_s) =
+        lag.map_or((f64::NAN, f64::NAN), |lag| (lag.doorbells as f64, lag.oldest_age_s));
+    gauge!("counterfoil_outbox_doorbells").set(doorbells);
+    gauge!("counterfoil_outbox_oldest_age_seconds").set(oldest_age_s);
+}
+
+async fn read_depths(vitals: &Vitals) {
+    let read = async {
+        for kind in JobKind::ALL {
+            let queue = kind.queue();
+            let depth = vitals.queue.depth(&queue).await.map_or(f64::NAN, |depth| depth as f64);
+            gauge!("counterfoil_queue_depth", "queue" => queue.as_str().to_owned()).set(depth);
+        }
+    };
+    if timeout(PATIENCE, read).await.is_err() {
+        for kind in JobKind::ALL {
+            gauge!("counterfoil_queue_depth", "queue" => kind.queue().as_str().to_owned()).set(f64::NAN);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How this process and what it depends on are: health for people and load balancers, figures for Prometheus.
+//!
+//! Served by every kind of process, and open to whoever reaches the port: no answer here holds anything of a
+//! project.
+
+mod figures;
+mod health;
+
+use axum::extract::FromRef;
+use shared::objects::Objects;
+use shared::queue::Queue;
+use shared::store::Store;
+use shared::telemetry::Metrics;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Longest wait for one dependency: an answer that says what is wrong beats one that comes too late.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub(crate) struct Vitals(Arc<Inner>);
+
+pub(crate) struct Inner {
+    store: Store,
+    queue: Queue,
+    /// Absent in processes that touch no object.
+    objects: Option<Objects>,
+    metrics: Metrics,
+    gauges: figures::Gauges,
+}
+
+impl Vitals {
+    pub fn new(store: Store, queue: Queue, objects: Option<Objects>, metrics: Metrics) -> Self {
+        Self(Arc::new(Inner { store, queue, objects, metrics, gauges: Default::default() }))
+    }
+}
+
+impl Deref for Vitals {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+pub(crate) fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Vitals: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::live))
+        .routes(routes!(figures::metrics))
+}

@@ -1,0 +1,131 @@
+//! `counterfoil match`: reconciles two files on this machine, without server or database.
+//!
+//! The order of work keeps every promise cheap to hold: everything that can be wrong with the arguments is
+//! found before a file is read, both files are read before anything is matched, and results appear under
+//! their final names only when they are complete.
+
+mod failure;
+mod inputs;
+mod progress;
+mod results;
+mod staging;
+mod summary;
+
+use failure::Failure;
+use inputs::Input;
+use matching::{ReconcileError, RuleSet, Side, Watch};
+use progress::{Interrupt, Meter};
+use staging::Staging;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use summary::Summary;
+
+/// Reconcile two files and write matches, exceptions, rejected lines and a summary.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes:
+  0    every line of both files was read and matched
+  1    it ran, but exceptions or rejected lines remain for a person to look at
+  2    the arguments, a mapping, the rules or an input file cannot be used; nothing was written
+  3    reading, matching or writing failed; nothing was written
+  130  interrupted; nothing was written")]
+pub struct MatchArgs {
+    /// For example the bank statement; CSV or JSON.
+    left: PathBuf,
+    /// For example the ledger.
+    right: PathBuf,
+    /// Which column of LEFT means what, as TOML (or JSON in a file named .json). Without it, columns with
+    /// conventional names are taken: id, date, amount, currency, reference, description, counterparty, batch.
+    #[arg(long, value_name = "FILE")]
+    left_mapping: Option<PathBuf>,
+    /// The same for RIGHT.
+    #[arg(long, value_name = "FILE")]
+    right_mapping: Option<PathBuf>,
+    /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides.
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Matches below this confidence, 0 to 1, are not made. Overrides the rule set's.
+    #[arg(long, value_name = "X")]
+    threshold: Option<f64>,
+    /// Threads to match with; 0 means one per core. The result is the same for any number.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    threads: u16,
+    /// Folder for matches.csv, exceptions.csv, rejected_lines.csv and summary.json.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace files of these names.
+    #[arg(long)]
+    force: bool,
+    /// Print the summary as JSON on standard output, and no progress.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: MatchArgs) -> ExitCode {
+    match reconcile_files(&args) {
+        Ok(summary) if summary.everything_matched() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
+    let interrupt = Interrupt::listen()?;
+    staging::refuse_existing(&args.out, args.force)?;
+    let (left, right) = (
+        Input::prepare(Side::Left, &args.left, args.left_mapping.as_deref()),
+        Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
+    );
+    let (left, right) = failure::both(left, right)?;
+    let rules = rules_of(args, &left.fields(), &right.fields())?;
+
+    let meter = Meter::new(args.json, left.size_bytes + right.size_bytes);
+    let (left_read, right_read) = std::thread::scope(|scope| {
+        let left = scope.spawn(|| left.read(&meter, &interrupt));
+        let right = right.read(&meter, &interrupt);
+        (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
+    });
+    let (left_read, right_read) = failure::both(left_read, right_read)?;
+
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build();
+    let threads = threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
+    let watch =
+        Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
+    let outcome =
+        threads.install(|| matching::reconcile(&left_read.records, &right_read.records, &rules, watch));
+    let outcome = outcome.map_err(|error| match error {
+        ReconcileError::Cancelled(_) => Failure::Interrupted,
+        ReconcileError::InvalidRules(errors) => rules_failure(args, &errors),
+    })?;
+    meter.finish();
+
+    let summary = Summary::new(&left, &left_read, &right, &right_read, &rules, &outcome);
+    if !summary.adds_up() {
+        return Err(Failure::broken(
+            "the result does not account for every record and sum; please report this",
+        ));
+    }
+    let staging = Staging::begin(&args.out)?;
+    results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt)?;
+    summary.write_json(staging.create(summary::FILE)?)?;
+    staging.publish(&interrupt)?;
+    summary.print(args.json, &args.out);
+    Ok(summary)
+}
+
+/// Checked against the fields of both sides, so that reconciling cannot fail for them.
+fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<RuleSet, Failure> {
+    let mut rules: RuleSet = match &args.rules {
+        Some(path) => inputs::load(path)?,
+        None => RuleSet::standard_for(left_fields, right_fields),
+    };
+    if let Some(threshold) = args.threshold {
+        rules.threshold = threshold;
+    }
+    let errors = rules.check(Some(left_fields), Some(right_fields));
+    if errors.is_empty() { Ok(rules) } else { Err(rules_failure(args, &errors)) }
+}
+
+fn rules_failure(args: &MatchArgs, errors: &[matching::RuleError]) -> Failure {
+    let of = args.rules.as_ref().map_or("the rules".to_owned(), |path| path.display().to_string());
+    Failure::input(errors.iter().map(|error| format!("{of}: {}: {}", error.at, error.says)))
+}

@@ -1,0 +1,109 @@
+//! matches.csv, exceptions.csv and rejected_lines.csv.
+
+use super::failure::{Doing, Failure};
+use super::progress::Interrupt;
+use super::staging::Staging;
+use matching::{Candidate, Outcome, Records, Row, RuleSet, Side};
+use sources::ReadOutcome;
+use sources::export::{
+    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
+};
+
+pub const MATCHES: &str = "matches.csv";
+pub const EXCEPTIONS: &str = "exceptions.csv";
+pub const REJECTED_LINES: &str = "rejected_lines.csv";
+
+pub fn write(
+    staging: &Staging,
+    left: &ReadOutcome,
+    right: &ReadOutcome,
+    rules: &RuleSet,
+    outcome: &Outcome,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let sides = Sides { left: &left.records, right: &right.records };
+
+    let writing = format_args!("writing {MATCHES}");
+    let mut csv = MatchesCsv::new(staging.create(MATCHES)?, Header::Written).doing(writing)?;
+    for (i, matched) in outcome.matches.iter().enumerate() {
+        interrupt.check()?;
+        let pass = rules.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
+        csv.write(&MatchRow {
+            number: i as u64 + 1,
+            pass,
+            tier: matched.tier,
+            confidence: matched.confidence,
+            currency: matched.currency,
+            left: sides.cells(Side::Left, &matched.left),
+            right: sides.cells(Side::Right, &matched.right),
+            difference: matched.difference,
+            reasons: &matched.reasons,
+        })
+        .doing(writing)?;
+    }
+    csv.finish().doing(writing)?;
+
+    let writing = format_args!("writing {EXCEPTIONS}");
+    let mut csv = ExceptionsCsv::new(staging.create(EXCEPTIONS)?, Header::Written).doing(writing)?;
+    for exception in &outcome.exceptions {
+        interrupt.check()?;
+        csv.write(&ExceptionRow {
+            kind: exception.kind,
+            side: exception.side,
+            currency: sides.of(exception.side).currency(exception.row),
+            record: sides.cell(exception.side, exception.row),
+            says: &exception.says,
+            candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
+            candidates_found: exception.candidates_found,
+        })
+        .doing(writing)?;
+    }
+    csv.finish().doing(writing)?;
+
+    let writing = format_args!("writing {REJECTED_LINES}");
+    let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;
+    for (side, read) in [(Side::Left, left), (Side::Right, right)] {
+        for line in &read.rejected {
+            csv.write(side, line).doing(writing)?;
+        }
+    }
+    csv.finish().doing(writing)?;
+    Ok(())
+}
+
+struct Sides<'a> {
+    left: &'a Records,
+    right: &'a Records,
+}
+
+impl<'a> Sides<'a> {
+    fn of(&self, side: Side) -> &'a Records {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
+
+    fn cell(&self, side: Side, row: Row) -> RecordCells<'a> {
+        let records = self.of(side);
+        RecordCells {
+            id: records.id(row),
+            line: records.line(row),
+            date: records.date(row),
+            amount: records.amount(row),
+        }
+    }
+
+    fn cells(&self, side: Side, rows: &[Row]) -> Vec<RecordCells<'a>> {
+        rows.iter().map(|row| self.cell(side, *row)).collect()
+    }
+
+    fn candidate(&self, candidate: &Candidate) -> CandidateCells<'a> {
+        let records = self.of(candidate.side);
+        CandidateCells {
+            side: candidate.side,
+            ids: candidate.rows.iter().map(|row| records.id(*row)).collect(),
+            confidence: candidate.confidence,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The separate roles: one process each, against a PostgreSQL and a RabbitMQ given by URL.
+
+use crate::stop;
+use anyhow::{Context, Result, bail};
+use api::{PasswordCost, PasswordHasher};
+use secrecy::ExposeSecret;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::job::JobKind;
+use shared::objects::Objects;
+use shared::queue::{Queue, QueueName};
+use shared::store::{PoolLimits, Store};
+use shared::telemetry::{self, Metrics};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+#[derive(clap::Args)]
+pub struct WorkerArgs {
+    /// Queues to serve, by job kind; default: all.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    queues: Vec<String>,
+    /// Jobs at once per queue.
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
+}
+
+pub async fn api(config: Config) -> Result<()> {
+    let mut missing = missing_urls(&config);
+    missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
+    missing.extend(config.auth.signing_key_file.is_none().then_some("auth.signing_key_file"));
+    refuse_missing(&missing)?;
+    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let key_file = config.auth.signing_key_file.as_deref().context("checked above")?;
+    let signing_key = api::SigningKey::load(key_file)
+        .with_context(|| format!("reading auth.signing_key_file {}", key_file.display()))?;
+    let stop = stop::on_signal()?;
+    let store = store(&config)?;
+    let listener = listen(config.http.listen).await?;
+    if !wait_until_migrated(&store, &stop).await? {
+        return Ok(());
+    }
+    let parts = api::Parts {
+        store: store.clone(),
+        objects: objects(&config, None)?,
+        queue: queue(&config)?,
+        metrics,
+        clock: Clock::system(),
+        signing_key,
+        passwords: PasswordHasher::new(PasswordCost::STRONG)?,
+        // The relay is in another process and finds our outbox rows by its period.
+        relay_wake: Arc::new(Notify::new()),
+        listener,
+    };
+    api::run(&config, parts, stop).await?;
+    store.close().await;
+    Ok(())
+}
+
+pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
+    if !args.queues.is_empty() {
+        config.worker.queues = args.queues;
+    }
+    let unknown: Vec<&str> = config
+        .worker
+        .queues
+        .iter()
+        .map(String::as_str)
+        .filter(|q| !JobKind::ALL.iter().any(|k| k.as_str() == *q))
+        .collect();
+    if !unknown.is_empty() {
+        let known: Vec<&str> = JobKind::ALL.iter().map(JobKind::as_str).collect();
+        bail!("unknown queues: {}; this version knows: {}", unknown.join(", "), known.join(", "));
+    }
+    if let Some(concurrency) = args.concurrency {
+        if !(1..=1000).contains(&concurrency) {
+            bail!("--concurrency is {concurrency}, and must be 1 to 1000");
+        }
+        config.worker.concurrency = concurrency;
+    }
+    let mut missing = missing_urls(&config);
+    missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
+    refuse_missing(&missing)?;
+    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let stop = stop::on_signal()?;
+    let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config, None)?);
+    if !wait_until_migrated(&store, &stop).await? {
+        return Ok(());
+    }
+    let figures_stop = CancellationToken::new();
+    let figures = figures(config.worker.listen, &store, &queue, metrics, &figures_stop).await?;
+    let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
+    figures_stop.cancel();
+    figures.await?;
+    store.close().await;
+    Ok(ended?)
+}
+
+pub async fn scheduler(config: Config) -> Result<()> {
+    refuse_missing(&missing_urls(&config))?;
+    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let stop = stop::on_signal()?;
+    let (store, queue) = (store(&config)?, queue(&config)?);
+    if !wait_until_migrated(&store, &stop).await? {
+        return Ok(());
+    }
+    let figures_stop = CancellationToken::new();
+    let figures = figures(config.scheduler.listen, &store, &queue, metrics, &figures_stop).await?;
+    scheduler::run(&config, store.clone(), queue, Arc::new(Notify::new()), stop).await;
+    figures_stop.cancel();
+    figures.await?;
+    store.close().await;
+    Ok(())
+}
+
+pub async fn migrate(config: Config) -> Result<()> {
+    refuse_missing(&missing_urls(&config)[..usize::from(config.database.url.is_none())])?;
+    let store = store(&config)?;
+    store.migrate().await.context("migrating the database")?;
+    println!("The database is at this version.");
+    Ok(())
+}
+
+/// Health and metrics of a process that has no API of its own.
+async fn figures(
+    listen_at: Option<SocketAddr>,
+    store: &Store,
+    queue: &Queue,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>> {
+    let Some(address) = listen_at else { return Ok(tokio::spawn(async {})) };
+    let listener = listen(address).await?;
+    let served = api::serve_figures(listener, store.clone(), queue.clone(), metrics, stop.clone());
+    Ok(tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the listener for health and metrics ended");
+        }
+    }))
+}
+
+fn missing_urls(config: &Config) -> Vec<&'static str> {
+    let database = config.database.url.is_none().then_some("database.url");
+    let broker = config.broker.url.is_none().then_some("broker.url");
+    database.into_iter().chain(broker).collect()
+}
+
+fn refuse_missing(missing: &[&str]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "this role needs {}: set it in the configuration file or as COUNTERFOIL_<SECTION>__<KEY> \
+         (`counterfoil up` needs none of it)",
+        missing.join(", ")
+    )
+}
+
+/// A pool for the configured database; connects on first use.
+pub fn store(config: &Config) -> Result<Store> {
+    let url = config.database.url.as_ref().context("database.url is not set")?;
+    let options = url.expose_secret().parse().context("database.url")?;
+    Ok(Store::new(options, &pool_limits(config)))
+}
+
+pub fn pool_limits(config: &Config) -> PoolLimits {
+    PoolLimits {
+        connections_max: config.database.connections_max,
+        acquire_timeout: Duration::from_secs(config.database.acquire_timeout_s),
+    }
+}
+
+pub fn queue(config: &Config) -> Result<Queue> {
+    let url = config.broker.url.as_ref().context("broker.url is not set")?;
+    Queue::amqp(url, &config.broker.prefix, &queue_names()).context("broker.url")
+}
+
+pub fn queue_names() -> Vec<QueueName> {
+    JobKind::ALL.iter().map(JobKind::queue).collect()
+}
+
+/// The object store; `default` where the configuration names none.
+pub fn objects(config: &Config, default: Option<&Path>) -> Result<Objects> {
+    let dir: PathBuf = config
+        .objects
+        .dir
+        .clone()
+        .or_else(|| default.map(Path::to_owned))
+        .context("objects.dir is not set")?;
+    Objects::local_disk(dir.clone()).with_context(|| format!("objects.dir {}", dir.display()))
+}
+
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}
+
+/// Waits for a database that is away; refuses one that lacks migrations. `false`: told to stop meanwhile.
+async fn wait_until_migrated(store: &Store, stop: &CancellationToken) -> Result<bool> {
+    let mut told = false;
+    loop {
+        match store.is_migrated().await {
+            Ok(true) => return Ok(true),
+            Ok(false) => bail!("the database is not at this version; run `counterfoil migrate` first"),
+            Err(error) if error.is_unavailable() => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(error = %worker::body::chain(&error), "waiting for the database");
+                }
+            }
+            Err(error) => return Err(error).context("asking the database for its version"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+}

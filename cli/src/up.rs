@@ -1,0 +1,238 @@
+//! `counterfoil up`: everything in one process, on embedded defaults that need nothing.
+
+use crate::private_postgres::PrivatePostgres;
+use crate::{demo, roles, stop, users};
+use anyhow::{Context, Result, bail};
+use api::{PasswordCost, PasswordHasher, accounts};
+use secrecy::SecretString;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::queue::Queue;
+use shared::store::Store;
+use shared::telemetry::{self, Metrics};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Doorbells the in-process queue holds; the relay's window keeps it far below.
+const IN_PROCESS_QUEUE_MAX: usize = 10_000;
+
+pub const ADMIN_EMAIL: &str = "admin@counterfoil.localhost";
+
+#[derive(clap::Args)]
+pub struct UpArgs {
+    /// Reconcile the sample files once everything runs, and show the result.
+    #[arg(long)]
+    demo: bool,
+    /// Where the database, uploaded files and keys live.
+    #[arg(long, value_name = "DIR", env = "COUNTERFOIL_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
+    if config.log.filter == Config::default().log.filter {
+        // The terminal belongs to the person; details are a setting away.
+        config.log.filter = "warn".into();
+    }
+    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let stop = stop::on_signal()?;
+    let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
+    let data_dir = std::path::absolute(data_dir)?;
+    std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
+    let _lock = lock(&data_dir)?;
+    // Before the database: a taken port should not cost the start of one.
+    let listener = roles::listen(config.http.listen)
+        .await
+        .context("set COUNTERFOIL_HTTP__LISTEN to another address (port 0 takes a free one)")?;
+    let url = format!("http://{}", listener.local_addr()?);
+
+    let postgres = match config.database.url {
+        Some(_) => None,
+        None => Some(PrivatePostgres::start(&data_dir).await.context("starting the private PostgreSQL")?),
+    };
+    let store = match &postgres {
+        Some(postgres) => Store::new(postgres.options.clone(), &roles::pool_limits(&config)),
+        None => roles::store(&config)?,
+    };
+    store.migrate().await.context("migrating the database")?;
+    let queue = match config.broker.url {
+        Some(_) => roles::queue(&config)?,
+        None => Queue::in_process(&roles::queue_names(), IN_PROCESS_QUEUE_MAX),
+    };
+    let objects = roles::objects(&config, Some(&data_dir.join("objects")))?;
+    let signing_key = signing_key(&config, &data_dir)?;
+    let passwords = PasswordHasher::new(PasswordCost::STRONG)?;
+    let admin = first_admin(&store, &passwords).await?;
+    let demo_token = if args.demo { Some(admin_token(&store, &signing_key).await?) } else { None };
+
+    let relay_wake = Arc::new(Notify::new());
+    let parts = api::Parts {
+        store: store.clone(),
+        objects: objects.clone(),
+        queue: queue.clone(),
+        metrics,
+        clock: Clock::system(),
+        signing_key,
+        passwords,
+        relay_wake: relay_wake.clone(),
+        listener,
+    };
+    println!("Counterfoil {} is up at {url}", env!("CARGO_PKG_VERSION"));
+    println!("  data in {}", data_dir.display());
+    if let Some(password) = admin {
+        println!("  administrator {ADMIN_EMAIL}, password {password} (shown this once)");
+    }
+    // The API stops first, so that nothing new comes in; then the worker drains; the scheduler carries on until
+    // then, since a hand-back rings a doorbell.
+    let scheduler_stop = CancellationToken::new();
+    let scheduling = tokio::spawn({
+        let (config, store, queue, stop) =
+            (config.clone(), store.clone(), queue.clone(), scheduler_stop.clone());
+        async move { scheduler::run(&config, store, queue, relay_wake, stop).await }
+    });
+    let working = tokio::spawn({
+        let (config, store, queue, stop) = (config.clone(), store.clone(), queue.clone(), stop.clone());
+        async move { worker::run(&config, store, queue, objects, stop).await }
+    });
+    let serving = tokio::spawn({
+        let (config, stop) = (config.clone(), stop.clone());
+        async move { api::run(&config, parts, stop).await }
+    });
+    let showing = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            if let Some(token) = demo_token {
+                demo::show(&url, &token, &stop).await?;
+            }
+            if !stop.is_cancelled() {
+                println!("\nCtrl-C stops it; started again, it carries on with the same data.");
+            }
+            anyhow::Ok(())
+        }
+    });
+
+    let ended = supervise(&stop, postgres.as_ref(), serving, working, showing).await;
+    stop.cancel();
+    scheduler_stop.cancel();
+    let _ = scheduling.await;
+    store.close().await;
+    tokio::task::spawn_blocking(move || drop(postgres)).await?;
+    println!("Stopped.");
+    ended
+}
+
+/// Waits for the stop and the drain; anything that ends before is fatal for all.
+async fn supervise(
+    stop: &CancellationToken,
+    postgres: Option<&PrivatePostgres>,
+    serving: tokio::task::JoinHandle<Result<(), impl Into<anyhow::Error> + Send + 'static>>,
+    working: tokio::task::JoinHandle<Result<(), worker::engine::EngineError>>,
+    showing: tokio::task::JoinHandle<Result<()>>,
+) -> Result<()> {
+    let postgres_ends = async {
+        match postgres {
+            None => std::future::pending().await,
+            Some(postgres) => {
+                while !postgres.has_ended() {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    };
+    let failed = {
+        let mut showing = std::pin::pin!(showing);
+        let mut shown = false;
+        let mut postgres_ends = std::pin::pin!(postgres_ends);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break Ok(()),
+                ended = &mut showing, if !shown => match ended.context("showing the demo").and_then(|shown| shown) {
+                    Ok(()) => shown = true,
+                    Err(error) => break Err(error),
+                },
+                () = &mut postgres_ends => break Err(anyhow::anyhow!("PostgreSQL ended by itself")),
+                () = tokio::time::sleep(Duration::from_millis(200)) => {
+                    if serving.is_finished() || working.is_finished() {
+                        break Ok(());
+                    }
+                }
+            }
+        }
+    };
+    stop.cancel();
+    let served = serving.await?.map_err(Into::into);
+    let worked = working.await?.map_err(anyhow::Error::from);
+    failed.and(served).and(worked)
+}
+
+/// Two processes on the same data would start two servers on the same cluster.
+fn lock(data_dir: &Path) -> Result<std::fs::File> {
+    let path = data_dir.join("lock");
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another `counterfoil up` runs on {}", data_dir.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context(format!("locking {}", path.display())),
+    }
+}
+
+fn default_data_dir() -> Result<PathBuf> {
+    // SAFETY: has no preconditions and cannot fail.
+    if unsafe { libc::geteuid() } == 0 {
+        // Not below root's home: the server's account could not enter.
+        return Ok("/var/lib/counterfoil".into());
+    }
+    if let Some(dir) = std::env::var_os("XDG_DATA_HOME").filter(|dir| Path::new(dir).is_absolute()) {
+        return Ok(Path::new(&dir).join("counterfoil"));
+    }
+    let home = std::env::var_os("HOME").context("neither --data-dir nor HOME is set")?;
+    Ok(Path::new(&home).join(".local/share/counterfoil"))
+}
+
+/// The key that signs access tokens: the configured one, or one of our own, made once.
+fn signing_key(config: &Config, data_dir: &Path) -> Result<api::SigningKey> {
+    let path = match &config.auth.signing_key_file {
+        Some(path) => path.clone(),
+        None => {
+            let path = data_dir.join("signing-key.der");
+            if !path.exists() {
+                let part = data_dir.join("signing-key.der.part");
+                let mut file = std::fs::OpenOptions::new()
+                    .create(true)
+                    .truncate(true)
+                    .write(true)
+                    .mode(0o600)
+                    .open(&part)?;
+                std::io::Write::write_all(&mut file, &api::SigningKey::generate())?;
+                file.sync_all()?;
+                std::fs::rename(&part, &path)?;
+            }
+            path
+        }
+    };
+    api::SigningKey::load(&path).with_context(|| format!("reading the signing key {}", path.display()))
+}
+
+/// Makes the first administrator; returns the password, or `None` when there is one already.
+async fn first_admin(store: &Store, passwords: &PasswordHasher) -> Result<Option<String>> {
+    if store.has_platform_admin().await? {
+        return Ok(None);
+    }
+    let password = users::random_password();
+    let secret = SecretString::from(password.clone());
+    accounts::create(store, passwords, ADMIN_EMAIL, "Administrator", &secret, true).await?;
+    Ok(Some(password))
+}
+
+/// The demo acts as the administrator without knowing the password, which nobody keeps.
+async fn admin_token(store: &Store, signing_key: &api::SigningKey) -> Result<String> {
+    let admin = store.credentials(ADMIN_EMAIL).await?;
+    let admin = admin.with_context(|| format!("the demo runs as {ADMIN_EMAIL}, who is gone"))?;
+    Ok(signing_key.access_token(admin.id, chrono::TimeDelta::hours(1), &Clock::system())?)
+}

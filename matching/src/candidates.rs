@@ -1,0 +1,96 @@
+//! What all three ways of finding candidates have in common: what they look at and what they give.
+
+use crate::evidence::{Evidence, KeyEvidence};
+use crate::held::Held;
+use crate::plan::Plan;
+use crate::remainder::Remainder;
+use crate::select::Pair;
+use crate::text::Texts;
+use crate::tolerance::CurrencyAllowance;
+use crate::twins::Node;
+use crate::{Cancelled, Confidence, Pulse, Watch};
+
+/// Pairs that one pass may hold at most, about 0.5 GB. A pass that finds more gives up as a whole.
+pub(crate) const PAIRS_MAX: usize = 32 << 20;
+
+/// One pass at work.
+pub(crate) struct Scope<'a> {
+    pub plan: &'a Plan<'a>,
+    pub remainder: &'a Remainder<'a>,
+    /// There when the plan has a text rule.
+    pub texts: Option<&'a Texts>,
+    pub held: &'a Held,
+    pub threshold: Confidence,
+    pub watch: Watch<'a>,
+    /// Told the share of the pass that is done, 0 to 1, now and then.
+    pub advance: &'a (dyn Fn(f64) + Sync),
+}
+
+/// Pairs worth comparing with each other, and what was left out.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    /// Each pair once.
+    pub pairs: Vec<Pair>,
+    /// Right nodes that have candidates which are not among the pairs; sorted.
+    pub right_frozen: Vec<Node>,
+    pub gave_up: u64,
+}
+
+impl Scope<'_> {
+    /// The evidence for two records, whether it fits the rule or not.
+    pub fn evidence(
+        &self,
+        allowance: &CurrencyAllowance,
+        left: Node,
+        right: Node,
+        key: Option<KeyEvidence>,
+    ) -> Evidence {
+        let (l, r) = (self.remainder.left.records, self.remainder.right.records);
+        Evidence {
+            key,
+            amount: allowance.distance(l.amount(left).into(), r.amount(right).into()),
+            days: i64::from(r.date(right)) - i64::from(l.date(left)),
+            text: self.texts.map(|texts| texts.similarity(left, right)),
+            group: None,
+        }
+    }
+
+    /// The pair, when everything fits, the texts are alike enough, and the threshold is reached.
+    pub fn candidate(
+        &self,
+        allowance: &CurrencyAllowance,
+        left: Node,
+        right: Node,
+        key: Option<KeyEvidence>,
+        pulse: &mut Pulse<'_>,
+    ) -> Result<Option<Pair>, Cancelled> {
+        let (l, r) = (self.remainder.left.records, self.remainder.right.records);
+        pulse.beat(1)?;
+        // Dates and amounts first: texts cost a hundred times more.
+        let days = i64::from(r.date(right)) - i64::from(l.date(left));
+        let amount = allowance.distance(l.amount(left).into(), r.amount(right).into());
+        if !self.plan.window.admits(days) || !amount.fits() || !self.held.allows(left, right) {
+            return Ok(None);
+        }
+        if self.texts.is_some() {
+            pulse.beat(Pulse::TEXT)?;
+        }
+        let evidence = self.evidence(allowance, left, right, key);
+        if let (Some(rule), Some(similarity)) = (&self.plan.text, evidence.text)
+            && similarity < rule.min
+        {
+            return Ok(None);
+        }
+        let confidence = evidence.confidence(self.plan);
+        let spread = key.map_or(1, |k| k.spread);
+        Ok((confidence >= self.threshold).then_some(Pair { left, right, confidence, spread }))
+    }
+}
+
+/// Of each pair of nodes the one with the most confidence; sorted by nodes.
+pub(crate) fn best_of_each(mut pairs: Vec<Pair>) -> Vec<Pair> {
+    use rayon::prelude::*;
+    pairs.par_sort_unstable_by_key(|p| (p.left, p.right, std::cmp::Reverse(p.confidence), p.spread));
+    pairs.dedup_by_key(|p| (p.left, p.right));
+    pairs
+}

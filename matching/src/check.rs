@@ -1,0 +1,144 @@
+//! Whether a rule set can be run, with every mistake named at once.
+
+use crate::keys::Column;
+use crate::tolerance::Allowance;
+use crate::{Cardinality, Key, Normalise, Pass, RuleError, RuleSet, TextRule};
+
+const PASSES_MAX: usize = 64;
+const KEYS_MAX: usize = 8;
+const TEXT_FIELDS_MAX: usize = 8;
+const NAME_CHARS_MAX: usize = 200;
+const WINDOW_DAYS_MAX: u32 = 3660;
+
+impl RuleSet {
+    /// All mistakes, each with its place; empty when the rules can be run.
+    ///
+    /// The fields of a side are checked only when they are given, so that rules can be checked before any
+    /// file is there. `id` is a field of every side.
+    pub fn check(&self, left_fields: Option<&[String]>, right_fields: Option<&[String]>) -> Vec<RuleError> {
+        let mut mistakes = Mistakes { found: vec![], left_fields, right_fields };
+        if self.version != 1 {
+            mistakes.add("version", format!("is {}; only version 1 is known", self.version));
+        }
+        mistakes.check_name("name", &self.name);
+        mistakes.check_share("threshold", self.threshold);
+        mistakes.check_share("ambiguity_margin", self.ambiguity_margin);
+        if !(1..=100).contains(&self.candidates_max) {
+            mistakes.add("candidates_max", "must be between 1 and 100");
+        }
+        match self.passes.len() {
+            0 => mistakes.add("pass", "at least one pass is needed"),
+            1..=PASSES_MAX => {}
+            n => mistakes.add("pass", format!("{n} passes; at most {PASSES_MAX} are allowed")),
+        }
+        for (i, pass) in self.passes.iter().enumerate() {
+            mistakes.check_pass(&format!("pass[{i}]"), pass);
+        }
+        mistakes.found
+    }
+}
+
+struct Mistakes<'a> {
+    found: Vec<RuleError>,
+    left_fields: Option<&'a [String]>,
+    right_fields: Option<&'a [String]>,
+}
+
+impl Mistakes<'_> {
+    fn add(&mut self, at: impl Into<String>, says: impl Into<String>) {
+        self.found.push(RuleError { at: at.into(), says: says.into() });
+    }
+
+    fn check_pass(&mut self, at: &str, pass: &Pass) {
+        if pass.name.trim().is_empty() {
+            self.add(format!("{at}.name"), "must not be empty");
+        }
+        self.check_name(&format!("{at}.name"), &pass.name);
+        if pass.keys.len() > KEYS_MAX {
+            self.add(format!("{at}.key"), format!("at most {KEYS_MAX} keys are allowed"));
+        }
+        for (i, key) in pass.keys.iter().enumerate() {
+            self.check_key(&format!("{at}.key[{i}]"), key);
+        }
+        if pass.keys.iter().filter(|k| k.normalise == Normalise::Tokens).count() > 1 {
+            self.add(format!("{at}.key"), "only one key of a pass may compare tokens");
+        }
+        if let Err(errors) = Allowance::compile(&pass.amount) {
+            errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.amount.{field}"), says));
+        }
+        match pass.date.window_days {
+            None if pass.keys.is_empty() => self.add(
+                format!("{at}.date.window_days"),
+                "is needed in a pass without keys, where only amount and date find the pairs",
+            ),
+            Some(days) if days > WINDOW_DAYS_MAX => {
+                self.add(format!("{at}.date.window_days"), format!("must be at most {WINDOW_DAYS_MAX}"));
+            }
+            _ => {}
+        }
+        if pass.cardinality != Cardinality::OneToOne {
+            if pass.keys.is_empty() {
+                self.add(
+                    format!("{at}.key"),
+                    "a pass of sums needs a key: it says which records are added up",
+                );
+            }
+            if pass.text.is_some() {
+                self.add(format!("{at}.text"), "a pass of sums does not compare texts");
+            }
+        }
+        if let Some(text) = &pass.text {
+            self.check_text(&format!("{at}.text"), text);
+        }
+    }
+
+    fn check_key(&mut self, at: &str, key: &Key) {
+        self.check_field(&format!("{at}.left"), &key.left, self.left_fields, "left");
+        self.check_field(&format!("{at}.right"), &key.right, self.right_fields, "right");
+    }
+
+    fn check_text(&mut self, at: &str, text: &TextRule) {
+        self.check_share(&format!("{at}.min"), text.min);
+        for (side, names, fields) in
+            [("left", &text.left, self.left_fields), ("right", &text.right, self.right_fields)]
+        {
+            if names.is_empty() || names.len() > TEXT_FIELDS_MAX {
+                self.add(format!("{at}.{side}"), format!("must name 1 to {TEXT_FIELDS_MAX} fields"));
+            }
+            for (i, name) in names.iter().enumerate() {
+                self.check_field(&format!("{at}.{side}[{i}]"), name, fields, side);
+            }
+        }
+    }
+
+    fn check_field(&mut self, at: &str, name: &str, fields: Option<&[String]>, side: &str) {
+        if name.is_empty() {
+            return self.add(at, "must not be empty");
+        }
+        if let Some(fields) = fields
+            && name != Column::ID
+            && !fields.iter().any(|f| f == name)
+        {
+            let name: String = name.chars().take(80).collect();
+            let known: Vec<&str> =
+                std::iter::once(Column::ID).chain(fields.iter().map(String::as_str)).collect();
+            self.add(
+                at,
+                format!("{name:?} is not a field of the {side} side, which has {}", known.join(", ")),
+            );
+        }
+    }
+
+    fn check_name(&mut self, at: &str, name: &str) {
+        if name.chars().count() > NAME_CHARS_MAX {
+            self.add(at, format!("must have at most {NAME_CHARS_MAX} characters"));
+        }
+    }
+
+    /// NaN is not between anything.
+    fn check_share(&mut self, at: &str, value: f64) {
+        if !(0.0..=1.0).contains(&value) {
+            self.add(at, format!("is {value}; must be between 0 and 1"));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What speaks for a pairing: one sum of weights that is both the confidence and its explanation.
+
+use crate::plan::Plan;
+use crate::tolerance::AmountDistance;
+use crate::{Confidence, Currency, Reason, format_minor};
+
+/// The evidence of one pairing under one pass, as numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Evidence {
+    pub key: Option<KeyEvidence>,
+    pub amount: AmountDistance,
+    /// Right minus left, in days; of a group the one farthest away.
+    pub days: i64,
+    /// Similarity of the texts, 0 to 1.
+    pub text: Option<f64>,
+    /// Records on the many side, of a group.
+    pub group: Option<u32>,
+}
+
+/// A key that both have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct KeyEvidence {
+    /// How many pairs of records the key joins: 1 when it identifies both. Always 1 for keys that are not
+    /// tokens, for these were declared to identify.
+    pub spread: u32,
+}
+
+impl KeyEvidence {
+    /// A token that joins more pairs is a common number, not a reference.
+    pub const SPREAD_MAX: usize = 100;
+
+    /// 1 for an identifying key, 0.1 for the most common one that still counts.
+    fn strength(&self) -> f64 {
+        1.0 / f64::from(self.spread.max(1)).sqrt()
+    }
+}
+
+/// What each kind of evidence adds at its best; the parts of a pass add up to its highest confidence.
+///
+/// First values, set by judgement and tried on files with known truth, not learned: a key alone is worth
+/// more than the rest, amount and date without key or text can never be sure, and inside a window of a
+/// working week one day more or less is worth more than the default margin of ambiguity.
+struct Weights {
+    key: f64,
+    amount: f64,
+    date: f64,
+    text: f64,
+}
+
+impl Weights {
+    const fn of(key: bool, text: bool) -> Self {
+        match (key, text) {
+            (true, false) => Weights { key: 0.67, amount: 0.19, date: 0.14, text: 0.0 },
+            (true, true) => Weights { key: 0.55, amount: 0.16, date: 0.14, text: 0.15 },
+            (false, true) => Weights { key: 0.0, amount: 0.30, date: 0.15, text: 0.55 },
+            (false, false) => Weights { key: 0.0, amount: 0.50, date: 0.20, text: 0.0 },
+        }
+    }
+}
+
+impl Evidence {
+    /// Amount and date inside what the pass allows. Says nothing about the text's minimum.
+    pub fn fits(&self, plan: &Plan<'_>) -> bool {
+        self.amount.fits() && self.in_window(plan)
+    }
+
+    pub fn in_window(&self, plan: &Plan<'_>) -> bool {
+        plan.window.admits(self.days)
+    }
+
+    /// The sum of [`Self::weights`], so that what a person adds up is what the program compared.
+    pub fn confidence(&self, plan: &Plan<'_>) -> Confidence {
+        Confidence::from_f64(self.weights(plan).iter().sum())
+    }
+
+    /// Key, amount, date, text. An amount or date outside the rule counts against the pairing.
+    fn weights(&self, plan: &Plan<'_>) -> [f64; 4] {
+        let weights = Weights::of(self.key.is_some(), self.text.is_some());
+        let amount = if self.amount.fits() { self.amount.closeness() } else { -0.5 };
+        let date = if self.in_window(plan) { plan.window.closeness(self.days) } else { -0.5 };
+        [
+            weights.key * self.key.map_or(0.0, |k| k.strength()),
+            weights.amount * amount,
+            weights.date * date,
+            weights.text * self.text.unwrap_or(0.0),
+        ]
+    }
+
+    /// The same in words. `shared`: field and text of each key, from [`crate::plan::KeyPlan::shared`].
+    pub fn reasons(&self, plan: &Plan<'_>, currency: Currency, shared: &[(String, String)]) -> Vec<Reason> {
+        let [key, amount, date, text] = self.weights(plan).map(|w| (w * 1e6).round() / 1e6);
+        let mut reasons = Vec::with_capacity(3 + shared.len());
+        let mut add = |field: &str, says: String, weight| {
+            reasons.push(Reason { field: field.to_owned(), says, weight })
+        };
+        for (i, (field, value)) in shared.iter().enumerate() {
+            // Several keys are one piece of evidence together: the first carries the weight of all.
+            let weight = if i == 0 { key } else { 0.0 };
+            match self.key.map_or(1, |k| k.spread) {
+                0 | 1 => add(field, format!("{field} {value} on both sides"), weight),
+                n => add(field, format!("{field} {value} on both sides, as in {n} pairings"), weight),
+            }
+        }
+        match self.group {
+            None => add("amount", self.says_amount(currency), amount),
+            Some(records) => add("sum", format!("sum of {records}: {}", self.says_amount(currency)), amount),
+        }
+        add("date", says_days(self.days), date);
+        if let Some(similarity) = self.text {
+            add("text", format!("texts {:.0} % alike", similarity * 100.0), text);
+        }
+        reasons
+    }
+
+    fn says_amount(&self, currency: Currency) -> String {
+        if self.amount.difference == 0 {
+            return "amount equal".into();
+        }
+        let difference = format_minor(self.amount.difference.abs(), currency.exponent());
+        let side = if self.amount.difference > 0 { "left" } else { "right" };
+        let within = if self.amount.fits() { "within" } else { "outside" };
+        format!("{side} is {difference} {currency} more, {within} the allowance")
+    }
+}
+
+pub(crate) fn says_days(days: i64) -> String {
+    match (days.unsigned_abs(), days > 0) {
+        (0, _) => "same day".into(),
+        (1, true) => "right 1 day later".into(),
+        (1, false) => "left 1 day later".into(),
+        (n, true) => format!("right {n} days later"),
+        (n, false) => format!("left {n} days later"),
+    }
+}

@@ -1,0 +1,161 @@
+//! Records that share the key of a pass of sums.
+
+use super::block::{Question, Sharer};
+use super::double::double_of;
+use super::same_key::{field, rows_of};
+use super::{Verdict, missing_kind, name};
+use crate::candidates::Scope;
+use crate::evidence::KeyEvidence;
+use crate::groups::Group;
+use crate::plan::Plan;
+use crate::select::Pair;
+use crate::settle::group_reasons;
+use crate::{Candidate, Currency, ExceptionKind, Row, Side};
+use std::collections::BTreeMap;
+
+/// `one`: the side of the single record.
+pub(super) fn answer(q: &Question<'_>, one: Side) -> Option<Verdict> {
+    if q.side == one { duplicate(q).or_else(|| sums(q)) } else { singles(q, one) }
+}
+
+/// The sum is matched already with a record of the same amount.
+fn duplicate(q: &Question<'_>) -> Option<Verdict> {
+    let own = q.run.remainder.side(q.side).records;
+    let is_original =
+        |row: Row| own.amount(row) == own.amount(q.row) && own.currency(row) == own.currency(q.row);
+    let matched = q.sharers.other_side.iter().filter_map(|s| q.match_of.get(q.side.other(), s.row));
+    for index in matched {
+        if let [original] = *rows_of(q, index)
+            && is_original(original)
+        {
+            return Some(double_of(q.run, q.side, q.row, original, Some(field(q))));
+        }
+    }
+    None
+}
+
+/// The question's record is the single one: the sums that have its key.
+fn sums(q: &Question<'_>) -> Option<Verdict> {
+    let plan = q.spec.plans.last()?;
+    let (many, currency) = (q.side.other(), q.run.remainder.side(q.side).records.currency(q.row));
+    let groups = free_groups(q, many, &q.sharers.other_side);
+    let (same, foreign): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(g, _)| g.currency == currency);
+    if let (true, Some((group, _))) = (same.is_empty(), foreign.first()) {
+        let says = format!("the sum of {} records with its key is in {}", group.rows.len(), group.currency);
+        return Some(Verdict::new(ExceptionKind::CurrencyDiffers, says, vec![]));
+    }
+    let scope = q.run.scope(plan, &|_| {});
+    let mut ranked: Vec<(Group, Pair)> = same
+        .into_iter()
+        .map(|(group, spread)| {
+            let pair = pair_of(&scope, q.side, q.row, &group, spread, plan);
+            (group, pair)
+        })
+        .collect();
+    // Stable: equal ones stay in the order of their smallest id.
+    ranked.sort_by_key(|(_, pair)| std::cmp::Reverse(pair.confidence));
+    let (group, pair) = ranked.first()?;
+    let kind = difference(q, q.side, q.row, group);
+    let says = match kind {
+        ExceptionKind::AmountDiffers => {
+            format!("{} {} records have its key but their sum is another", group.rows.len(), many.as_str())
+        }
+        ExceptionKind::DateDiffers => {
+            format!(
+                "{} {} records add up to it, but not all inside the window",
+                group.rows.len(),
+                many.as_str()
+            )
+        }
+        _ => format!("{} {} records add up to it but were not sure enough", group.rows.len(), many.as_str()),
+    };
+    let reasons = group_reasons(&scope, q.side, group, pair).0;
+    let candidate = Candidate { side: many, rows: group.rows.clone(), confidence: pair.confidence, reasons };
+    Some(Verdict { kind, says, candidates: vec![candidate], found: ranked.len(), is_weak: false })
+}
+
+/// The question's record is one of a sum: the single records that have its key.
+fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
+    let plan = q.spec.plans.last()?;
+    let own = q.run.remainder.side(q.side);
+    let key = plan.keys.whole(own.records, q.side, q.row, None)?;
+    let currency = own.records.currency(q.row);
+    let mut members = vec![Sharer { row: q.row, spread: 1 }];
+    members.extend(q.sharers.same_side.iter().copied());
+    members.retain(|s| {
+        plan.keys.whole(own.records, q.side, s.row, None) == Some(key)
+            && own.records.currency(s.row) == currency
+    });
+    let (group, _) = free_groups(q, q.side, &members).into_iter().next()?;
+    let single = q.run.remainder.side(one);
+    let free = q.sharers.other_side.iter().filter(|s| single.is_free(s.row));
+    let scope = q.run.scope(plan, &|_| {});
+    let mut ranked: Vec<Pair> = free.map(|s| pair_of(&scope, one, s.row, &group, s.spread, plan)).collect();
+    ranked.sort_by_key(|pair| {
+        (single.records.currency(pair.left) != currency, std::cmp::Reverse(pair.confidence))
+    });
+    let best = ranked.first()?;
+    let kind = difference(q, one, best.left, &group);
+    let counterpart = name(q.run, one, best.left);
+    let n = group.rows.len();
+    let says = match kind {
+        ExceptionKind::CurrencyDiffers => format!("{counterpart} has the same key in another currency"),
+        ExceptionKind::AmountDiffers => {
+            format!("{counterpart} has the same key but is not the sum of the {n}")
+        }
+        ExceptionKind::DateDiffers => format!("{counterpart} is the sum of the {n}, but outside the window"),
+        _ => format!("{counterpart} is the sum of the {n} but was not sure enough"),
+    };
+    let found = ranked.len();
+    ranked.truncate(q.run.rules.candidates_max as usize);
+    let candidate = |pair: Pair| {
+        let reasons = group_reasons(&scope, one, &group, &pair).0;
+        Candidate { side: one, rows: vec![pair.left], confidence: pair.confidence, reasons }
+    };
+    Some(Verdict {
+        kind,
+        says,
+        candidates: ranked.into_iter().map(candidate).collect(),
+        found,
+        is_weak: false,
+    })
+}
+
+/// The free ones of these records by key and currency, with the least spread that led to each; in the
+/// order of their first record.
+fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, u32)> {
+    let rest = q.run.remainder.side(many);
+    let mut groups: BTreeMap<(u128, Currency), (Vec<Row>, u32, usize)> = BTreeMap::new();
+    for (i, sharer) in sharers.iter().enumerate().filter(|(_, s)| rest.is_free(s.row)) {
+        let Some(key) = q.spec.keys.whole(rest.records, many, sharer.row, None) else { continue };
+        let group = groups
+            .entry((key, rest.records.currency(sharer.row)))
+            .or_insert_with(|| (vec![], sharer.spread, i));
+        group.0.push(sharer.row);
+        group.1 = group.1.min(sharer.spread);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|&(_, _, first)| first);
+    groups.into_iter().map(|(rows, spread, _)| (Group::of(rest.records, rows), spread)).collect()
+}
+
+fn pair_of(scope: &Scope<'_>, one: Side, single: Row, group: &Group, spread: u32, plan: &Plan<'_>) -> Pair {
+    let evidence = scope.group_evidence(one, single, group, KeyEvidence { spread });
+    Pair { left: single, right: 0, confidence: evidence.confidence(plan), spread }
+}
+
+fn difference(q: &Question<'_>, one: Side, single: Row, group: &Group) -> ExceptionKind {
+    if q.run.remainder.side(one).records.currency(single) != group.currency {
+        return ExceptionKind::CurrencyDiffers;
+    }
+    let evidence = |plan: &Plan<'_>| {
+        q.run.scope(plan, &|_| {}).group_evidence(one, single, group, KeyEvidence { spread: 1 })
+    };
+    if !q.spec.plans.iter().any(|plan| evidence(plan).amount.fits()) {
+        ExceptionKind::AmountDiffers
+    } else if !q.spec.plans.iter().any(|plan| evidence(plan).fits(plan)) {
+        ExceptionKind::DateDiffers
+    } else {
+        missing_kind(q.side)
+    }
+}

@@ -1,0 +1,157 @@
+//! Candidates of sum passes: one record against all records of the other side that share a key.
+
+use crate::blocks::{self, Block};
+use crate::candidates::{PAIRS_MAX, Scope, best_of_each};
+use crate::evidence::{Evidence, KeyEvidence};
+use crate::keys::Fingerprint;
+use crate::select::Pair;
+use crate::twins::Node;
+use crate::{Cancelled, Currency, Records, Row, Side};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Free records of one side with the same key and currency.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// Sorted.
+    pub rows: Vec<Row>,
+    pub currency: Currency,
+    /// Minor units, signs as in the file.
+    pub sum: i128,
+    pub first_date: i32,
+    pub last_date: i32,
+}
+
+/// Pairs of a single record (always `left`, whatever its side) and a group (`right`, its index).
+#[derive(Debug, Default)]
+pub(crate) struct GroupCandidates {
+    pub groups: Vec<Group>,
+    pub pairs: Vec<Pair>,
+    pub gave_up: u64,
+}
+
+/// `one`: the side of the single record.
+pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Cancelled> {
+    let many = one.other();
+    let groups = gather(scope, many)?;
+    let mut group_keys = Vec::with_capacity(groups.len());
+    let mut found = vec![];
+    for (i, group) in groups.iter().enumerate() {
+        if i % 4096 == 0 {
+            scope.watch.check()?;
+        }
+        let records = scope.remainder.side(many).records;
+        scope.plan.keys.each(
+            records,
+            many,
+            representative(scope, many, group),
+            Some(group.currency),
+            &mut found,
+        );
+        group_keys.extend(found.iter().map(|&key| (key, i as u32)));
+    }
+    let one_keys = one_keys(scope, one)?;
+    let tokens = scope.plan.keys.has_tokens();
+    let (found, gave_up) = (AtomicU64::new(0), AtomicU64::new(0));
+    let visit = |block: Block<'_>, list: &mut Vec<Pair>| {
+        let spread = block.left.len().saturating_mul(block.right.len());
+        if spread > KeyEvidence::SPREAD_MAX && tokens {
+            return Ok(());
+        }
+        // Without tokens a key has one group: this many records against one sum.
+        let key = KeyEvidence { spread: if tokens { spread as u32 } else { 1 } };
+        if found.fetch_add(spread as u64, Ordering::Relaxed) as usize > PAIRS_MAX {
+            gave_up.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        scope.watch.check()?;
+        for &node in block.left {
+            for &group in block.right {
+                let evidence = scope.group_evidence(one, node, &groups[group as usize], key);
+                let confidence = evidence.confidence(scope.plan);
+                if evidence.fits(scope.plan) && confidence >= scope.threshold {
+                    list.push(Pair { left: node, right: group, confidence, spread: key.spread });
+                }
+            }
+        }
+        Ok(())
+    };
+    let pairs = blocks::join(one_keys, group_keys, scope.watch, scope.advance, visit)?;
+    let gave_up = gave_up.into_inner();
+    // Which blocks came before the limit is chance: then none of them may count.
+    let pairs = if gave_up > 0 { vec![] } else { best_of_each(pairs) };
+    Ok(GroupCandidates { groups, pairs, gave_up })
+}
+
+impl Scope<'_> {
+    /// `one`: the side of the single record. The date that counts is the group's farthest.
+    pub fn group_evidence(&self, one: Side, node: Node, group: &Group, key: KeyEvidence) -> Evidence {
+        let records = self.remainder.side(one).records;
+        let allowance = self.plan.allowance.in_currency(group.currency);
+        let (single, date) = (i128::from(records.amount(node)), i64::from(records.date(node)));
+        let (first, last) = (i64::from(group.first_date), i64::from(group.last_date));
+        let (amount, days) = match one {
+            Side::Left => (allowance.distance(single, group.sum), [first - date, last - date]),
+            Side::Right => (allowance.distance(group.sum, single), [date - first, date - last]),
+        };
+        // A day outside the window counts first, then the larger distance.
+        let far = |days: &i64| (!self.plan.window.admits(*days), days.abs(), *days);
+        let days = if far(&days[0]) > far(&days[1]) { days[0] } else { days[1] };
+        Evidence { key: Some(key), amount, days, text: None, group: Some(group.rows.len() as u32) }
+    }
+}
+
+/// The record whose key text stands for the whole group: the smallest id, whatever the order of the file.
+pub(crate) fn representative(scope: &Scope<'_>, many: Side, group: &Group) -> Row {
+    let rest = scope.remainder.side(many);
+    group.rows.iter().copied().min_by(|&a, &b| rest.by_id(a, b)).unwrap_or_default()
+}
+
+fn gather(scope: &Scope<'_>, many: Side) -> Result<Vec<Group>, Cancelled> {
+    let rest = scope.remainder.side(many);
+    let records = rest.records;
+    let rows: Vec<Row> = rest.free_rows().collect();
+    let keys = rows.par_chunks(4096).map(|rows| {
+        scope.watch.check()?;
+        let key = |&row: &Row| {
+            let key = scope.plan.keys.whole(records, many, row, Some(records.currency(row)))?;
+            Some((key, row))
+        };
+        Ok(rows.iter().filter_map(key).collect::<Vec<_>>())
+    });
+    let mut keys: Vec<(Fingerprint, Row)> = keys.collect::<Result<Vec<_>, Cancelled>>()?.concat();
+    keys.par_sort_unstable();
+    scope.watch.check()?;
+    let groups = keys.chunk_by(|a, b| a.0 == b.0);
+    Ok(groups.map(|same| Group::of(records, same.iter().map(|&(_, row)| row).collect())).collect())
+}
+
+impl Group {
+    /// `rows`: not empty, all of one currency.
+    pub fn of(records: &Records, mut rows: Vec<Row>) -> Self {
+        rows.sort_unstable();
+        let dates = || rows.iter().map(|&r| records.date(r));
+        Group {
+            currency: records.currency(rows[0]),
+            sum: rows.iter().map(|&r| i128::from(records.amount(r))).sum(),
+            first_date: dates().min().unwrap_or_default(),
+            last_date: dates().max().unwrap_or_default(),
+            rows,
+        }
+    }
+}
+
+fn one_keys(scope: &Scope<'_>, one: Side) -> Result<Vec<(Fingerprint, Node)>, Cancelled> {
+    let rest = scope.remainder.side(one);
+    let nodes = rest.free_nodes();
+    let keys = nodes.par_chunks(4096).map(|nodes| {
+        scope.watch.check()?;
+        let (mut keys, mut found) = (vec![], vec![]);
+        for &node in nodes {
+            scope.plan.keys.each(rest.records, one, node, Some(rest.records.currency(node)), &mut found);
+            keys.extend(found.iter().map(|&key| (key, node)));
+        }
+        Ok(keys)
+    });
+    Ok(keys.collect::<Result<Vec<_>, Cancelled>>()?.concat())
+}

@@ -1,0 +1,175 @@
+//! Candidates one to one without a key: amounts and dates near each other, in one currency.
+
+use crate::candidates::{Candidates, PAIRS_MAX, Scope};
+use crate::select::Pair;
+use crate::tolerance::CurrencyAllowance;
+use crate::twins::Node;
+use crate::{Cancelled, Currency, Pulse, Records, Watch};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// Comparisons one left record may take before it is given up on.
+const COMPARISONS_MAX: usize = 20_000;
+/// Candidates one left record may have before it is given up on.
+const CANDIDATES_MAX: usize = 256;
+/// Pieces of the left side; between them progress is told.
+const WAVES: usize = 8;
+
+pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
+    let (left, right) = (&scope.remainder.left, &scope.remainder.right);
+    // Checked rules give a window to every pass without keys.
+    let window_days = scope.plan.window.days.unwrap_or(0);
+    let index = Nearby::of(right.records, &right.free_nodes(), window_days, scope.watch)?;
+    let nodes = left.free_nodes();
+    let mut candidates = Candidates::default();
+    let mut unseen = vec![];
+    for (i, wave) in nodes.chunks(nodes.len().div_ceil(WAVES).max(1)).enumerate() {
+        let lists = wave.par_chunks(1024).map(|nodes| {
+            let (mut pairs, mut unseen, mut pulse) = (vec![], vec![], Pulse::new(scope.watch));
+            let mut gave_up = 0;
+            for &node in nodes {
+                if !search(scope, &index, node, &mut pairs, &mut pulse)? {
+                    gave_up += 1;
+                    let (date, currency) = (left.records.date(node), left.records.currency(node));
+                    let allowance = scope.plan.allowance.in_currency(currency);
+                    unseen.extend(index.around(currency, date, left.records.amount(node), &allowance));
+                }
+            }
+            Ok((pairs, unseen, gave_up))
+        });
+        for (mut pairs, mut spans, gave_up) in lists.collect::<Result<Vec<_>, Cancelled>>()? {
+            candidates.pairs.append(&mut pairs);
+            candidates.gave_up += gave_up;
+            unseen.append(&mut spans);
+        }
+        if candidates.pairs.len() > PAIRS_MAX {
+            return Ok(Candidates { gave_up: 1, ..Candidates::default() });
+        }
+        (scope.advance)((i + 1) as f64 / WAVES as f64);
+    }
+    candidates.right_frozen = index.nodes_of(unseen);
+    Ok(candidates)
+}
+
+/// Adds the candidates of one left node. `false`, and nothing added, when there are too many.
+fn search(
+    scope: &Scope<'_>,
+    index: &Nearby,
+    node: Node,
+    pairs: &mut Vec<Pair>,
+    pulse: &mut Pulse<'_>,
+) -> Result<bool, Cancelled> {
+    let left = scope.remainder.left.records;
+    let (date, currency) = (left.date(node), left.currency(node));
+    let allowance = scope.plan.allowance.in_currency(currency);
+    let (before, mut comparisons) = (pairs.len(), 0);
+    pulse.beat(16)?;
+    for span in index.around(currency, date, left.amount(node), &allowance) {
+        comparisons += span.places.len();
+        if comparisons > COMPARISONS_MAX {
+            pairs.truncate(before);
+            return Ok(false);
+        }
+        for &(_, right) in index.slice(&span) {
+            pairs.extend(scope.candidate(&allowance, node, right, None, pulse)?);
+            if pairs.len() - before > CANDIDATES_MAX {
+                pairs.truncate(before);
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Right nodes by currency, stretch of days, and amount.
+pub(crate) struct Nearby {
+    /// A stretch is one day longer than the window, so that only neighbouring ones are in reach.
+    stretch_days: i64,
+    stretches: HashMap<Stretch, Vec<(i64, Node)>>,
+}
+
+type Stretch = (Currency, i64);
+
+/// Neighbours by amount inside one stretch.
+pub(crate) struct Span {
+    stretch: Stretch,
+    pub places: Range<usize>,
+}
+
+impl Nearby {
+    pub fn of(
+        right: &Records,
+        nodes: &[Node],
+        window_days: i64,
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
+        let stretch_days = window_days + 1;
+        let mut stretches: HashMap<Stretch, Vec<_>> = HashMap::new();
+        for chunk in nodes.chunks(1 << 16) {
+            watch.check()?;
+            for &node in chunk {
+                let stretch = i64::from(right.date(node)).div_euclid(stretch_days);
+                stretches
+                    .entry((right.currency(node), stretch))
+                    .or_default()
+                    .push((right.amount(node), node));
+            }
+        }
+        stretches.par_iter_mut().try_for_each(|(_, stretch)| {
+            watch.check()?;
+            stretch.par_sort_unstable();
+            Ok(())
+        })?;
+        Ok(Nearby { stretch_days, stretches })
+    }
+
+    /// Spans that hold every right node within the window of `date` whose amount is in reach of `amount`,
+    /// and some that are not.
+    pub fn around(
+        &self,
+        currency: Currency,
+        date: i32,
+        amount: i64,
+        allowance: &CurrencyAllowance,
+    ) -> impl Iterator<Item = Span> + use<'_> {
+        let middle = i64::from(date).div_euclid(self.stretch_days);
+        let reach = allowance.reach(amount);
+        // Back to the signs of the file: the same reach, mirrored where signs are flipped.
+        let (low, high) = match allowance.adjusted(1) {
+            1 => (*reach.start(), *reach.end()),
+            _ => (-*reach.end(), -*reach.start()),
+        };
+        (middle - 1..=middle + 1).filter_map(move |stretch| {
+            let stretch = (currency, stretch);
+            let nodes = self.stretches.get(&stretch)?;
+            let start = nodes.partition_point(|&(amount, _)| i128::from(amount) < low);
+            let end = nodes.partition_point(|&(amount, _)| i128::from(amount) <= high);
+            (start < end).then_some(Span { stretch, places: start..end })
+        })
+    }
+
+    /// Amount (as the file has it) and node.
+    pub fn slice(&self, span: &Span) -> &[(i64, Node)] {
+        self.stretches.get(&span.stretch).map_or(&[], |nodes| &nodes[span.places.clone()])
+    }
+
+    /// All nodes in any of the spans, sorted. The spans may overlap as much as they like.
+    fn nodes_of(&self, spans: Vec<Span>) -> Vec<Node> {
+        let mut by_stretch: BTreeMap<Stretch, Vec<Range<usize>>> = BTreeMap::new();
+        for span in spans {
+            by_stretch.entry(span.stretch).or_default().push(span.places);
+        }
+        let mut nodes = vec![];
+        for (stretch, mut ranges) in by_stretch {
+            ranges.sort_unstable_by_key(|r| (r.start, r.end));
+            let (all, mut next) = (&self.stretches[&stretch], 0);
+            for range in ranges {
+                nodes.extend(all[range.start.max(next)..range.end.max(next)].iter().map(|&(_, node)| node));
+                next = next.max(range.end);
+            }
+        }
+        nodes.sort_unstable();
+        nodes
+    }
+}

@@ -1,0 +1,203 @@
+//! A pass of the rule set made ready to run on two sides.
+
+use crate::keys::{Column, Fingerprint, KeyHasher, each_token, normalise};
+use crate::tolerance::{Allowance, Window};
+use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
+
+/// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
+pub(crate) struct Plan<'r> {
+    pub index: u16,
+    pub pass: &'r Pass,
+    pub keys: KeyPlan,
+    pub allowance: Allowance,
+    pub window: Window,
+    pub text: Option<TextPlan>,
+}
+
+/// The keys of one pass on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyPlan {
+    parts: Vec<KeyPart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeyPart {
+    left: Column,
+    right: Column,
+    how: Normalise,
+}
+
+/// The columns of a text rule.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TextPlan {
+    pub left: Vec<Column>,
+    pub right: Vec<Column>,
+    pub min: f64,
+}
+
+impl<'r> Plan<'r> {
+    /// `None` when the rules name a field that is not there or hold a number that is not one; such rules do
+    /// not pass [`RuleSet::check`].
+    pub fn for_all(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
+        let mut currencies = vec![];
+        for currency in [left, right].into_iter().flat_map(|r| r.rows().map(|row| r.currency(row))) {
+            if !currencies.contains(&currency) {
+                currencies.push(currency);
+            }
+        }
+        let plans = rules.passes.iter().enumerate();
+        plans.map(|(i, pass)| Self::of(i as u16, pass, left, right, &currencies)).collect()
+    }
+
+    fn of(
+        index: u16,
+        pass: &'r Pass,
+        left: &Records,
+        right: &Records,
+        currencies: &[Currency],
+    ) -> Option<Self> {
+        let part = |key: &crate::Key| {
+            let (left, right) = (Column::resolve(left, &key.left)?, Column::resolve(right, &key.right)?);
+            Some(KeyPart { left, right, how: key.normalise })
+        };
+        let keys = KeyPlan { parts: pass.keys.iter().map(part).collect::<Option<_>>()? };
+        let columns = |names: &[String], records: &Records| {
+            names.iter().map(|n| Column::resolve(records, n)).collect::<Option<Vec<_>>>()
+        };
+        let text = match &pass.text {
+            None => None,
+            Some(rule) => {
+                let (left, right) = (columns(&rule.left, left)?, columns(&rule.right, right)?);
+                Some(TextPlan { left, right, min: rule.min })
+            }
+        };
+        let mut allowance = Allowance::compile(&pass.amount).ok()?;
+        allowance.prepare(currencies);
+        Some(Plan { index, pass, keys, allowance, window: Window::compile(&pass.date), text })
+    }
+
+    /// For a pass of sums, the side of the single record.
+    pub fn one_side(&self) -> Option<Side> {
+        match self.pass.cardinality {
+            Cardinality::OneToOne => None,
+            Cardinality::OneToMany => Some(Side::Left),
+            Cardinality::ManyToOne => Some(Side::Right),
+        }
+    }
+}
+
+impl KeyPlan {
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub fn has_tokens(&self) -> bool {
+        self.parts.iter().any(|p| p.how == Normalise::Tokens)
+    }
+
+    pub fn reads_id(&self, side: Side) -> bool {
+        self.parts.iter().any(|p| p.column(side) == Column::Id)
+    }
+
+    /// The key as one value, tokens taken as whole texts. `None` when a part is empty.
+    pub fn whole(
+        &self,
+        records: &Records,
+        side: Side,
+        row: Row,
+        currency: Option<Currency>,
+    ) -> Option<Fingerprint> {
+        let (mut hasher, mut buffer) = (KeyHasher::new(), String::new());
+        for part in &self.parts {
+            normalise(part.column(side).text(records, row), part.how, &mut buffer);
+            if buffer.is_empty() {
+                return None;
+            }
+            hasher.part(&buffer);
+        }
+        if let Some(currency) = currency {
+            hasher.currency(currency);
+        }
+        Some(hasher.finish())
+    }
+
+    /// One value per token (just one without a token key), each once. Empty when a part is empty.
+    pub fn each(
+        &self,
+        records: &Records,
+        side: Side,
+        row: Row,
+        currency: Option<Currency>,
+        found: &mut Vec<Fingerprint>,
+    ) {
+        found.clear();
+        let (mut hasher, mut buffer) = (KeyHasher::new(), String::new());
+        if let Some(currency) = currency {
+            hasher.currency(currency);
+        }
+        let mut tokens = None;
+        for part in &self.parts {
+            let text = part.column(side).text(records, row);
+            if part.how == Normalise::Tokens {
+                tokens = Some(text);
+                continue;
+            }
+            normalise(text, part.how, &mut buffer);
+            if buffer.is_empty() {
+                return;
+            }
+            hasher.part(&buffer);
+        }
+        match tokens {
+            None => found.push(hasher.finish()),
+            Some(text) => each_token(text, |token| {
+                let mut hasher = hasher.clone();
+                hasher.part(token);
+                found.push(hasher.finish());
+            }),
+        }
+        found.sort_unstable();
+        found.dedup();
+    }
+
+    /// What two records that share the key share, for people: the field's name and the text, part by part.
+    pub fn shared(
+        &self,
+        pass: &Pass,
+        left: (&Records, Row),
+        right: (&Records, Row),
+    ) -> Vec<(String, String)> {
+        let named = self.parts.iter().zip(&pass.keys);
+        let shared = named.map(|(part, key)| {
+            let (l, r) = (part.left.text(left.0, left.1), part.right.text(right.0, right.1));
+            let text = match part.how {
+                Normalise::Tokens => longest_shared_token(l, r).unwrap_or_default(),
+                _ => l.trim().chars().take(80).collect(),
+            };
+            (key.left.clone(), text)
+        });
+        shared.collect()
+    }
+}
+
+impl KeyPart {
+    fn column(&self, side: Side) -> Column {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
+}
+
+fn longest_shared_token(left: &str, right: &str) -> Option<String> {
+    let (mut tokens, mut best) = (vec![], None::<String>);
+    each_token(left, |t| tokens.push(t.to_owned()));
+    each_token(right, |t| {
+        if tokens.iter().any(|mine| mine == t)
+            && best.as_ref().is_none_or(|b| (b.len(), b.as_str()) < (t.len(), t))
+        {
+            best = Some(t.to_owned());
+        }
+    });
+    best
+}

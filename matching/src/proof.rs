@@ -1,0 +1,66 @@
+//! The balance proof: what came in equals what is matched plus what is not, currency by currency.
+
+use crate::plan::Plan;
+use crate::{Currency, CurrencyProof, Exception, Match, Records, Side};
+use std::collections::BTreeMap;
+
+/// Adds up totals from the records, matched sums from the matches and unmatched ones from the exceptions,
+/// each on its own, so that a record lost or counted twice on the way would show in the residual.
+pub(crate) fn prove(
+    left: &Records,
+    right: &Records,
+    plans: &[Plan<'_>],
+    matches: &[Match],
+    exceptions: &[Exception],
+) -> Vec<CurrencyProof> {
+    let mut proofs: BTreeMap<Currency, CurrencyProof> = BTreeMap::new();
+    for row in left.rows() {
+        let proof = of(&mut proofs, left.currency(row));
+        proof.left_count += 1;
+        proof.left_total += i128::from(left.amount(row));
+    }
+    for row in right.rows() {
+        let proof = of(&mut proofs, right.currency(row));
+        proof.right_count += 1;
+        proof.right_total += i128::from(right.amount(row));
+    }
+    for m in matches {
+        let proof = of(&mut proofs, m.currency);
+        let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
+        proof.left_matched += m.left.iter().map(|&r| i128::from(left.amount(r))).sum::<i128>();
+        proof.right_matched += right_sum;
+        proof.matched_difference += i128::from(m.difference);
+        if plans.get(usize::from(m.pass)).is_some_and(|plan| plan.allowance.flip_sign) {
+            proof.right_flipped += right_sum;
+        }
+    }
+    for exception in exceptions {
+        match exception.side {
+            Side::Left => {
+                of(&mut proofs, left.currency(exception.row)).left_unmatched +=
+                    i128::from(left.amount(exception.row));
+            }
+            Side::Right => {
+                of(&mut proofs, right.currency(exception.row)).right_unmatched +=
+                    i128::from(right.amount(exception.row));
+            }
+        }
+    }
+    proofs.into_values().collect()
+}
+
+fn of(proofs: &mut BTreeMap<Currency, CurrencyProof>, currency: Currency) -> &mut CurrencyProof {
+    proofs.entry(currency).or_insert(CurrencyProof {
+        currency,
+        left_count: 0,
+        right_count: 0,
+        left_total: 0,
+        right_total: 0,
+        left_matched: 0,
+        right_matched: 0,
+        left_unmatched: 0,
+        right_unmatched: 0,
+        matched_difference: 0,
+        right_flipped: 0,
+    })
+}

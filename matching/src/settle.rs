@@ -1,0 +1,151 @@
+//! Chosen pairs of nodes become matches of records, with their reasons.
+
+use crate::candidates::Scope;
+use crate::evidence::KeyEvidence;
+use crate::groups::{Group, representative};
+use crate::remainder::Rest;
+use crate::select::{Chosen, Pair};
+use crate::{Cancelled, Match, Reason, Row, Side};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+
+pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<Match>, Cancelled> {
+    let (left, right) = (&scope.remainder.left, &scope.remainder.right);
+    let has_twins = |c: &&Chosen| {
+        left.twins.of_node(c.pair.left).is_some() || right.twins.of_node(c.pair.right).is_some()
+    };
+    let (twins, plain): (Vec<&Chosen>, Vec<&Chosen>) = chosen.iter().partition(has_twins);
+    let mut pairs: Vec<(Pair, Row, Row)> =
+        plain.into_iter().map(|c| (c.pair, c.pair.left, c.pair.right)).collect();
+    let lefts = deal_rows(&twins, left, |p| p.left, |a, b| right.by_id(a.right, b.right));
+    let rights = deal_rows(&twins, right, |p| p.right, |a, b| left.by_id(a.left, b.left));
+    for ((c, lefts), rights) in twins.iter().zip(lefts).zip(rights) {
+        pairs.extend(lefts.into_iter().zip(rights).map(|(l, r)| (c.pair, l, r)));
+    }
+    let matches = pairs.par_chunks(4096).map(|pairs| {
+        scope.watch.check()?;
+        Ok(pairs.iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)).collect::<Vec<_>>())
+    });
+    Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
+}
+
+/// Reasons for a pair whether it fits or not.
+pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    let currency = l.currency(pair.left);
+    let shared = scope.plan.keys.shared(scope.plan.pass, (l, pair.left), (r, pair.right));
+    let evidence = scope.evidence(
+        &scope.plan.allowance.in_currency(currency),
+        pair.left,
+        pair.right,
+        key_of(scope, pair),
+    );
+    evidence.reasons(scope.plan, currency, &shared)
+}
+
+fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
+    (!scope.plan.keys.is_empty()).then_some(KeyEvidence { spread: pair.spread })
+}
+
+fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
+    let records = scope.remainder.left.records;
+    let currency = records.currency(left);
+    let allowance = scope.plan.allowance.in_currency(currency);
+    let other = scope.remainder.right.records;
+    let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
+    let mut reasons = pair_reasons(scope, &pair);
+    add_twins(&mut reasons, Side::Left, &scope.remainder.left, pair.left);
+    add_twins(&mut reasons, Side::Right, &scope.remainder.right, pair.right);
+    Match {
+        pass: scope.plan.index,
+        tier: scope.plan.pass.tier,
+        confidence: pair.confidence,
+        currency,
+        left: vec![left],
+        right: vec![right],
+        // Candidates whose difference is not an i64 do not fit.
+        difference: distance.difference as i64,
+        reasons,
+    }
+}
+
+/// `pairs`: left is the single record's node on side `one`, right the index of a group.
+pub(crate) fn group_matches(
+    scope: &Scope<'_>,
+    one: Side,
+    groups: &[Group],
+    chosen: &[Chosen],
+) -> Result<Vec<Match>, Cancelled> {
+    let (single, many) = (scope.remainder.side(one), scope.remainder.side(one.other()));
+    let chosen: Vec<&Chosen> = chosen.iter().collect();
+    let stands_for = |p: &Pair| representative(scope, one.other(), &groups[p.right as usize]);
+    let rows = deal_rows(&chosen, single, |p| p.left, |a, b| many.by_id(stands_for(a), stands_for(b)));
+    let pairs: Vec<(&Chosen, Vec<Row>)> = chosen.into_iter().zip(rows).collect();
+    let matches = pairs.par_chunks(1024).map(|pairs| {
+        scope.watch.check()?;
+        let one_match = |(c, rows): &(&Chosen, Vec<Row>)| {
+            let group = &groups[c.pair.right as usize];
+            let (mut reasons, difference) = group_reasons(scope, one, group, &c.pair);
+            add_twins(&mut reasons, one, single, c.pair.left);
+            let (left, right) = match one {
+                Side::Left => (rows.clone(), group.rows.clone()),
+                Side::Right => (group.rows.clone(), rows.clone()),
+            };
+            Match {
+                pass: scope.plan.index,
+                tier: scope.plan.pass.tier,
+                confidence: c.pair.confidence,
+                currency: group.currency,
+                left,
+                right,
+                difference,
+                reasons,
+            }
+        };
+        Ok(pairs.iter().map(one_match).collect::<Vec<_>>())
+    });
+    Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
+}
+
+/// Reasons and difference of a single record (of side `one`) against a group, whether it fits or not.
+pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> (Vec<Reason>, i64) {
+    let (single, many) = (scope.remainder.side(one).records, scope.remainder.side(one.other()).records);
+    let member = representative(scope, one.other(), group);
+    let (left, right) = match one {
+        Side::Left => ((single, pair.left), (many, member)),
+        Side::Right => ((many, member), (single, pair.left)),
+    };
+    let shared = scope.plan.keys.shared(scope.plan.pass, left, right);
+    let evidence = scope.group_evidence(one, pair.left, group, KeyEvidence { spread: pair.spread });
+    (evidence.reasons(scope.plan, group.currency, &shared), evidence.amount.difference as i64)
+}
+
+/// The rows each chosen pair takes of one of its ends. The end's records are dealt out by id, to the most
+/// confident pair first and among equals in `order`, so that the order of the file plays no part.
+fn deal_rows(
+    chosen: &[&Chosen],
+    rest: &Rest<'_>,
+    node_of: fn(&Pair) -> u32,
+    order: impl Fn(&Pair, &Pair) -> Ordering,
+) -> Vec<Vec<Row>> {
+    let mut turns: Vec<usize> = (0..chosen.len()).collect();
+    turns.sort_unstable_by(|&a, &b| {
+        let (a, b) = (&chosen[a].pair, &chosen[b].pair);
+        node_of(a).cmp(&node_of(b)).then(b.confidence.cmp(&a.confidence)).then_with(|| order(a, b))
+    });
+    let mut dealt = vec![vec![]; chosen.len()];
+    for same in turns.chunk_by(|&a, &b| node_of(&chosen[a].pair) == node_of(&chosen[b].pair)) {
+        let mut free = rest.free_of_node(node_of(&chosen[same[0]].pair)).into_iter();
+        for &turn in same {
+            dealt[turn] = free.by_ref().take(chosen[turn].count as usize).collect();
+        }
+    }
+    dealt
+}
+
+fn add_twins(reasons: &mut Vec<Reason>, side: Side, rest: &Rest<'_>, node: Row) {
+    if let Some(rows) = rest.twins.of_node(node) {
+        let says = format!("one of {} identical {} records, taken by id", rows.len(), side.as_str());
+        reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
+    }
+}

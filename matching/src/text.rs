@@ -1,0 +1,278 @@
+//! Free texts as bags of weighted words, and how alike two of them are.
+
+use crate::keys::{Column, push_upper};
+use crate::{Cancelled, Pulse, Records, Row, Watch};
+use rapidfuzz::distance::osa;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+
+/// Words kept of one text, the first ones.
+const WORDS_MAX: usize = 24;
+/// Bytes kept of one word.
+const WORD_BYTES_MAX: usize = 48;
+/// Digits that make a word a reference rather than a quantity.
+const REFERENCE_DIGITS_MIN: usize = 4;
+/// Two words with fewer letters in common than this are different words, not misspelt ones.
+const ALIKE_MIN: f64 = 0.7;
+/// References differ by a digit from their neighbours as well as from their own misprints: a near miss
+/// counts less than a misspelt word does.
+const REFERENCE_NEAR: f64 = 0.8;
+/// What a word counts that is the beginning of the other: `LOGIST.` for `Logistics`.
+const PREFIX: f64 = 0.9;
+const PREFIX_CHARS_MIN: usize = 3;
+
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    hash: u64,
+    start: u64,
+    len: u8,
+    is_reference: bool,
+    /// In (0, 1]: near 0 for a word that every text has, 1 for one that no other has.
+    weight: f32,
+}
+
+/// The words of one side's texts.
+#[derive(Debug, Default)]
+struct Words {
+    letters: Vec<u8>,
+    words: Vec<Word>,
+    ends: Vec<u32>,
+}
+
+impl Words {
+    fn of(&self, row: Row) -> &[Word] {
+        let row = row as usize;
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        &self.words[start..self.ends[row] as usize]
+    }
+
+    fn letters(&self, word: &Word) -> &[u8] {
+        &self.letters[word.start as usize..word.start as usize + usize::from(word.len)]
+    }
+}
+
+/// The texts of both sides that one text rule reads. Word weights come from these texts themselves, so no
+/// list of common words is needed in any language.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    left: Words,
+    right: Words,
+}
+
+/// One side of a text rule: whose fields, and which records are wanted; the others get an empty text.
+pub(crate) struct TextSource<'a> {
+    pub records: &'a Records,
+    pub columns: &'a [Column],
+    pub wanted: &'a (dyn Fn(Row) -> bool + Sync),
+}
+
+impl Texts {
+    pub fn read(left: TextSource<'_>, right: TextSource<'_>, watch: Watch<'_>) -> Result<Self, Cancelled> {
+        let mut texts = Texts { left: read_words(left, watch)?, right: read_words(right, watch)? };
+        texts.weigh(watch)?;
+        Ok(texts)
+    }
+
+    /// How alike two texts are, 0 to 1; 0 when one is empty.
+    ///
+    /// The side whose words weigh less is looked for in the other. References are left out where the other
+    /// text has none, since a bank that drops them says nothing by it.
+    pub fn similarity(&self, left: Row, right: Row) -> f64 {
+        let (l, r) = (self.left.of(left), self.right.of(right));
+        let (has_left, has_right) = (l.iter().any(|w| w.is_reference), r.iter().any(|w| w.is_reference));
+        let heard = |w: &&Word| !w.is_reference || (has_left && has_right);
+        let weight = |words: &[Word]| words.iter().filter(heard).map(|w| f64::from(w.weight)).sum::<f64>();
+        let (left_weight, right_weight) = (weight(l), weight(r));
+        if left_weight == 0.0 || right_weight == 0.0 {
+            return 0.0;
+        }
+        let (short, short_words, long, long_words, total) = if left_weight < right_weight {
+            (l, &self.left, r, &self.right, left_weight)
+        } else {
+            (r, &self.right, l, &self.left, right_weight)
+        };
+        let mut found = 0.0;
+        for word in short.iter().filter(heard) {
+            found += f64::from(word.weight) * best_of(word, short_words, long, long_words);
+        }
+        (found / total).clamp(0.0, 1.0)
+    }
+
+    /// Sets each word's weight from the number of texts that have it: ln(1 + n / have) / ln(1 + n).
+    fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
+        const SHARDS: u64 = 64;
+        let texts = self.left.ends.len() + self.right.ends.len();
+        let count = |shard: u64| {
+            let mut have: HashMap<u64, u32> = HashMap::new();
+            let mut pulse = Pulse::new(watch);
+            for words in [&self.left, &self.right] {
+                for row in 0..words.ends.len() as Row {
+                    let row = words.of(row);
+                    pulse.beat(1 + row.len() as u32)?;
+                    for (i, word) in row.iter().enumerate().filter(|(_, w)| w.hash % SHARDS == shard) {
+                        if !row[..i].iter().any(|w| w.hash == word.hash) {
+                            *have.entry(word.hash).or_default() += 1;
+                        }
+                    }
+                }
+            }
+            Ok(have)
+        };
+        let have = (0..SHARDS).into_par_iter().map(count).collect::<Result<Vec<_>, Cancelled>>()?;
+        let n = texts as f64;
+        for words in [&mut self.left, &mut self.right] {
+            words.words.par_chunks_mut(4096).try_for_each(|words| {
+                watch.check()?;
+                for word in words {
+                    let have = have[(word.hash % SHARDS) as usize].get(&word.hash).copied().unwrap_or(1);
+                    word.weight = ((n / f64::from(have)).ln_1p() / n.ln_1p()) as f32;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// How much of `word` the other text has: 1 for the word itself, less for one like it, else 0.
+fn best_of(word: &Word, own: &Words, others: &[Word], other: &Words) -> f64 {
+    if others.iter().any(|o| o.hash == word.hash) {
+        return 1.0;
+    }
+    let letters = own.letters(word);
+    let mut best: f64 = 0.0;
+    for candidate in others.iter().filter(|o| o.is_reference == word.is_reference) {
+        let alike = alike(letters, other.letters(candidate), word.is_reference);
+        best = best.max(if word.is_reference { alike * REFERENCE_NEAR } else { alike });
+    }
+    best
+}
+
+fn alike(a: &[u8], b: &[u8], references: bool) -> f64 {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    if references {
+        // `00004711` is the end of `INV00004711`.
+        if short.len() >= REFERENCE_DIGITS_MIN && long.ends_with(short) {
+            return 1.0;
+        }
+    } else if short.len() >= PREFIX_CHARS_MIN && long.starts_with(short) {
+        return PREFIX;
+    }
+    if (short.len() as f64) < ALIKE_MIN * long.len() as f64 {
+        return 0.0;
+    }
+    let args = osa::Args::default().score_cutoff(ALIKE_MIN);
+    osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args).unwrap_or(0.0)
+}
+
+fn read_words(source: TextSource<'_>, watch: Watch<'_>) -> Result<Words, Cancelled> {
+    const CHUNK: usize = 8192;
+    let rows: Vec<Row> = source.records.rows().collect();
+    let parts = rows.par_chunks(CHUNK).map(|rows| {
+        watch.check()?;
+        let (mut part, mut buffer) = (Words::default(), String::new());
+        for &row in rows {
+            if (source.wanted)(row) {
+                part.push_text(&source, row, &mut buffer);
+            }
+            part.ends.push(part.words.len() as u32);
+        }
+        Ok(part)
+    });
+    let parts = parts.collect::<Result<Vec<_>, Cancelled>>()?;
+    let mut all = Words::default();
+    all.letters.reserve_exact(parts.iter().map(|p| p.letters.len()).sum());
+    all.words.reserve_exact(parts.iter().map(|p| p.words.len()).sum());
+    all.ends.reserve_exact(rows.len());
+    for part in parts {
+        let (letters, words) = (all.letters.len() as u64, all.words.len() as u32);
+        all.letters.extend(&part.letters);
+        all.words.extend(part.words.iter().map(|&w| Word { start: w.start + letters, ..w }));
+        all.ends.extend(part.ends.iter().map(|end| end + words));
+    }
+    Ok(all)
+}
+
+impl Words {
+    fn push_text(&mut self, source: &TextSource<'_>, row: Row, buffer: &mut String) {
+        let texts = source.columns.iter().map(|c| c.text(source.records, row));
+        let words = texts.flat_map(|t| t.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()));
+        for word in words.take(WORDS_MAX) {
+            buffer.clear();
+            push_upper(word, buffer);
+            let mut len = buffer.len().min(WORD_BYTES_MAX);
+            while !buffer.is_char_boundary(len) {
+                len -= 1;
+            }
+            let letters = &buffer.as_bytes()[..len];
+            let mut hasher = DefaultHasher::new();
+            hasher.write(letters);
+            self.words.push(Word {
+                hash: hasher.finish(),
+                start: self.letters.len() as u64,
+                len: len as u8,
+                is_reference: letters.iter().filter(|b| b.is_ascii_digit()).count() >= REFERENCE_DIGITS_MIN,
+                weight: 1.0,
+            });
+            self.letters.extend(letters);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Currency, RecordsBuilder};
+
+    fn side(texts: &[&str]) -> Records {
+        let mut builder = RecordsBuilder::new(vec!["text".into()]);
+        for (i, text) in texts.iter().enumerate() {
+            builder.push(&i.to_string(), 1, 0, Currency::parse("EUR").unwrap(), 0, &[text]).unwrap();
+        }
+        builder.build()
+    }
+
+    /// The similarity of the first two texts among the others.
+    fn similarity(left: &str, right: &str, others: &[&str]) -> f64 {
+        let (l, r) = (side(&[&[left], others].concat()), side(&[right]));
+        let source = |records| TextSource { records, columns: &[Column::Field(0)], wanted: &|_| true };
+        Texts::read(source(&l), source(&r), Watch::none()).unwrap().similarity(0, 0)
+    }
+
+    #[test]
+    fn texts_are_alike_as_a_bookkeeper_would_say() {
+        let others = ["SEPA CREDIT HOLM GMBH", "SEPA CREDIT BERG GMBH THANK YOU", "SEPA CREDIT TAL GMBH"];
+        for (left, right, low, high) in [
+            ("SEPA CREDIT MUELLER OPTICS", "Mueller Optics GmbH", 0.7, 0.95),
+            ("SEPA CREDIT MUELLER OPTICS GMBH THANK YOU", "Mueller Optics GmbH", 1.0, 1.0),
+            ("SEPA CREDIT MEULLER OPTIC GMBH", "Mueller Optics GmbH", 0.8, 0.99),
+            ("SEPA CREDIT MUELLER OPT. GMBH", "Mueller Optics GmbH", 0.9, 0.99),
+            ("SEPA CREDIT KAISER GMBH", "Mueller Optics GmbH", 0.0, 0.35),
+            ("", "Mueller Optics GmbH", 0.0, 0.0),
+            ("???", "!!!", 0.0, 0.0),
+        ] {
+            let found = similarity(left, right, &others);
+            assert!((low..=high).contains(&found), "{left} ~ {right}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_reference_speaks_only_where_both_have_one() {
+        let others = ["a 10001", "b 20002", "c 30003"];
+        let none = similarity("MUELLER", "Mueller 47110815", &others);
+        let same = similarity("MUELLER 47110815", "Mueller 47110815", &others);
+        let swapped = similarity("MUELLER 47118015", "Mueller 47110815", &others);
+        let other = similarity("MUELLER 90909090", "Mueller 47110815", &others);
+        assert_eq!((none, same), (1.0, 1.0));
+        assert!(other < swapped && swapped < same, "{other} {swapped} {same}");
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic() {
+        for text in ["ß".repeat(1000), "日本語テスト".repeat(50), "a\u{301} \u{200d}".into(), "İ".repeat(49)]
+        {
+            assert!((0.0..=1.0).contains(&similarity(&text, &text, &[])));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Records of one side that are equal in all but id and line: no rule can tell them apart.
+
+use crate::{Cancelled, Pulse, Records, Row, Watch};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+
+/// Stands for a record and its twins: the row of the one with the smallest id.
+pub(crate) type Node = Row;
+
+/// The twins of one side. Most records have none and stand for themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Twins {
+    /// Only records with twins; each list by id.
+    rows_of: HashMap<Node, Vec<Row>>,
+    node_of: HashMap<Row, Node>,
+}
+
+impl Twins {
+    /// Nobody has a twin: right where a rule reads the ids, for then they tell twins apart.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub fn find(records: &Records, watch: Watch<'_>) -> Result<Self, Cancelled> {
+        let fields = records.field_names().len();
+        let mut hashes: Vec<(u64, Row)> = (0..records.len() as Row)
+            .into_par_iter()
+            .map_init(
+                || Pulse::new(watch),
+                |pulse, row| {
+                    pulse.beat(16)?;
+                    let mut hasher = DefaultHasher::new();
+                    hasher.write_i64(records.amount(row));
+                    hasher.write_i32(records.date(row));
+                    hasher.write(records.currency(row).code().as_bytes());
+                    (0..fields).for_each(|f| hasher.write(records.field(f, row).as_bytes()));
+                    Ok((hasher.finish(), row))
+                },
+            )
+            .collect::<Result<_, Cancelled>>()?;
+        hashes.par_sort_unstable();
+        watch.check()?;
+        let mut twins = Twins::default();
+        let mut pulse = Pulse::new(watch);
+        for run in hashes.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            let mut rows: Vec<Row> = run.iter().map(|&(_, row)| row).collect();
+            pulse.beat(rows.len() as u32 * 8)?;
+            // Equal hashes are nearly always equal records; sorting by content splits the rest.
+            rows.sort_by(|&a, &b| contents(records, a).cmp(contents(records, b)).then(by_id(records, a, b)));
+            for same in rows.chunk_by(|&a, &b| contents(records, a).eq(contents(records, b))) {
+                if let [node, _, ..] = *same {
+                    twins.rows_of.insert(node, same.to_vec());
+                    twins.node_of.extend(same.iter().map(|&row| (row, node)));
+                }
+            }
+        }
+        Ok(twins)
+    }
+
+    pub fn node(&self, row: Row) -> Node {
+        if self.node_of.is_empty() { row } else { self.node_of.get(&row).copied().unwrap_or(row) }
+    }
+
+    /// All records of a node, by id; `None` when it is only the record itself.
+    pub fn of_node(&self, node: Node) -> Option<&[Row]> {
+        if self.rows_of.is_empty() { None } else { self.rows_of.get(&node).map(Vec::as_slice) }
+    }
+}
+
+/// The order that does not depend on where in its file a record stands.
+pub(crate) fn by_id(records: &Records, a: Row, b: Row) -> std::cmp::Ordering {
+    records.id(a).cmp(records.id(b)).then(a.cmp(&b))
+}
+
+fn contents(records: &Records, row: Row) -> impl Iterator<Item = Content<'_>> {
+    let numbers = Content::Numbers(records.amount(row), records.date(row), records.currency(row));
+    let texts = (0..records.field_names().len()).map(move |f| Content::Text(records.field(f, row)));
+    std::iter::once(numbers).chain(texts)
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Content<'r> {
+    Numbers(i64, i32, crate::Currency),
+    Text(&'r str),
+}

@@ -1,0 +1,11 @@
+//! The matching core from outside: tables that read like a statement next to a ledger, properties of
+//! random input, cancellation, and files that other people made.
+
+mod cancel;
+mod properties;
+mod real_files;
+mod rule_checks;
+mod soundness;
+mod table;
+mod tables_exceptions;
+mod tables_matches;

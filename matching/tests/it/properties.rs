@@ -1,0 +1,175 @@
+//! What holds for any input, tried on small random ones full of collisions.
+
+use crate::soundness::assert_sound;
+use crate::table::{render, rule_set};
+use matching::{Currency, Outcome, Records, RecordsBuilder, RuleSet, Watch, reconcile};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+#[derive(Debug, Clone)]
+struct Record {
+    amount: i64,
+    currency: &'static str,
+    date: i32,
+    texts: [&'static str; 4],
+}
+
+const FIELDS: [&str; 4] = ["reference", "description", "counterparty", "batch"];
+
+fn record() -> impl Strategy<Value = Record> {
+    let amount = prop_oneof![
+        8 => select(vec![100, 101, 200, 205, 300, 10_000, 10_040, -100, -200, 0]),
+        1 => any::<i64>(),
+    ];
+    let texts = (
+        select(vec!["", "INV-2026-0001", "inv 2026 0001", "INV-2026-0002", "INV-2026-0012", "0002", "R-7"]),
+        select(vec!["", "SEPA HOLM GMBH", "SEPA BERG GMBH 2026 0001", "PAYOUT PO-00001234", "ÄÖ ß 日本"]),
+        select(vec!["", "Holm GmbH", "Berg GmbH", "Holm Optics GmbH", "ÄÖ SS"]),
+        select(vec!["", "", "PO-00001234", "PO-00001235"]),
+    );
+    let currency = prop_oneof![5 => Just("EUR"), 1 => Just("USD"), 1 => Just("JPY")];
+    let date = prop_oneof![20 => 20_454..20_462, 1 => any::<i32>()];
+    (amount, currency, date, texts)
+        .prop_map(|(amount, currency, date, (a, b, c, d))| Record { amount, currency, date, texts: [a, b, c, d] })
+}
+
+fn side() -> impl Strategy<Value = Vec<Record>> {
+    prop::collection::vec(record(), 0..24)
+}
+
+fn rules() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "",
+        r#"
+        ambiguity_margin = 0.0
+        [[pass]]
+        name = "amount and date"
+        date = { window_days = 4 }
+        "#,
+        r#"
+        threshold = 0.0
+        candidates_max = 1
+        [[pass]]
+        name = "owed"
+        key = [{ left = "reference", right = "reference", normalise = "digits" }]
+        amount = { flip_sign = true, absolute = "0.05" }
+        date = { window_days = 3, direction = "right_later" }
+        [[pass]]
+        name = "sum"
+        cardinality = "n:1"
+        key = [{ left = "batch", right = "description", normalise = "tokens" }]
+        amount = { flip_sign = true, percent = "50" }
+        [[pass]]
+        name = "near"
+        amount = { percent = "2.5" }
+        date = { window_days = 2, direction = "left_later" }
+        text = { left = ["description", "counterparty"], right = ["counterparty"], min = 0.5 }
+        "#,
+        r#"
+        [[pass]]
+        name = "all of it"
+        cardinality = "1:n"
+        key = [{ left = "counterparty", right = "counterparty" }]
+        amount = { percent = "100" }
+        [[pass]]
+        name = "id"
+        key = [{ left = "id", right = "id", normalise = "digits" }]
+        amount = { percent = "100" }
+        "#,
+    ])
+}
+
+/// `order[i]`: which record comes i-th; ids do not move with it.
+fn records(side: &[Record], order: &[usize], prefix: &str) -> Records {
+    let mut builder = RecordsBuilder::new(FIELDS.map(str::to_owned).to_vec());
+    for &i in order {
+        let Record { amount, currency, date, texts } = &side[i];
+        let currency = Currency::parse(currency).unwrap();
+        builder.push(&format!("{prefix}{i:02}"), i as u64, *amount, currency, *date, texts).unwrap();
+    }
+    builder.build()
+}
+
+fn shuffled(count: usize, picks: &[Index]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for (i, pick) in (1..count).rev().zip(picks) {
+        order.swap(i, pick.index(i + 1));
+    }
+    order
+}
+
+fn run(left: &Records, right: &Records, rules: &RuleSet, threads: usize) -> Outcome {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| reconcile(left, right, rules, Watch::none()).unwrap())
+}
+
+/// The outcome in ids, with confidences and reasons, as far as the order of the files may not change it.
+fn by_ids(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -> (String, Vec<String>) {
+    let mut details: Vec<String> = outcome
+        .matches
+        .iter()
+        .map(|m| {
+            let first = m.left.iter().map(|&row| left.id(row)).min();
+            format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, m.reasons)
+        })
+        .chain(outcome.exceptions.iter().map(|e| {
+            let reasons: Vec<_> = e.candidates.iter().map(|c| (c.confidence, &c.reasons)).collect();
+            format!("{:?} {} {} {reasons:?}", e.side, e.says, e.candidates_found)
+        }))
+        .collect();
+    details.sort();
+    (render(outcome, left, right, rules), details)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_outcome_is_sound(left in side(), right in side(), rules in rules()) {
+        let (l, r) = (straight(&left, "L"), straight(&right, "R"));
+        let rules = rule_set(rules, &l, &r);
+        let outcome = run(&l, &r, &rules, 2);
+        assert_sound(&l, &r, &rules, &outcome);
+    }
+
+    #[test]
+    fn threads_change_nothing(left in side(), right in side(), rules in rules()) {
+        let (l, r) = (straight(&left, "L"), straight(&right, "R"));
+        let rules = rule_set(rules, &l, &r);
+        prop_assert_eq!(run(&l, &r, &rules, 1), run(&l, &r, &rules, 4));
+    }
+
+    #[test]
+    fn the_order_of_the_files_changes_nothing(
+        left in side(),
+        right in side(),
+        rules in rules(),
+        picks in prop::collection::vec(any::<Index>(), 48),
+    ) {
+        let (l, r) = (straight(&left, "L"), straight(&right, "R"));
+        let rules = rule_set(rules, &l, &r);
+        let expected = by_ids(&run(&l, &r, &rules, 2), &l, &r, &rules);
+        let l = records(&left, &shuffled(left.len(), &picks[..24]), "L");
+        let r = records(&right, &shuffled(right.len(), &picks[24..]), "R");
+        prop_assert_eq!(by_ids(&run(&l, &r, &rules, 2), &l, &r, &rules), expected);
+    }
+
+    /// A side against itself: everything has its equal, and every record finds it.
+    #[test]
+    fn a_side_reconciles_with_itself(side in side()) {
+        let (l, r) = (straight(&side, "L"), straight(&side, "R"));
+        let rules = rule_set("threshold = 0.0\n[[pass]]\nname = \"same\"\nkey = [{ left = \"reference\", right = \"reference\" }]\n\
+            [[pass]]\nname = \"same day\"\ndate = { window_days = 0 }\n\
+            text = { left = [\"description\"], right = [\"description\"], min = 0.0 }", &l, &r);
+        let outcome = run(&l, &r, &rules, 2);
+        assert_sound(&l, &r, &rules, &outcome);
+        for e in &outcome.exceptions {
+            // Different records with the same key, amount and date are a tie, nothing else may be left.
+            prop_assert!(e.kind == matching::ExceptionKind::Ambiguous, "{:?}", e);
+        }
+    }
+}
+
+fn straight(side: &[Record], prefix: &str) -> Records {
+    records(side, &(0..side.len()).collect::<Vec<_>>(), prefix)
+}

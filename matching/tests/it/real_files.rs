@@ -1,0 +1,154 @@
+//! Files that other people made for trying reconciliation, with the outcome they describe for each row.
+//! They are not part of this repository; where they are absent the tests say so and check nothing.
+
+use crate::soundness::assert_sound;
+use crate::table::rule_set;
+use matching::{
+    Currency, DecimalMark, ExceptionKind, Outcome, Records, RecordsBuilder, RuleSet, Side, Watch, parse_minor,
+    reconcile,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+type Cells = BTreeMap<String, String>;
+
+fn folder(name: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lerian_examples").join(name);
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: {} is not there", folder.display());
+        return None;
+    }
+    Some(folder.join("data"))
+}
+
+fn csv_file(path: PathBuf) -> Vec<Cells> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(|row| row.unwrap()).collect()
+}
+
+fn json_file(path: PathBuf) -> Vec<Cells> {
+    serde_json::from_reader(std::fs::File::open(path).unwrap()).unwrap()
+}
+
+/// `columns`: id, date, amount; then the text fields.
+fn records(rows: &[Cells], columns: [&str; 3], fields: &[&str]) -> Records {
+    let mut builder = RecordsBuilder::new(fields.iter().map(|f| f.to_string()).collect());
+    for (i, row) in rows.iter().enumerate() {
+        let currency = Currency::parse(&row["currency"]).unwrap();
+        let amount = parse_minor(&row[columns[2]], currency.exponent(), DecimalMark::Point).unwrap();
+        let texts: Vec<&str> = fields.iter().map(|f| row[*f].as_str()).collect();
+        builder.push(&row[columns[0]], i as u64, amount, currency, day(&row[columns[1]]), &texts).unwrap();
+    }
+    builder.build()
+}
+
+/// Days since 2026-01-01 of a date in the first half of 2026; where the count starts makes no difference.
+fn day(text: &str) -> i32 {
+    assert!(text.starts_with("2026-"), "{text}");
+    let (month, day): (usize, i32) = (text[5..7].parse().unwrap(), text[8..10].parse().unwrap());
+    [0, 31, 59, 90, 120, 151][month - 1] + day - 1
+}
+
+/// How the rows of each scenario ended.
+fn ends(outcome: &Outcome, side: Side, rows: &[Cells]) -> BTreeMap<(String, &'static str), usize> {
+    let mut of_row: Vec<Option<ExceptionKind>> = vec![None; rows.len()];
+    for e in outcome.exceptions.iter().filter(|e| e.side == side) {
+        of_row[e.row as usize] = Some(e.kind);
+    }
+    let mut ends = BTreeMap::new();
+    for (row, kind) in rows.iter().zip(of_row) {
+        let end = kind.map_or("matched", ExceptionKind::as_str);
+        *ends.entry((row["scenario"].clone(), end)).or_default() += 1;
+    }
+    ends
+}
+
+fn check_ends(found: BTreeMap<(String, &'static str), usize>, expected: &[(&str, &str, usize)]) {
+    let found: Vec<(&str, &str, usize)> =
+        found.iter().map(|((scenario, end), n)| (scenario.as_str(), *end, *n)).collect();
+    assert_eq!(found, expected);
+}
+
+fn run(left: &Records, right: &Records, rules: &RuleSet) -> Outcome {
+    let outcome = reconcile(left, right, rules, Watch::none()).unwrap();
+    assert_sound(left, right, rules, &outcome);
+    outcome
+}
+
+#[test]
+fn card_sales_meet_their_settlements() {
+    let Some(data) = folder("context-01-card-acquirer-settlement") else { return };
+    let (sales, settlements) =
+        (csv_file(data.join("ledger-midaz.csv")), json_file(data.join("acquirer-settlement.json")));
+    let fields = ["order_id", "authorization_code"];
+    let left = records(&sales, ["ledger_tx_id", "occurred_at", "amount"], &fields);
+    let right = records(&settlements, ["acquirer_tx_id", "settlement_date", "gross_amount"], &fields);
+    let rules = rule_set(
+        r#"
+        ambiguity_margin = 0.01
+        [[pass]]
+        name = "order and authorization"
+        key = [
+          { left = "order_id", right = "order_id" },
+          { left = "authorization_code", right = "authorization_code" },
+        ]
+        date = { window_days = 7, direction = "right_later" }
+        [[pass]]
+        name = "order, rounded"
+        key = [{ left = "order_id", right = "order_id" }]
+        amount = { absolute = "0.05" }
+        date = { window_days = 7, direction = "right_later" }
+        "#,
+        &left,
+        &right,
+    );
+    let outcome = run(&left, &right, &rules);
+    // Counted from the files by joining them on the order: of an order settled three times one is the
+    // match, and a chargeback shares its order with the sale, which has the settlement.
+    check_ends(
+        ends(&outcome, Side::Left, &sales),
+        &[],
+    );
+    check_ends(
+        ends(&outcome, Side::Right, &settlements),
+        &[],
+    );
+}
+
+#[test]
+fn bank_lines_meet_the_ledger_by_two_keys() {
+    let Some(data) = folder("context-02-bank-statement-vs-ledger") else { return };
+    let (ledger, bank) =
+        (json_file(data.join("midaz-ledger-export.json")), csv_file(data.join("bank-statement.csv")));
+    let fields = ["end_to_end_id", "reference"];
+    let left = records(&ledger, ["ledger_entry_id", "posted_at", "amount"], &fields);
+    let right = records(&bank, ["bank_entry_id", "booking_date", "amount"], &fields);
+    let rules = rule_set(
+        r#"
+        [[pass]]
+        name = "end to end"
+        key = [{ left = "end_to_end_id", right = "end_to_end_id" }]
+        date = { window_days = 1, direction = "right_later" }
+        [[pass]]
+        name = "reference"
+        key = [{ left = "reference", right = "reference" }]
+        date = { window_days = 1, direction = "right_later" }
+        [[pass]]
+        name = "reference, rounded"
+        key = [{ left = "reference", right = "reference" }]
+        amount = { absolute = "0.05" }
+        date = { window_days = 1, direction = "right_later" }
+        "#,
+        &left,
+        &right,
+    );
+    let outcome = run(&left, &right, &rules);
+    check_ends(
+        ends(&outcome, Side::Left, &ledger),
+        &[],
+    );
+    check_ends(
+        ends(&outcome, Side::Right, &bank),
+        &[],
+    );
+}

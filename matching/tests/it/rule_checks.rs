@@ -1,0 +1,121 @@
+//! Rules that cannot be run are refused with all mistakes and their places.
+
+use matching::{ReconcileError, RecordsBuilder, RuleSet, Watch, reconcile};
+
+fn names(list: &[&str]) -> Vec<String> {
+    list.iter().map(|s| s.to_string()).collect()
+}
+
+/// `place: start of the sentence`, one per mistake.
+fn check(rules: &str, expected: &[(&str, &str)]) {
+    let rules: RuleSet = toml::from_str(rules).unwrap();
+    let (left, right) = (names(&["reference", "text"]), names(&["reference"]));
+    let found = rules.check(Some(&left), Some(&right));
+    let places: Vec<&str> = found.iter().map(|e| e.at.as_str()).collect();
+    assert_eq!(places, expected.iter().map(|e| e.0).collect::<Vec<_>>(), "{found:?}");
+    for (error, (at, says)) in found.iter().zip(expected) {
+        assert!(error.says.contains(says), "{at}: {:?} does not say {says:?}", error.says);
+    }
+}
+
+#[test]
+fn every_mistake_is_named_at_once() {
+    check(
+        r#"
+        version = 2
+        threshold = 1.5
+        ambiguity_margin = nan
+        candidates_max = 0
+        [[pass]]
+        name = " "
+        key = [{ left = "refrence", right = "id" }, { left = "id", right = "text" }, { left = "", right = "id" }]
+        amount = { absolute = "-1", percent = "100.0001" }
+        date = { window_days = 3661 }
+        [[pass]]
+        name = "two"
+        amount = { absolute = "0.0000001", percent = "five" }
+        [[pass]]
+        name = "three"
+        cardinality = "1:n"
+        text = { left = [], right = ["text"], min = -0.1 }
+        date = { window_days = 3 }
+        [[pass]]
+        name = "four"
+        key = [
+          { left = "text", right = "reference", normalise = "tokens" },
+          { left = "reference", right = "reference", normalise = "tokens" },
+        ]
+        "#,
+        &[
+            ("version", "only version 1"),
+            ("threshold", "between 0 and 1"),
+            ("ambiguity_margin", "between 0 and 1"),
+            ("candidates_max", "between 1 and 100"),
+            ("pass[0].name", "empty"),
+            ("pass[0].key[0].left", "\"refrence\" is not a field of the left side, which has id, reference, text"),
+            ("pass[0].key[1].right", "\"text\" is not a field of the right side"),
+            ("pass[0].key[2].left", "empty"),
+            ("pass[0].amount.absolute", "\"-1\" is not a decimal number"),
+            ("pass[0].amount.percent", "between 0 and 100"),
+            ("pass[0].date.window_days", "at most 3660"),
+            ("pass[1].amount.absolute", "more than 6 decimals"),
+            ("pass[1].amount.percent", "\"five\""),
+            ("pass[1].date.window_days", "without keys"),
+            ("pass[2].key", "needs a key"),
+            ("pass[2].text", "does not compare texts"),
+            ("pass[2].text.min", "between 0 and 1"),
+            ("pass[2].text.left", "1 to 8 fields"),
+            ("pass[2].text.right[0]", "\"text\" is not a field"),
+            ("pass[3].key", "only one key"),
+        ],
+    );
+    check("version = 1\npass = []", &[("pass", "at least one")]);
+}
+
+#[test]
+fn without_files_the_names_of_fields_are_not_checked() {
+    let rules: RuleSet = toml::from_str(
+        "version = 1\n[[pass]]\nname = \"a\"\nkey = [{ left = \"anything\", right = \"else\" }]",
+    )
+    .unwrap();
+    assert_eq!(rules.check(None, None), []);
+    assert_eq!(rules.check(Some(&[]), None).len(), 1);
+}
+
+#[test]
+fn unknown_settings_are_refused_when_reading() {
+    let wrong = "version = 1\n[[pass]]\nname = \"a\"\nwindow = 3";
+    assert!(toml::from_str::<RuleSet>(wrong).unwrap_err().to_string().contains("window"));
+}
+
+#[test]
+fn invalid_rules_make_no_outcome() {
+    let empty = || RecordsBuilder::new(vec![]).build();
+    let error = reconcile(&empty(), &empty(), &RuleSet::standard(), Watch::none()).unwrap_err();
+    let ReconcileError::InvalidRules(errors) = &error else { panic!("{error}") };
+    assert!(errors.len() > 3);
+    assert!(error.to_string().contains("pass[0].key[0].left"));
+}
+
+#[test]
+fn standard_rules_fit_whatever_fields_there_are() {
+    let all = ["reference", "description", "counterparty", "batch", "other"];
+    for left in 0..32u32 {
+        for right in 0..32u32 {
+            let pick = |mask: u32| -> Vec<String> {
+                (0..5).filter(|i| mask & (1 << i) != 0).map(|i| all[i].to_owned()).collect()
+            };
+            let (left, right) = (pick(left), pick(right));
+            let rules = RuleSet::standard_for(&left, &right);
+            assert_eq!(rules.check(Some(&left), Some(&right)), [], "{left:?} {right:?}");
+        }
+    }
+    assert_eq!(RuleSet::standard().check(None, None), []);
+}
+
+#[test]
+fn rules_survive_being_written_and_read() {
+    let rules = RuleSet::standard();
+    assert_eq!(toml::from_str::<RuleSet>(&toml::to_string(&rules).unwrap()).unwrap(), rules);
+    assert_eq!(serde_json::from_str::<RuleSet>(&serde_json::to_string(&rules).unwrap()).unwrap(), rules);
+}

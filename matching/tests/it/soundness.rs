@@ -1,0 +1,119 @@
+//! What must hold for every outcome, worked out from the rules again and not from the code under test.
+
+use matching::{Cardinality, DateDirection, ExceptionKind, Match, Outcome, Records, RuleSet, Side};
+use std::collections::BTreeMap;
+
+pub fn assert_sound(left: &Records, right: &Records, rules: &RuleSet, outcome: &Outcome) {
+    assert_each_record_ends_once(left, right, outcome);
+    assert_proof_closes(left, right, rules, outcome);
+    for m in &outcome.matches {
+        assert_match_follows_its_pass(left, right, rules, m);
+    }
+    assert_exceptions_make_sense(left, right, rules, outcome);
+    assert!(outcome.matches.is_sorted_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0])));
+    assert!(outcome.exceptions.is_sorted_by_key(|e| (e.kind, e.side, e.row)));
+    let counted: u64 = outcome.passes.iter().map(|p| p.left_records + p.right_records).sum();
+    assert_eq!(counted as usize + outcome.exceptions.len(), left.len() + right.len());
+}
+
+fn assert_each_record_ends_once(left: &Records, right: &Records, outcome: &Outcome) {
+    let mut ends = [vec![0; left.len()], vec![0; right.len()]];
+    for m in &outcome.matches {
+        assert!(!m.left.is_empty() && !m.right.is_empty());
+        assert!(m.left.is_sorted() && m.right.is_sorted());
+        m.left.iter().for_each(|&r| ends[0][r as usize] += 1);
+        m.right.iter().for_each(|&r| ends[1][r as usize] += 1);
+    }
+    for e in &outcome.exceptions {
+        ends[usize::from(e.side == Side::Right)][e.row as usize] += 1;
+    }
+    assert!(ends.iter().flatten().all(|&n| n == 1), "{ends:?}");
+}
+
+fn assert_proof_closes(left: &Records, right: &Records, rules: &RuleSet, outcome: &Outcome) {
+    let mut totals: BTreeMap<String, (i128, i128)> = BTreeMap::new();
+    for row in left.rows() {
+        totals.entry(left.currency(row).to_string()).or_default().0 += i128::from(left.amount(row));
+    }
+    for row in right.rows() {
+        totals.entry(right.currency(row).to_string()).or_default().1 += i128::from(right.amount(row));
+    }
+    let proven: BTreeMap<String, (i128, i128)> =
+        outcome.proof.iter().map(|p| (p.currency.to_string(), (p.left_total, p.right_total))).collect();
+    assert_eq!(totals, proven);
+    let flips = rules.passes.iter().any(|p| p.amount.flip_sign);
+    for p in &outcome.proof {
+        assert_eq!(p.residual(), 0, "{p:?}");
+        assert_eq!(p.left_total, p.left_matched + p.left_unmatched);
+        assert_eq!(p.right_total, p.right_matched + p.right_unmatched);
+        assert_eq!(p.left_matched - p.right_matched + 2 * p.right_flipped, p.matched_difference);
+        assert!(flips || p.right_flipped == 0);
+    }
+}
+
+fn assert_match_follows_its_pass(left: &Records, right: &Records, rules: &RuleSet, m: &Match) {
+    let pass = &rules.passes[usize::from(m.pass)];
+    assert_eq!(m.tier, pass.tier);
+    match pass.cardinality {
+        Cardinality::OneToOne => assert_eq!((m.left.len(), m.right.len()), (1, 1)),
+        Cardinality::OneToMany => assert_eq!(m.left.len(), 1),
+        Cardinality::ManyToOne => assert_eq!(m.right.len(), 1),
+    }
+    for &l in &m.left {
+        assert_eq!(left.currency(l), m.currency);
+        for &r in &m.right {
+            assert_eq!(right.currency(r), m.currency);
+            let days = i64::from(right.date(r)) - i64::from(left.date(l));
+            assert!(pass.date.window_days.is_none_or(|max| days.abs() <= i64::from(max)), "{m:?}");
+            match pass.date.direction {
+                DateDirection::Either => {}
+                DateDirection::RightLater => assert!(days >= 0),
+                DateDirection::LeftLater => assert!(days <= 0),
+            }
+        }
+    }
+    let left_sum: i128 = m.left.iter().map(|&l| i128::from(left.amount(l))).sum();
+    let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
+    let right_sum = if pass.amount.flip_sign { -right_sum } else { right_sum };
+    assert_eq!(i128::from(m.difference), left_sum - right_sum);
+    // Decimal texts of these tests are short enough for a float to compare them safely.
+    let number = |text: &Option<String>| text.as_ref().map_or(0.0, |t| t.parse::<f64>().unwrap());
+    let absolute = number(&pass.amount.absolute) * 10f64.powi(m.currency.exponent() as i32);
+    let percent = number(&pass.amount.percent) / 100.0 * left_sum.abs().max(right_sum.abs()) as f64;
+    assert!((m.difference as f64).abs() <= absolute.max(percent) + 1e-6, "{m:?}");
+
+    assert!(m.confidence >= rules.threshold());
+    let weights: f64 = m.reasons.iter().map(|r| r.weight).sum();
+    assert!((weights - m.confidence.as_f64()).abs() < 1e-5, "the reasons explain the confidence: {m:?}");
+    assert!(m.reasons.iter().all(|r| (-1.0..=1.0).contains(&r.weight) && !r.says.is_empty()));
+}
+
+fn assert_exceptions_make_sense(left: &Records, right: &Records, rules: &RuleSet, outcome: &Outcome) {
+    let is_free = |side: Side, row: u32| outcome.exceptions.iter().any(|e| e.side == side && e.row == row);
+    for e in &outcome.exceptions {
+        assert!(!e.says.is_empty());
+        assert!(e.candidates.len() <= rules.candidates_max as usize);
+        assert!(e.candidates_found as usize >= e.candidates.len());
+        for candidate in &e.candidates {
+            assert!(!candidate.rows.is_empty() && candidate.rows.is_sorted() && !candidate.reasons.is_empty());
+            let is_double = e.kind == ExceptionKind::Duplicate;
+            assert_eq!(candidate.side == e.side, is_double, "{e:?}");
+            let records = if candidate.side == Side::Left { left } else { right };
+            assert!(candidate.rows.iter().all(|&row| (row as usize) < records.len()));
+        }
+        match e.kind {
+            ExceptionKind::MissingLeft => assert_eq!(e.side, Side::Right),
+            ExceptionKind::MissingRight => assert_eq!(e.side, Side::Left),
+            ExceptionKind::Ambiguous => {
+                assert!(e.candidates_found >= 1);
+                for c in &e.candidates {
+                    assert!(c.rows.iter().all(|&row| is_free(c.side, row)), "a candidate is matched: {e:?}");
+                }
+            }
+            ExceptionKind::Duplicate => {
+                assert!(e.candidates.iter().all(|c| c.rows.iter().all(|&row| !is_free(c.side, row))), "{e:?}");
+            }
+            ExceptionKind::AmountDiffers | ExceptionKind::DateDiffers | ExceptionKind::CurrencyDiffers => {}
+        }
+    }
+}

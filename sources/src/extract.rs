@@ -1,0 +1,162 @@
+//! From the cells of one line to the parts of a record.
+
+use crate::date::DateFormat;
+use crate::{CurrencySource, Mapping, MappingError, ReadLimits};
+use matching::{Currency, DecimalMark, parse_minor};
+
+/// A mapping made ready for use on many lines. Columns are numbered by their place in [`Self::columns`].
+pub(crate) struct Extract {
+    columns: Vec<String>,
+    id: Option<usize>,
+    date: usize,
+    amount: usize,
+    currency: CurrencyOf,
+    fields: Vec<usize>,
+    field_names: Vec<String>,
+    date_format: DateFormat,
+    decimal_mark: DecimalMark,
+    negate: bool,
+    id_bytes_max: usize,
+    cell_bytes_max: usize,
+}
+
+enum CurrencyOf {
+    Fixed {
+        currency: Currency,
+        exponent: u32,
+    },
+    /// With the last text and what it meant: neighbours mostly share their currency.
+    Column {
+        column: usize,
+        last: Option<(String, Currency, u32)>,
+    },
+}
+
+/// The parts of a record, borrowed from its line.
+pub(crate) struct Parts<'a> {
+    /// `None` when the mapping names no id column.
+    pub id: Option<&'a str>,
+    pub date: i32,
+    pub amount: i64,
+    pub currency: Currency,
+    pub fields: Vec<&'a str>,
+}
+
+/// Why a line gives no record.
+pub(crate) struct Refusal {
+    /// Index into [`Extract::columns`].
+    pub column: usize,
+    pub reason: String,
+}
+
+impl Extract {
+    /// Refuses a mapping that does not pass [`Mapping::check`].
+    pub fn new(mapping: &Mapping, limits: &ReadLimits) -> Result<Self, Vec<MappingError>> {
+        let errors = mapping.check();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut columns: Vec<String> = vec![];
+        let mut number = |name: &str| {
+            let name = name.trim();
+            columns.iter().position(|known| known == name).unwrap_or_else(|| {
+                columns.push(name.to_owned());
+                columns.len() - 1
+            })
+        };
+        let refused = |at: &str, says: String| vec![MappingError::new(at, says)];
+        let currency = match &mapping.currency {
+            CurrencySource::Fixed(code) => {
+                let currency = Currency::parse(code).map_err(|e| refused("currency.fixed", e.to_string()))?;
+                CurrencyOf::Fixed { currency, exponent: currency.exponent() }
+            }
+            CurrencySource::Column(column) => CurrencyOf::Column { column: number(column), last: None },
+        };
+        let date_format =
+            DateFormat::parse(mapping.date.format.as_deref()).map_err(|says| refused("date.format", says))?;
+        Ok(Extract {
+            id: mapping.id.as_deref().map(&mut number),
+            date: number(&mapping.date.column),
+            amount: number(&mapping.amount.column),
+            currency,
+            fields: mapping.fields.values().map(|column| number(column)).collect(),
+            field_names: mapping.fields.keys().cloned().collect(),
+            date_format,
+            decimal_mark: mapping.amount.decimal_mark,
+            negate: mapping.amount.negate,
+            id_bytes_max: limits.id_bytes_max,
+            cell_bytes_max: limits.cell_bytes_max,
+            columns,
+        })
+    }
+
+    /// The distinct columns of the file that are needed, trimmed.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    pub fn field_names(&self) -> &[String] {
+        &self.field_names
+    }
+
+    pub fn id_column(&self) -> Option<usize> {
+        self.id
+    }
+
+    /// `cells` in the order of [`Self::columns`]; white space around them is no part of them.
+    pub fn parts<'a>(&mut self, cells: &[&'a str]) -> Result<Parts<'a>, Refusal> {
+        let cell = |column: usize| cells[column].trim();
+        let refuse = |column: usize, reason: String| Refusal { column, reason };
+        for (column, text) in cells.iter().enumerate() {
+            let text = text.trim();
+            if text.len() > self.cell_bytes_max {
+                let reason = format!("the cell has {} bytes, more than {}", text.len(), self.cell_bytes_max);
+                return Err(refuse(column, reason));
+            }
+            // Databases refuse it in texts, and no bank writes it.
+            if text.contains('\0') {
+                return Err(refuse(column, "the cell contains a NUL character".to_owned()));
+            }
+        }
+        let id =
+            self.id.map(|column| check_id(cell(column), self.id_bytes_max).map_err(|e| refuse(column, e)));
+        let id = id.transpose()?;
+        let date = self.date_format.read(cell(self.date)).map_err(|e| refuse(self.date, e))?;
+        let (currency, exponent) = self.currency.read(cells)?;
+        let amount = parse_minor(cell(self.amount), exponent, self.decimal_mark)
+            .map_err(|e| refuse(self.amount, e.to_string()))?;
+        let amount = if self.negate { -amount } else { amount };
+        let fields = self.fields.iter().map(|column| cells[*column].trim()).collect();
+        Ok(Parts { id, date, amount, currency, fields })
+    }
+}
+
+fn check_id(id: &str, bytes_max: usize) -> Result<&str, String> {
+    match id.len() {
+        0 => Err("the id is empty".to_owned()),
+        n if n > bytes_max => Err(format!("the id has {n} bytes, more than {bytes_max}")),
+        _ => Ok(id),
+    }
+}
+
+impl CurrencyOf {
+    fn read(&mut self, cells: &[&str]) -> Result<(Currency, u32), Refusal> {
+        let (column, last) = match self {
+            CurrencyOf::Fixed { currency, exponent } => return Ok((*currency, *exponent)),
+            CurrencyOf::Column { column, last } => (*column, last),
+        };
+        let text = cells[column].trim();
+        if let Some((known, currency, exponent)) = last
+            && known == text
+        {
+            return Ok((*currency, *exponent));
+        }
+        if text.is_empty() {
+            return Err(Refusal { column, reason: "the currency is empty".to_owned() });
+        }
+        let currency = Currency::parse(text).map_err(|e| Refusal { column, reason: e.to_string() })?;
+        let exponent = currency.exponent();
+        *last = Some((text.to_owned(), currency, exponent));
+        Ok((currency, exponent))
+    }
+}

@@ -1,0 +1,8 @@
+//! Reading files: tables per rule, properties for any bytes, and files that others wrote.
+
+mod any_bytes;
+mod common;
+mod csv;
+mod json;
+mod mapping;
+mod real_files;
