@@ -334,4 +334,51 @@ mod tests {
         // A twin's partner with another equal candidate is a choice.
         check(&[2], &[(0, 0, 90), (0, 1, 90), (1, 1, 90)], &[(0, 0, 1)], 2);
     }
+
+    /// The definition, taken literally: look at all pairs again and again.
+    fn naive(pairs: &[Pair], margin: Confidence) -> Vec<(u32, u32)> {
+        let mut chosen: Vec<(u32, u32)> = vec![];
+        loop {
+            let is_free = |p: &&Pair| chosen.iter().all(|&(l, r)| l != p.left && r != p.right);
+            let free: Vec<&Pair> = pairs.iter().filter(is_free).collect();
+            let beats = |a: &Pair, b: &Pair| {
+                a == b || a.confidence.millionths() > b.confidence.millionths() + margin.millionths()
+            };
+            let is_best = |p: &Pair| {
+                free.iter().filter(|o| o.left == p.left || o.right == p.right).all(|other| beats(p, other))
+            };
+            match free.iter().find(|p| is_best(p)) {
+                Some(p) => chosen.push((p.left, p.right)),
+                None => break,
+            }
+        }
+        chosen.sort();
+        chosen
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_choice_is_the_one_of_the_definition(
+            pairs in proptest::collection::btree_map((0u32..8, 0u32..8), 0u32..12, 0..30),
+            margin in 0u32..4,
+        ) {
+            let step = |n: u32| Confidence::from_millionths(n * 50_000).unwrap();
+            let pairs: Vec<Pair> = pairs
+                .into_iter()
+                .map(|((left, right), c)| Pair { left, right, confidence: step(c), spread: 1 })
+                .collect();
+            let ends = Ends {
+                left_len: 8,
+                right_len: 8,
+                left_capacity: &|_| 1,
+                right_capacity: &|_| 1,
+                right_frozen: &|_| false,
+            };
+            let expected = naive(&pairs, step(margin));
+            let selection = select(pairs, &ends, step(margin), Watch::none()).unwrap();
+            let mut chosen: Vec<_> = selection.chosen.iter().map(|c| (c.pair.left, c.pair.right)).collect();
+            chosen.sort();
+            proptest::prop_assert_eq!(chosen, expected);
+        }
+    }
 }

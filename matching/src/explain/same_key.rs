@@ -11,7 +11,8 @@ use crate::{Candidate, Confidence, ExceptionKind, Match, Reason, Row, Side};
 use std::cmp::Reverse;
 
 /// Pairings less sure than this are not worth a person's look.
-const CONFIDENCE_MIN: f64 = 0.35;/// Of a matched record's key: it joins that record with its partner and with one more.
+const CONFIDENCE_MIN: f64 = 0.35;
+/// Of a matched record's key: it joins that record with its partner and with one more.
 const TAKEN_SPREAD_MAX: u32 = 2;
 
 pub(super) fn answer(q: &Question<'_>) -> Option<Verdict> {
@@ -105,11 +106,16 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
     let counterpart = name(q.run, q.side.other(), best);
     let (kind, says) = match difference(q, best) {
         // It is spoken for: nothing about it needs correcting.
-        _ if !free => {
-            (missing_kind(q.side), format!("{counterpart} has the same key, but it has another match already"))
+        _ if !free => (
+            missing_kind(q.side),
+            format!("{counterpart} has the same key, but it has another match already"),
+        ),
+        kind @ ExceptionKind::CurrencyDiffers => {
+            (kind, format!("{counterpart} has the same key in another currency"))
         }
-        kind @ ExceptionKind::CurrencyDiffers => (kind, format!("{counterpart} has the same key in another currency")),
-        kind @ ExceptionKind::AmountDiffers => (kind, format!("{counterpart} has the same key but another amount")),
+        kind @ ExceptionKind::AmountDiffers => {
+            (kind, format!("{counterpart} has the same key but another amount"))
+        }
         kind @ ExceptionKind::DateDiffers => {
             (kind, format!("{counterpart} has the same key and amount but its date is outside the window"))
         }

@@ -1,7 +1,9 @@
 //! A run that is no longer wanted stops soon, wherever it is.
 
 use crate::table::rule_set;
-use matching::{Cancelled, Currency, Phase, Progress, ReconcileError, Records, RecordsBuilder, Watch, reconcile};
+use matching::{
+    Cancelled, Currency, Phase, Progress, ReconcileError, Records, RecordsBuilder, Watch, reconcile,
+};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -29,8 +29,12 @@ fn record() -> impl Strategy<Value = Record> {
     );
     let currency = prop_oneof![5 => Just("EUR"), 1 => Just("USD"), 1 => Just("JPY")];
     let date = prop_oneof![20 => 20_454..20_462, 1 => any::<i32>()];
-    (amount, currency, date, texts)
-        .prop_map(|(amount, currency, date, (a, b, c, d))| Record { amount, currency, date, texts: [a, b, c, d] })
+    (amount, currency, date, texts).prop_map(|(amount, currency, date, (a, b, c, d))| Record {
+        amount,
+        currency,
+        date,
+        texts: [a, b, c, d],
+    })
 }
 
 fn side() -> impl Strategy<Value = Vec<Record>> {

@@ -52,7 +52,10 @@ fn every_mistake_is_named_at_once() {
             ("ambiguity_margin", "between 0 and 1"),
             ("candidates_max", "between 1 and 100"),
             ("pass[0].name", "empty"),
-            ("pass[0].key[0].left", "\"refrence\" is not a field of the left side, which has id, reference, text"),
+            (
+                "pass[0].key[0].left",
+                "\"refrence\" is not a field of the left side, which has id, reference, text",
+            ),
             ("pass[0].key[1].right", "\"text\" is not a field of the right side"),
             ("pass[0].key[2].left", "empty"),
             ("pass[0].amount.absolute", "\"-1\" is not a decimal number"),

@@ -95,7 +95,9 @@ fn assert_exceptions_make_sense(left: &Records, right: &Records, rules: &RuleSet
         assert!(e.candidates.len() <= rules.candidates_max as usize);
         assert!(e.candidates_found as usize >= e.candidates.len());
         for candidate in &e.candidates {
-            assert!(!candidate.rows.is_empty() && candidate.rows.is_sorted() && !candidate.reasons.is_empty());
+            assert!(
+                !candidate.rows.is_empty() && candidate.rows.is_sorted() && !candidate.reasons.is_empty()
+            );
             let is_double = e.kind == ExceptionKind::Duplicate;
             assert_eq!(candidate.side == e.side, is_double, "{e:?}");
             let records = if candidate.side == Side::Left { left } else { right };
@@ -111,7 +113,10 @@ fn assert_exceptions_make_sense(left: &Records, right: &Records, rules: &RuleSet
                 }
             }
             ExceptionKind::Duplicate => {
-                assert!(e.candidates.iter().all(|c| c.rows.iter().all(|&row| !is_free(c.side, row))), "{e:?}");
+                assert!(
+                    e.candidates.iter().all(|c| c.rows.iter().all(|&row| !is_free(c.side, row))),
+                    "{e:?}"
+                );
             }
             ExceptionKind::AmountDiffers | ExceptionKind::DateDiffers | ExceptionKind::CurrencyDiffers => {}
         }

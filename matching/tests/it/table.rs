@@ -2,8 +2,8 @@
 
 use crate::soundness::assert_sound;
 use matching::{
-    Currency, DecimalMark, ExceptionKind, Outcome, Records, RecordsBuilder, RuleSet, Side, Watch, parse_minor,
-    reconcile,
+    Currency, DecimalMark, ExceptionKind, Outcome, Records, RecordsBuilder, RuleSet, Side, Watch,
+    parse_minor, reconcile,
 };
 
 /// Reconciles two tables and compares what comes out, sorted, with `expected`.

@@ -197,3 +197,24 @@ fn below_the_threshold_nothing_is_matched() {
          L2 missing_left : B2",
     );
 }
+
+#[test]
+fn a_pass_that_gives_up_says_so_and_matches_nothing_by_chance() {
+    use crate::{soundness::assert_sound, table::rule_set};
+    let side = |prefix: &str| {
+        let mut builder = matching::RecordsBuilder::new(vec!["text".into()]);
+        let eur = matching::Currency::parse("EUR").unwrap();
+        for i in 0..400 {
+            builder.push(&format!("{prefix}{i}"), 1, 999, eur, 20_000 + i / 100, &[&i.to_string()]).unwrap();
+        }
+        // In reach of the crowd's window only by one day, and itself with few candidates.
+        builder.push(&format!("{prefix}x"), 1, 999, eur, 20_006, &["x"]).unwrap();
+        builder.build()
+    };
+    let (left, right) = (side("B"), side("L"));
+    let rules = rule_set("[[pass]]\nname = \"amount\"\ndate = { window_days = 3 }", &left, &right);
+    let outcome = matching::reconcile(&left, &right, &rules, matching::Watch::none()).unwrap();
+    assert_sound(&left, &right, &rules, &outcome);
+    assert!(outcome.passes[0].gave_up > 300, "{:?}", outcome.passes);
+    assert_eq!(outcome.matches, []);
+}

@@ -205,7 +205,9 @@ fn a_key_on_the_id_tells_identical_records_apart() {
 #[test]
 fn the_nearer_of_two_wins_only_by_more_than_the_margin() {
     let rules = |margin: &str| {
-        format!("ambiguity_margin = {margin}\n[[pass]]\nname = \"ref\"\nkey = [{{ left = \"ref\", right = \"ref\" }}]\ndate = {{ window_days = 5 }}")
+        format!(
+            "ambiguity_margin = {margin}\n[[pass]]\nname = \"ref\"\nkey = [{{ left = \"ref\", right = \"ref\" }}]\ndate = {{ window_days = 5 }}"
+        )
     };
     let left = "id | date  | amount | ref
                 B1 | 01-05 |  10.00 | R1";

@@ -4,6 +4,7 @@
 //! disk, an alarm).
 
 mod broker;
+mod figures;
 mod outage;
 mod place;
 mod promises;

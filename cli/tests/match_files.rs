@@ -1,0 +1,315 @@
+//! `counterfoil match` as its user meets it: files in, files and exit codes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn counterfoil() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+    command.arg("match").stdin(Stdio::null());
+    command
+}
+
+/// In a folder of its own, with `LEFT RIGHT --out out` and more arguments.
+fn run(folder: &TempDir, left: &str, right: &str, more: &[&str]) -> Output {
+    let mut command = counterfoil();
+    command.current_dir(folder.path()).args([left, right, "--out", "out"]).args(more);
+    command.output().expect("the executable runs")
+}
+
+fn folder_with(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).expect(name);
+    }
+    folder
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Rows by column name.
+fn csv_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).expect("a CSV file");
+    reader.deserialize().collect::<Result<_, _>>().expect("rows as wide as the header")
+}
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").canonicalize().expect("the samples are shipped")
+}
+
+/// Reconciles the shipped samples by their rules.
+fn run_samples(folder: &TempDir, more: &[&str]) -> Output {
+    let path = |name: &str| samples().join(name).display().to_string();
+    let (bank, ledger, rules) = (path("bank.csv"), path("ledger.csv"), path("rules.toml"));
+    let (left, right) = (path("bank.mapping.toml"), path("ledger.mapping.toml"));
+    let settings = ["--left-mapping", &left, "--right-mapping", &right, "--rules", &rules];
+    run(folder, &bank, &ledger, &[&settings, more].concat())
+}
+
+const FILES: [&str; 4] = ["matches.csv", "exceptions.csv", "rejected_lines.csv", "summary.json"];
+const LEFT: &str =
+    "id,date,amount,currency,reference\nb1,2026-01-05,10.00,EUR,R-1001\nb2,2026-01-06,20.00,EUR,R-1002\n";
+const RIGHT: &str =
+    "id,date,amount,currency,reference\nl1,2026-01-05,10.00,EUR,R-1001\nl2,2026-01-06,20.00,EUR,R-1002\n";
+
+/// Ids of each match's left and right records.
+fn matches_in(out: &Path) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut matches: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    for row in csv_rows(&out.join("matches.csv")) {
+        let (left, right) = matches.entry(row["match"].clone()).or_default();
+        left.extend((!row["left_id"].is_empty()).then(|| row["left_id"].clone()));
+        right.extend((!row["right_id"].is_empty()).then(|| row["right_id"].clone()));
+    }
+    matches.into_values().collect()
+}
+
+#[test]
+fn the_samples_come_out_as_their_truth_says() {
+    let folder = folder_with(&[]);
+    let output = run_samples(&folder, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let out = folder.path().join("out");
+    let matches = matches_in(&out);
+    let exceptions = csv_rows(&out.join("exceptions.csv"));
+    let truth = csv_rows(&samples().join("truth.csv"));
+
+    // Every record is in exactly one match or one exception.
+    let matched = matches.iter().flat_map(|(left, right)| left.iter().chain(right));
+    let mut verdicts: Vec<&String> = matched.chain(exceptions.iter().map(|e| &e["id"])).collect();
+    verdicts.sort();
+    let ids: BTreeSet<&String> = truth.iter().flat_map(|t| [&t["bank_id"], &t["ledger_id"]]).collect();
+    assert_eq!(verdicts, ids.into_iter().filter(|id| !id.is_empty()).collect::<Vec<_>>());
+
+    // No match is wrong, and hardly one is missed.
+    let pairs: BTreeSet<(&String, &String)> = matches
+        .iter()
+        .flat_map(|(left, right)| left.iter().flat_map(|l| right.iter().map(move |r| (l, r))))
+        .collect();
+    let must_not_match = ["short_paid", "wrong_currency", "ambiguous"];
+    let expected: BTreeSet<(&String, &String)> = truth
+        .iter()
+        .filter(|t| !t["bank_id"].is_empty() && !t["ledger_id"].is_empty())
+        .filter(|t| !must_not_match.contains(&t["kind"].as_str()))
+        .map(|t| (&t["bank_id"], &t["ledger_id"]))
+        .collect();
+    assert_eq!(pairs.difference(&expected).collect::<Vec<_>>(), [] as [&(&String, &String); 0]);
+    let missed: Vec<_> = expected.difference(&pairs).collect();
+    assert!(missed.len() * 100 <= expected.len(), "missed {missed:?}");
+
+    // What samples/README.md says should come of each kind that does not match.
+    for (kind, exception_kind) in [
+        ("ambiguous", "ambiguous"),
+        ("bank_duplicate", "duplicate"),
+        ("bank_fee", "missing_right"),
+        ("interest", "missing_right"),
+        ("ledger_duplicate", "duplicate"),
+        ("missing_in_bank", "missing_left"),
+        ("missing_in_ledger", "missing_right"),
+        ("short_paid", "amount_differs"),
+        ("wrong_currency", "currency_differs"),
+    ] {
+        let of_kind: BTreeSet<&String> = truth
+            .iter()
+            .filter(|t| t["kind"] == kind)
+            .flat_map(|t| [&t["bank_id"], &t["ledger_id"]])
+            .filter(|id| !id.is_empty())
+            .collect();
+        let right =
+            exceptions.iter().filter(|e| of_kind.contains(&e["id"]) && e["kind"] == exception_kind).count();
+        assert!(right * 10 >= of_kind.len() * 9, "{right} of {} {kind} are {exception_kind}", of_kind.len());
+    }
+}
+
+#[test]
+fn the_sums_of_the_columns_are_those_of_the_summary() {
+    let folder = folder_with(&[]);
+    let output = run_samples(&folder, &["--json"]);
+    let out = folder.path().join("out");
+    let written = fs::read(out.join("summary.json")).expect("a summary");
+    assert_eq!(output.stdout, written);
+    assert_eq!(text(&output.stderr), "");
+    let summary: serde_json::Value = serde_json::from_slice(&written).expect("JSON");
+
+    let cents = |text: &str| -> i128 { text.replace('.', "").parse().unwrap_or(0) };
+    let sum = |rows: &[BTreeMap<String, String>], currency: &str, column: &str| -> i128 {
+        rows.iter().filter(|row| row["currency"] == currency).map(|row| cents(&row[column])).sum()
+    };
+    let matches = csv_rows(&out.join("matches.csv"));
+    let (left, right): (Vec<_>, Vec<_>) =
+        csv_rows(&out.join("exceptions.csv")).into_iter().partition(|row| row["side"] == "left");
+    let proofs = summary["proof"].as_array().expect("a proof per currency");
+    assert_eq!(
+        proofs.iter().map(|p| p["currency"].as_str()).collect::<Vec<_>>(),
+        ["EUR", "GBP", "JPY", "USD"].map(Some)
+    );
+    for proof in proofs {
+        let of = |name: &str| cents(proof[name].as_str().expect("a decimal"));
+        let currency = proof["currency"].as_str().expect("a code");
+        assert_eq!(of("left_matched"), sum(&matches, currency, "left_amount"));
+        assert_eq!(of("right_matched"), sum(&matches, currency, "right_amount"));
+        assert_eq!(of("matched_difference"), sum(&matches, currency, "difference"));
+        assert_eq!(of("left_unmatched"), sum(&left, currency, "amount"));
+        assert_eq!(of("right_unmatched"), sum(&right, currency, "amount"));
+        assert_eq!(of("left_total"), of("left_matched") + of("left_unmatched"));
+        assert_eq!(of("right_total"), of("right_matched") + of("right_unmatched"));
+        assert_eq!(of("residual"), 0);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let (one, four) = (folder_with(&[]), folder_with(&[]));
+    run_samples(&one, &["--threads", "1"]);
+    run_samples(&four, &["--threads", "4"]);
+    for name in FILES {
+        let read = |folder: &TempDir| fs::read(folder.path().join("out").join(name)).expect(name);
+        assert!(read(&one) == read(&four), "{name} differs");
+    }
+}
+
+#[test]
+fn two_files_that_agree_need_no_mapping_and_end_with_0() {
+    let folder = folder_with(&[("left.csv", LEFT), ("right.csv", RIGHT)]);
+    let output = run(&folder, "left.csv", "right.csv", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("left.csv: no --left-mapping, so guessed id = id, date = date"));
+    assert!(text(&output.stdout).contains("2 records"));
+    let found: Vec<_> = fs::read_dir(folder.path().join("out"))
+        .expect("results")
+        .map(|f| f.expect("a file").file_name())
+        .collect();
+    assert_eq!(found.len(), FILES.len(), "{found:?}");
+}
+
+#[test]
+fn rejected_lines_are_listed_and_end_with_1() {
+    let left = format!("{LEFT}b3,2026-01-07,=1+1,EUR,R-1003\nb4,2026-01-07\n");
+    let folder = folder_with(&[("left.csv", &left), ("right.csv", RIGHT)]);
+    assert_eq!(run(&folder, "left.csv", "right.csv", &[]).status.code(), Some(1));
+    let rows = csv_rows(&folder.path().join("out/rejected_lines.csv"));
+    let shown: Vec<_> =
+        rows.iter().map(|row| (row["side"].as_str(), row["line"].as_str(), row["column"].as_str())).collect();
+    assert_eq!(shown, [("left", "4", "amount"), ("left", "5", "")]);
+    assert_eq!(rows[0]["excerpt"], "b3,2026-01-07,=1+1,EUR,R-1003");
+}
+
+#[test]
+fn what_cannot_be_used_is_named_at_once_and_nothing_is_written() {
+    let files = [
+        ("left.csv", LEFT),
+        ("right.csv", RIGHT),
+        ("empty.csv", ""),
+        ("strange.csv", "when,how much\n1,2\n"),
+        ("bad_lines.csv", "id,date,amount,currency\n1,2,3,4\n"),
+        (
+            "wrong.toml",
+            "format = \"csv\"\nid = \"no\"\ndate.column = \"date\"\namount.column = \"sum\"\ncurrency.fixed = \"EUR\"",
+        ),
+        (
+            "bad.toml",
+            "format = \"csv\"\ndate = { column = \"d\", format = \"%H\" }\namount.column = \"a\"\ncurrency.fixed = \"EURO\"",
+        ),
+        ("not.toml", "format ="),
+        ("rules.toml", "version = 1\n[[pass]]\nname = \"x\"\nkey = [{ left = \"no\", right = \"nor\" }]"),
+    ];
+    for (arguments, says) in [
+        ("nowhere.csv neither.csv", &["nowhere.csv: ", "neither.csv: "][..]),
+        (". right.csv", &[".: is a folder"]),
+        ("empty.csv right.csv", &["empty.csv: the file has no data lines"]),
+        (
+            "strange.csv right.csv",
+            &["date.column", "amount.column", "currency.column", "its columns are when, how much"],
+        ),
+        ("bad_lines.csv right.csv", &["all 1 lines were rejected; line 2, column \"date\""]),
+        (
+            "left.csv right.csv --left-mapping wrong.toml",
+            &["id: the file has no column \"no\"", "amount.column: "],
+        ),
+        (
+            "left.csv right.csv --right-mapping bad.toml",
+            &["bad.toml: date.format: ", "bad.toml: currency.fixed: "],
+        ),
+        ("left.csv right.csv --left-mapping not.toml", &["not.toml: "]),
+        (
+            "left.csv right.csv --rules rules.toml",
+            &["rules.toml: pass[0].key[0].left", "rules.toml: pass[0].key[0].right"],
+        ),
+        ("left.csv right.csv --threshold 1.5", &["threshold"]),
+        ("left.csv right.csv --threads none", &["--threads"]),
+        ("left.csv", &["RIGHT"]),
+    ] {
+        let folder = folder_with(&files);
+        let mut command = counterfoil();
+        command.current_dir(folder.path()).args(arguments.split(' ')).args(["--out", "out"]);
+        let output = command.output().expect("the executable runs");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
+        for part in says {
+            assert!(stderr.contains(part), "{arguments}: {part:?} in {stderr:?}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), files.len(), "{arguments}");
+    }
+}
+
+#[test]
+fn results_of_an_earlier_run_are_replaced_only_by_force() {
+    let folder = folder_with(&[("left.csv", LEFT), ("right.csv", RIGHT)]);
+    let out = folder.path().join("out");
+    fs::create_dir(&out).expect("a folder");
+    fs::write(out.join("summary.json"), "mine").expect("a file");
+    fs::write(out.join("notes.txt"), "mine").expect("a file");
+    let output = run(&folder, "left.csv", "right.csv", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("summary.json is already there; use --force"));
+    assert_eq!(fs::read_to_string(out.join("summary.json")).expect("kept"), "mine");
+    assert_eq!(fs::read_dir(&out).expect("the folder").count(), 2);
+
+    assert_eq!(run(&folder, "left.csv", "right.csv", &["--force"]).status.code(), Some(0));
+    assert!(fs::read_to_string(out.join("summary.json")).expect("replaced").contains("\"matches\": 2"));
+    assert_eq!(fs::read_dir(&out).expect("the folder").count(), FILES.len() + 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_ends_with_3() {
+    let folder = folder_with(&[("left.csv", LEFT), ("right.csv", RIGHT)]);
+    let mut command = counterfoil();
+    command.current_dir(folder.path()).args(["left.csv", "right.csv", "--out", "left.csv/out"]);
+    let output = command.output().expect("the executable runs");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(folder.path().join("left.csv")).expect("kept"), LEFT);
+}
+
+#[test]
+fn an_interrupt_ends_with_130_and_leaves_nothing() {
+    let mapping =
+        "format = \"csv\"\ndate.column = \"date\"\namount.column = \"amount\"\ncurrency.fixed = \"EUR\"";
+    let folder = folder_with(&[("right.csv", RIGHT), ("left.toml", mapping)]);
+    let pipe = folder.path().join("left.csv");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut command = counterfoil();
+    command
+        .current_dir(folder.path())
+        .args("left.csv right.csv --left-mapping left.toml --out out".split(' '));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the executable runs");
+
+    // Opening waits for the reader, so from here on it is reading.
+    let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).expect("a reader");
+    let lines =
+        b"date,amount\n".iter().chain(b"2026-01-05,1\n".repeat(10_000).iter()).copied().collect::<Vec<_>>();
+    pipe.write_all(&lines).expect("it is reading");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    // It looks up between lines: give it some until it hangs up.
+    let hung_up = (0..20_000).any(|_| pipe.write_all(&b"2026-01-05,1\n".repeat(100)).is_err());
+    assert!(hung_up, "it went on reading for two million lines");
+
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("interrupted: nothing was written"));
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
+}
