@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;
+pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
 pub mod users;

@@ -56,6 +56,8 @@ pub struct CurrencyBalance {
     pub right_unmatched: String,
     /// What tolerances let through inside matches.
     pub matched_difference: String,
+    /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
+    pub right_flipped: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
