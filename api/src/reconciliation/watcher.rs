@@ -121,7 +121,7 @@ impl Watcher {
         let jobs = match self.0.store.jobs(&ids).await {
             Ok(jobs) => jobs,
             Err(error) => {
-                tracing::warn!(error = crate::problem::chain(&error), "looking at watched jobs failed");
+                tracing::warn!(error = shared::chain(&error), "looking at watched jobs failed");
                 return;
             }
         };
