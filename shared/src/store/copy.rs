@@ -111,6 +111,13 @@ impl RowWriter<'_> {
     }
 }
 
+/// JSON that jsonb takes: zero characters as in [`RowWriter::text`].
+pub(super) fn json_without_zeros<T: serde::Serialize>(value: &T) -> String {
+    let json = serde_json::to_vec(value).expect("rows of results serialise");
+    let json = without_zero_escapes(&json).unwrap_or(json);
+    String::from_utf8(json).expect("JSON is UTF-8")
+}
+
 /// `None` when there is nothing to replace, which is nearly always.
 fn without_zero_escapes(json: &[u8]) -> Option<Vec<u8>> {
     const ESCAPE: &[u8] = b"\\u0000";

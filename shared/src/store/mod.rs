@@ -112,7 +112,11 @@ impl Store {
             // The ping before each use costs a third of the throughput; a dead connection shows as an
             // `Unavailable` error, which every caller handles anyway.
             .test_before_acquire(false)
-            .connect_lazy_with(options.application_name("counterfoil"));
+            .connect_lazy_with(options.application_name("counterfoil").options([
+                // A process that freezes between two statements must not keep its locks: nobody else could move
+                // the rows it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
+                ("idle_in_transaction_session_timeout", "60s"),
+            ]));
         Self { pool }
     }
 
