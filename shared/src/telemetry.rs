@@ -19,7 +19,11 @@ pub fn start_logging(log: &Log) -> Result<(), String> {
     };
     let registry = tracing_subscriber::registry().with(filter);
     let started = if json {
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_writer(std::io::stderr);
         registry.with(layer).try_init()
     } else {
         let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
