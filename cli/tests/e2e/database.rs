@@ -54,7 +54,8 @@ impl Hold<'_> {
         until("a job waits to write", || {
             let waiting = self.database.count(
                 "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY %'",
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'
+                   AND query ~ '^(COPY|INSERT INTO) (matches|exceptions) '",
             );
             (waiting > 0).then_some(())
         });
