@@ -1,7 +1,6 @@
 //! A mapping from column names alone, for files with conventional headers.
 
 use crate::{AmountColumn, CsvOptions, CurrencySource, DateColumn, Mapping, MappingError, Peek};
-use matching::DecimalMark;
 
 /// Names in lower case without anything that is no letter or digit; earlier ones win.
 const ID: &[&str] = &["id", "entryid", "transactionid", "txid", "recordid", "lineid", "externalid", "uid"];
@@ -110,7 +109,7 @@ pub fn guess_mapping(peek: &Peek) -> Result<Mapping, Vec<MappingError>> {
                 csv: peek.delimiter.map_or_else(CsvOptions::default, |delimiter| CsvOptions { delimiter }),
                 id: find(ID).or_else(first_id),
                 date: DateColumn { column: date, format: None },
-                amount: AmountColumn { column: amount, decimal_mark: DecimalMark::Point, negate: false },
+                amount: AmountColumn::signed(&amount),
                 currency: CurrencySource::Column(currency),
                 fields: fields.collect(),
             })

@@ -10,6 +10,8 @@
 //!
 //! Start reading at [`read_records`]; the way out is [`export`].
 
+mod amount;
+mod amount_column;
 mod csv_lines;
 mod csv_reader;
 mod date;
@@ -26,10 +28,14 @@ mod peek;
 mod physical_lines;
 mod read;
 mod seen_ids;
+mod statements;
 
+pub use amount_column::{AmountCells, AmountColumn};
 pub use guess::guess_mapping;
-pub use mapping::{AmountColumn, CsvOptions, CurrencySource, DateColumn, Format, Mapping};
+pub use mapping::{CsvOptions, CurrencySource, DateColumn, Format, Mapping};
 pub use mapping_check::MappingError;
 pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
 pub use peek::{Peek, peek_columns};
 pub use read::read_records;
+pub use statements::columns::COLUMNS as STATEMENT_COLUMNS;
+pub use statements::control::StatementControl;

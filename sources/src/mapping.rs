@@ -1,6 +1,7 @@
 //! Which column of a file means what, written by people as TOML or JSON.
 
-use matching::DecimalMark;
+use crate::amount_column::AmountColumn;
+use crate::statements::columns as statement_columns;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,21 +22,26 @@ use std::collections::BTreeMap;
 ///
 /// Column names are compared with the file's after trimming white space, letter case included.
 /// Run [`Mapping::check`] before use: deserializing checks the shape only.
+///
+/// Bank statements have the same columns whoever wrote them ([`crate::STATEMENT_COLUMNS`]), so
+/// `format = "camt"` alone is a whole mapping. What is not said means: the id, the booking date, the amount
+/// and the currency of the statement, and every column that a rule may want as a field of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "MappingText")]
 pub struct Mapping {
     pub format: Format,
-    /// Ignored for JSON.
-    #[serde(default)]
+    /// For CSV only.
+    #[serde(skip_serializing_if = "CsvOptions::is_default")]
     pub csv: CsvOptions,
     /// Column with the record's own identifier, unique in the file. Without one the line number is the id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub date: DateColumn,
     pub amount: AmountColumn,
+    /// In a bank statement, a fixed currency is checked against the statement's own and stands in where it has
+    /// none.
     pub currency: CurrencySource,
     /// Our field name (`reference`, `description`, `counterparty`, `batch`, …) to the file's column; at most 64.
-    #[serde(default)]
     pub fields: BTreeMap<String, String>,
 }
 
@@ -46,6 +52,36 @@ pub enum Format {
     Csv,
     /// An array of objects, or one object a line (JSON Lines); told apart by the first byte.
     Json,
+    /// SWIFT customer statements MT940 and MT942, in the dialects of many banks.
+    Mt940,
+    /// ISO 20022 bank-to-customer messages camt.052, camt.053 and camt.054 of any version.
+    Camt,
+    /// Open Financial Exchange 1.x (SGML) and 2.x (XML), also as QFX.
+    Ofx,
+    /// BAI2 balance reports.
+    Bai2,
+}
+
+impl Format {
+    /// Bank statements bring their own columns.
+    pub fn is_statement(self) -> bool {
+        match self {
+            Format::Csv | Format::Json => false,
+            Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => true,
+        }
+    }
+
+    /// As it is written in a mapping.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Json => "json",
+            Format::Mt940 => "mt940",
+            Format::Camt => "camt",
+            Format::Ofx => "ofx",
+            Format::Bai2 => "bai2",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +94,12 @@ pub struct CsvOptions {
 
 fn default_delimiter() -> char {
     ','
+}
+
+impl CsvOptions {
+    fn is_default(&self) -> bool {
+        *self == CsvOptions::default()
+    }
 }
 
 impl Default for CsvOptions {
@@ -76,17 +118,6 @@ pub struct DateColumn {
     pub format: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AmountColumn {
-    pub column: String,
-    #[serde(default)]
-    pub decimal_mark: DecimalMark,
-    /// Turns the sign round: for files that write payments out as positive numbers.
-    #[serde(default)]
-    pub negate: bool,
-}
-
 /// `{ column = "Currency" }` or `{ fixed = "EUR" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,17 +128,77 @@ pub enum CurrencySource {
 }
 
 impl Mapping {
+    /// The whole mapping of a bank statement: every column under its own name.
+    ///
+    /// # Panics
+    /// When `format` is no statement: other files have no columns of their own.
+    pub fn of_statement(format: Format) -> Self {
+        assert!(format.is_statement(), "only bank statements have fixed columns");
+        MappingText::bare(format).whole().expect("statements need nothing more")
+    }
+
     /// Every column the mapping reads with its place in the mapping, in the order of [`Mapping`]'s fields.
     /// A column may occur more than once, e.g. as the id and as a field.
     pub(crate) fn columns(&self) -> Vec<(String, &str)> {
         let mut columns = Vec::with_capacity(4 + self.fields.len());
         columns.extend(self.id.as_deref().map(|c| ("id".to_owned(), c)));
         columns.push(("date.column".to_owned(), self.date.column.as_str()));
-        columns.push(("amount.column".to_owned(), self.amount.column.as_str()));
+        columns.extend(self.amount.columns().map(|(at, column)| (format!("amount.{at}"), column)));
         if let CurrencySource::Column(column) = &self.currency {
             columns.push(("currency.column".to_owned(), column));
         }
         columns.extend(self.fields.iter().map(|(name, column)| (format!("fields.{name}"), column.as_str())));
         columns
+    }
+}
+
+/// A mapping as it is written, where statements may leave out what their format fixes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MappingText {
+    format: Format,
+    #[serde(default)]
+    csv: CsvOptions,
+    id: Option<String>,
+    date: Option<DateColumn>,
+    amount: Option<AmountColumn>,
+    currency: Option<CurrencySource>,
+    fields: Option<BTreeMap<String, String>>,
+}
+
+impl MappingText {
+    fn bare(format: Format) -> Self {
+        let csv = CsvOptions::default();
+        MappingText { format, csv, id: None, date: None, amount: None, currency: None, fields: None }
+    }
+
+    fn whole(mut self) -> Result<Mapping, String> {
+        if self.format.is_statement() {
+            self.id.get_or_insert_with(|| "id".to_owned());
+            self.date.get_or_insert_with(|| DateColumn { column: "booking_date".to_owned(), format: None });
+            self.amount.get_or_insert_with(|| AmountColumn::signed("amount"));
+            self.currency.get_or_insert_with(|| CurrencySource::Column("currency".to_owned()));
+            self.fields.get_or_insert_with(|| {
+                statement_columns::FIELDS.iter().map(|c| ((*c).to_owned(), (*c).to_owned())).collect()
+            });
+        }
+        let missing = |field: &str| format!("missing field `{field}`");
+        Ok(Mapping {
+            format: self.format,
+            csv: self.csv,
+            id: self.id,
+            date: self.date.ok_or_else(|| missing("date"))?,
+            amount: self.amount.ok_or_else(|| missing("amount"))?,
+            currency: self.currency.ok_or_else(|| missing("currency"))?,
+            fields: self.fields.unwrap_or_default(),
+        })
+    }
+}
+
+impl TryFrom<MappingText> for Mapping {
+    type Error = String;
+
+    fn try_from(text: MappingText) -> Result<Self, String> {
+        text.whole()
     }
 }

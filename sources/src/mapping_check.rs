@@ -1,8 +1,9 @@
 //! What can be wrong with a mapping, alone and against a file: every mistake at once.
 
 use crate::date::DateFormat;
+use crate::statements::columns as statement_columns;
 use crate::{CurrencySource, Format, Mapping};
-use matching::Currency;
+use matching::{Currency, DecimalMark};
 use rapidfuzz::fuzz;
 use serde::Serialize;
 
@@ -44,6 +45,7 @@ impl Mapping {
                 format!("{delimiter:?} cannot be a delimiter: use one of , ; | tab or another ASCII mark");
             errors.push(MappingError::new("csv.delimiter", says));
         }
+        errors.extend(self.check_statement());
         for (at, column) in self.columns() {
             errors.extend(check_column(column).map(|says| MappingError::new(at, says)));
         }
@@ -65,6 +67,23 @@ impl Mapping {
                 errors.push(MappingError::new(at, says));
             }
         }
+        errors
+    }
+
+    /// Statements say dates and amounts in one way only.
+    fn check_statement(&self) -> Vec<MappingError> {
+        if !self.format.is_statement() {
+            return vec![];
+        }
+        let mut errors = vec![];
+        if self.date.format.is_some() {
+            errors.push(MappingError::new("date.format", "the dates of a bank statement need no format"));
+        }
+        if self.amount.decimal_mark != DecimalMark::Point {
+            errors.push(MappingError::new("amount.decimal_mark", "a bank statement needs no decimal mark"));
+        }
+        let names: Vec<String> = statement_columns::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+        errors.extend(self.check_header(&names));
         errors
     }
 

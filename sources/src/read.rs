@@ -5,10 +5,10 @@ use crate::outcome::FIRST_MAX;
 use crate::physical_lines::PhysicalLines;
 use crate::seen_ids::SeenIds;
 use crate::{
-    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, csv_lines,
-    json_elements, peek,
+    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
+    csv_lines, json_elements, peek, statements,
 };
-use matching::{RecordsBuilder, RecordsError, Row};
+use matching::{Records, RecordsBuilder, RecordsError, Row};
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
 
@@ -33,6 +33,9 @@ pub fn read_records(
     match mapping.format {
         Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
         Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
+        Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
+            statements::read(input, mark_bytes, mapping, &mut lines)?;
+        }
     }
     lines.finish()
 }
@@ -50,6 +53,7 @@ pub(crate) struct Lines<'a> {
     kept_bytes: u64,
     watched_lines: u64,
     watched_bytes: u64,
+    controls: Vec<StatementControl>,
 }
 
 impl<'a> Lines<'a> {
@@ -70,6 +74,7 @@ impl<'a> Lines<'a> {
             kept_bytes: 0,
             watched_lines: 0,
             watched_bytes: 0,
+            controls: vec![],
         }
     }
 
@@ -133,6 +138,20 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
+    /// What became records until now.
+    pub fn records(&self) -> &Records {
+        self.records.so_far()
+    }
+
+    /// A whole statement, after its lines.
+    pub fn add_control(&mut self, control: StatementControl) -> Result<(), ReadError> {
+        if self.controls.len() >= self.limits.statements_max {
+            return Err(ReadError::TooManyStatements { limit: self.limits.statements_max });
+        }
+        self.controls.push(control);
+        Ok(())
+    }
+
     /// One line that gives no record.
     pub fn reject(
         &mut self,
@@ -171,14 +190,19 @@ impl<'a> Lines<'a> {
         self.report()?;
         let records = self.records.build();
         if self.lines_read == 0 {
-            return Err(ReadError::Empty);
+            let controls = self.controls;
+            return Err(if controls.is_empty() {
+                ReadError::Empty
+            } else {
+                ReadError::NoTransactions { controls }
+            });
         }
         if records.is_empty() {
             self.rejected.truncate(FIRST_MAX);
             return Err(ReadError::AllRejected { lines: self.lines_read, first: self.rejected });
         }
         let (rejected, lines_read, bytes_read) = (self.rejected, self.lines_read, self.bytes_read);
-        Ok(ReadOutcome { records, rejected, lines_read, bytes_read })
+        Ok(ReadOutcome { records, rejected, lines_read, bytes_read, controls: self.controls })
     }
 }
 

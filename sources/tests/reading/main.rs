@@ -6,3 +6,5 @@ mod csv;
 mod json;
 mod mapping;
 mod real_files;
+mod statement_files;
+mod statements;
