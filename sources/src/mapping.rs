@@ -90,6 +90,14 @@ pub struct CsvOptions {
     /// One ASCII character between cells.
     #[serde(default = "default_delimiter")]
     pub delimiter: char,
+    /// A name of the Encoding Standard: `utf-8`, `windows-1252`, `iso-8859-15`, `utf-16le`, `shift_jis`, ….
+    /// Without one it is found out from the beginning of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Line of the file, from 1, that holds the column names, where other lines stand above it. Without one, the
+    /// first line that is not blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_line: Option<u32>,
 }
 
 fn default_delimiter() -> char {
@@ -104,7 +112,7 @@ impl CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        CsvOptions { delimiter: default_delimiter() }
+        CsvOptions { delimiter: default_delimiter(), encoding: None, header_line: None }
     }
 }
 

@@ -1,16 +1,19 @@
 //! Reading a file: which format, and what becomes of each line.
 
 use crate::extract::Extract;
+use crate::opened::{Opened, open_text};
 use crate::outcome::FIRST_MAX;
 use crate::physical_lines::PhysicalLines;
 use crate::seen_ids::SeenIds;
 use crate::{
     Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
-    csv_lines, json_elements, peek, statements,
+    csv_lines, json_elements, statements,
 };
 use matching::{Records, RecordsBuilder, RecordsError, Row};
+use std::cell::Cell;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 const WATCH_EVERY_LINES: u64 = 1_000;
 const WATCH_EVERY_BYTES: u64 = 1 << 20;
@@ -27,9 +30,10 @@ pub fn read_records(
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
-    let (input, mark_bytes) = peek::without_mark(input)?;
-    let input = BufReader::with_capacity(64 << 10, input);
+    let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
+    let input = BufReader::with_capacity(64 << 10, text);
     let mut lines = Lines::new(extract, limits, watch);
+    lines.counter = counter;
     match mapping.format {
         Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
         Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
@@ -54,6 +58,8 @@ pub(crate) struct Lines<'a> {
     watched_lines: u64,
     watched_bytes: u64,
     controls: Vec<StatementControl>,
+    /// Bytes of the file itself, where the readers see another encoding of it.
+    counter: Option<Rc<Cell<u64>>>,
 }
 
 impl<'a> Lines<'a> {
@@ -75,6 +81,7 @@ impl<'a> Lines<'a> {
             watched_lines: 0,
             watched_bytes: 0,
             controls: vec![],
+            counter: None,
         }
     }
 
@@ -171,7 +178,7 @@ impl<'a> Lines<'a> {
 
     /// To be called often, with all bytes read so far.
     pub fn tick(&mut self, bytes_read: u64) -> Result<(), ReadError> {
-        self.bytes_read = bytes_read;
+        self.bytes_read = self.counter.as_ref().map_or(bytes_read, |counter| counter.get());
         let due = self.lines_read >= self.watched_lines + WATCH_EVERY_LINES
             || self.bytes_read >= self.watched_bytes + WATCH_EVERY_BYTES;
         if due { self.report() } else { Ok(()) }

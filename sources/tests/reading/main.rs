@@ -3,6 +3,8 @@
 mod any_bytes;
 mod common;
 mod csv;
+mod csv_options;
+mod detection;
 mod json;
 mod mapping;
 mod real_files;
