@@ -16,6 +16,8 @@ pub(crate) struct Extract {
     fields: Vec<usize>,
     field_names: Vec<String>,
     date_format: DateFormat,
+    /// Cells may be dates, which are handed on as ISO.
+    typed: bool,
     negate: bool,
     id_bytes_max: usize,
     cell_bytes_max: usize,
@@ -95,12 +97,13 @@ impl Extract {
             },
             amount_format: AmountFormat {
                 mark: mapping.amount.decimal_mark,
-                exponents: mapping.format == Format::Json,
+                exponents: mapping.format == Format::Json || mapping.format.is_typed(),
             },
             currency,
             fields: mapping.fields.values().map(|column| number(column)).collect(),
             field_names: mapping.fields.keys().cloned().collect(),
             date_format,
+            typed: mapping.format.is_typed(),
             negate: mapping.amount.negate,
             id_bytes_max: limits.id_bytes_max,
             cell_bytes_max: limits.cell_bytes_max,
@@ -139,7 +142,12 @@ impl Extract {
         let id =
             self.id.map(|column| check_id(cell(column), self.id_bytes_max).map_err(|e| refuse(column, e)));
         let id = id.transpose()?;
-        let date = self.date_format.read(cell(self.date)).map_err(|e| refuse(self.date, e))?;
+        let date = self.date_format.read(cell(self.date));
+        let date = match date {
+            Err(_) if self.typed => DateFormat::Iso.read(cell(self.date)).or(date),
+            date => date,
+        };
+        let date = date.map_err(|e| refuse(self.date, e))?;
         let (currency, exponent) = self.currency.read(cells)?;
         let amount = self.amount.read(cells, self.amount_format, exponent)?;
         let amount = if self.negate { -amount } else { amount };

@@ -36,6 +36,7 @@ pub fn guess_mapping(detection: &Detection) -> Result<Mapping, Vec<MappingError>
         (Ok(date), Ok(cells), Ok(currency)) => Ok(Mapping {
             format: detection.format,
             csv: csv_options(detection),
+            excel: detection.excel.clone(),
             id: name(ColumnRole::Id),
             date,
             amount: AmountColumn {

@@ -30,6 +30,7 @@ mod physical_lines;
 mod read;
 mod seen_ids;
 mod statements;
+mod tables;
 mod text_encoding;
 mod transcode;
 
@@ -37,7 +38,7 @@ pub use amount_column::{AmountCells, AmountColumn};
 pub use detect::Detection as Peek;
 pub use detect::{ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, detect, peek_columns};
 pub use guess::guess_mapping;
-pub use mapping::{CsvOptions, CurrencySource, DateColumn, Format, Mapping};
+pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;
 pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
 pub use read::read_records;

@@ -33,6 +33,9 @@ pub struct Mapping {
     /// For CSV only.
     #[serde(skip_serializing_if = "CsvOptions::is_default")]
     pub csv: CsvOptions,
+    /// For Excel only.
+    #[serde(skip_serializing_if = "ExcelOptions::is_default")]
+    pub excel: ExcelOptions,
     /// Column with the record's own identifier, unique in the file. Without one the line number is the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -52,6 +55,10 @@ pub enum Format {
     Csv,
     /// An array of objects, or one object a line (JSON Lines); told apart by the first byte.
     Json,
+    /// Excel workbooks (.xlsx) and OpenDocument spreadsheets (.ods): one sheet with a header row.
+    Excel,
+    /// Apache Parquet; nested columns are left out.
+    Parquet,
     /// SWIFT customer statements MT940 and MT942, in the dialects of many banks.
     Mt940,
     /// ISO 20022 bank-to-customer messages camt.052, camt.053 and camt.054 of any version.
@@ -66,9 +73,14 @@ impl Format {
     /// Bank statements bring their own columns.
     pub fn is_statement(self) -> bool {
         match self {
-            Format::Csv | Format::Json => false,
+            Format::Csv | Format::Json | Format::Excel | Format::Parquet => false,
             Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => true,
         }
+    }
+
+    /// Cells have types of their own: dates, numbers, texts.
+    pub fn is_typed(self) -> bool {
+        matches!(self, Format::Excel | Format::Parquet)
     }
 
     /// As it is written in a mapping.
@@ -76,6 +88,8 @@ impl Format {
         match self {
             Format::Csv => "csv",
             Format::Json => "json",
+            Format::Excel => "excel",
+            Format::Parquet => "parquet",
             Format::Mt940 => "mt940",
             Format::Camt => "camt",
             Format::Ofx => "ofx",
@@ -116,10 +130,29 @@ impl Default for CsvOptions {
     }
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExcelOptions {
+    /// Name of the sheet; the first one without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// Row, from 1, that holds the column names; without one, the first row that is not blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_row: Option<u32>,
+}
+
+impl ExcelOptions {
+    fn is_default(&self) -> bool {
+        *self == ExcelOptions::default()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DateColumn {
     pub column: String,
+    /// How *texts* are written: a cell that is a date needs no format.
+    ///
     /// Like strftime: `%d.%m.%Y`. Without one: `2026-01-31`, alone or with a time behind it as in RFC 3339,
     /// of which the date as written counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +200,8 @@ struct MappingText {
     format: Format,
     #[serde(default)]
     csv: CsvOptions,
+    #[serde(default)]
+    excel: ExcelOptions,
     id: Option<String>,
     date: Option<DateColumn>,
     amount: Option<AmountColumn>,
@@ -177,7 +212,8 @@ struct MappingText {
 impl MappingText {
     fn bare(format: Format) -> Self {
         let csv = CsvOptions::default();
-        MappingText { format, csv, id: None, date: None, amount: None, currency: None, fields: None }
+        let excel = ExcelOptions::default();
+        MappingText { format, csv, excel, id: None, date: None, amount: None, currency: None, fields: None }
     }
 
     fn whole(mut self) -> Result<Mapping, String> {
@@ -194,6 +230,7 @@ impl MappingText {
         Ok(Mapping {
             format: self.format,
             csv: self.csv,
+            excel: self.excel,
             id: self.id,
             date: self.date.ok_or_else(|| missing("date"))?,
             amount: self.amount.ok_or_else(|| missing("amount"))?,

@@ -58,6 +58,9 @@ impl Mapping {
             let says = format!("the header is on one of the lines 1 to {HEADER_LINE_MAX}");
             errors.push(MappingError::new("csv.header_line", says));
         }
+        if self.excel.header_row == Some(0) {
+            errors.push(MappingError::new("excel.header_row", "rows are counted from 1"));
+        }
         errors.extend(self.check_statement());
         for (at, column) in self.columns() {
             errors.extend(check_column(column).map(|says| MappingError::new(at, says)));

@@ -57,6 +57,8 @@ pub struct ReadLimits {
     pub kept_bytes_max: u64,
     /// Statements in one file: each costs a control.
     pub statements_max: usize,
+    /// Bytes of all parts of a workbook, unpacked.
+    pub unpacked_bytes_max: u64,
 }
 
 impl Default for ReadLimits {
@@ -69,6 +71,7 @@ impl Default for ReadLimits {
             id_bytes_max: 512,
             kept_bytes_max: 4 << 30,
             statements_max: 100_000,
+            unpacked_bytes_max: 2 << 30,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::physical_lines::PhysicalLines;
 use crate::seen_ids::SeenIds;
 use crate::{
     Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
-    csv_lines, json_elements, statements,
+    csv_lines, json_elements, statements, tables,
 };
 use matching::{Records, RecordsBuilder, RecordsError, Row};
 use std::cell::Cell;
@@ -30,6 +30,12 @@ pub fn read_records(
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
+    if mapping.format.is_typed() {
+        let mut lines = Lines::new(extract, limits, watch);
+        let file = tables::spool(input, |bytes| lines.tick(bytes))?;
+        tables::read(file, mapping, &mut lines)?;
+        return lines.finish();
+    }
     let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
     let input = BufReader::with_capacity(64 << 10, text);
     let mut lines = Lines::new(extract, limits, watch);
@@ -37,6 +43,7 @@ pub fn read_records(
     match mapping.format {
         Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
         Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
+        Format::Excel | Format::Parquet => unreachable!("read above"),
         Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
             statements::read(input, mark_bytes, mapping, &mut lines)?;
         }

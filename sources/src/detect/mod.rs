@@ -4,6 +4,7 @@
 //! them are both heard. The same bytes always give the same proposal.
 
 mod csv_shape;
+mod header_row;
 mod json_sample;
 mod names;
 mod profile;
@@ -14,10 +15,11 @@ mod sniff;
 use crate::opened::refuse_others;
 use crate::text_encoding::{self, TextEncoding};
 use crate::transcode::Transcode;
-use crate::{Format, ReadError, STATEMENT_COLUMNS};
+use crate::{ExcelOptions, Format, ReadError, ReadLimits, STATEMENT_COLUMNS, tables};
 use matching::{Confidence, DecimalMark};
 use sample::Sample;
 use serde::Serialize;
+use std::fs::File;
 use std::io::Read;
 
 /// What decides must lie within so many bytes of a file's beginning.
@@ -37,6 +39,8 @@ pub struct Detection {
     pub header_line: Option<u32>,
     /// Low when the first line looks like data: such a file has no names.
     pub header_confidence: Confidence,
+    /// For Excel: the first sheet, and its header row where other rows stand above it.
+    pub excel: ExcelOptions,
     /// The names in the header line, the keys of the first elements, or those of a bank statement.
     pub columns: Vec<String>,
     /// One for each column, in the same order; empty for bank statements.
@@ -92,15 +96,39 @@ pub struct DecimalGuess {
     pub debits_are_negative: bool,
 }
 
-/// Looks at the first MiB of a file at most.
-pub fn peek_columns(input: impl Read) -> Result<Detection, ReadError> {
+/// Looks at the first MiB of a file at most; at all of a workbook or a Parquet file, whose table of contents is
+/// at their end.
+pub fn peek_columns(mut input: impl Read) -> Result<Detection, ReadError> {
     let mut head = vec![];
-    input.take(DETECT_BYTES_MAX).read_to_end(&mut head)?;
-    detect(&head)
+    (&mut input).take(DETECT_BYTES_MAX).read_to_end(&mut head)?;
+    match sniff::typed_format_of(&head) {
+        Some(format) => detect_table(format, tables::spool(head.chain(input), |_| Ok(()))?),
+        None => detect(&head),
+    }
 }
 
-/// As [`peek_columns`], from the first bytes of a file: up to 1 MiB is worth giving.
+fn detect_table(format: Format, file: File) -> Result<Detection, ReadError> {
+    let mut detection = Detection::new(format, Confidence::ONE);
+    let (excel, limits) = (ExcelOptions::default(), ReadLimits::default());
+    let request = tables::Request { format, excel: &excel, columns: &[], limits: &limits };
+    let (numbers, mut rows) = tables::sample(file, &request, sample::ROWS_MAX)?;
+    let at = header_row::find(&rows);
+    if format == Format::Excel && at.row > 0 {
+        detection.excel.header_row = u32::try_from(numbers[at.row]).ok();
+    }
+    detection.header_confidence = if format == Format::Parquet { Confidence::ONE } else { at.confidence };
+    let mut rows = rows.split_off(at.row);
+    let names = rows.remove(0).iter().map(|name| name.trim().to_owned()).collect();
+    describe(&mut detection, Sample { names, rows });
+    Ok(detection)
+}
+
+/// As [`peek_columns`], from the first bytes of a file: up to 1 MiB is worth giving. A workbook or Parquet file
+/// must be whole.
 pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
+    if let Some(format) = sniff::typed_format_of(head) {
+        return detect_table(format, tables::spool(head, |_| Ok(()))?);
+    }
     refuse_others(head)?;
     let (encoding, encoding_confidence) = text_encoding::find(head);
     let mut text = vec![];
@@ -109,21 +137,13 @@ pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
         return Err(ReadError::Empty);
     }
     let (format, format_confidence) = sniff::format_of(&text);
-    let mut detection = Detection {
-        format,
-        format_confidence,
-        encoding: None,
-        delimiter: None,
-        delimiter_confidence: Confidence::ZERO,
-        header_line: None,
-        header_confidence: Confidence::ZERO,
-        columns: STATEMENT_COLUMNS.iter().map(|name| (*name).to_owned()).collect(),
-        proposals: vec![],
-        decimal_mark: None,
-        currency: None,
-    };
+    let mut detection = Detection::new(format, format_confidence);
     let sample = match format {
-        Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => return Ok(detection),
+        Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
+            detection.columns = STATEMENT_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+            return Ok(detection);
+        }
+        Format::Excel | Format::Parquet => unreachable!("told apart above"),
         Format::Json => json_sample::of(&text)?,
         Format::Csv => {
             let cut = head.len() as u64 >= DETECT_BYTES_MAX;
@@ -139,6 +159,25 @@ pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
     };
     describe(&mut detection, sample);
     Ok(detection)
+}
+
+impl Detection {
+    fn new(format: Format, format_confidence: Confidence) -> Self {
+        Detection {
+            format,
+            format_confidence,
+            encoding: None,
+            delimiter: None,
+            delimiter_confidence: Confidence::ZERO,
+            header_line: None,
+            header_confidence: Confidence::ZERO,
+            excel: ExcelOptions::default(),
+            columns: vec![],
+            proposals: vec![],
+            decimal_mark: None,
+            currency: None,
+        }
+    }
 }
 
 /// Fills in what the columns of the sample seem to be.

@@ -6,6 +6,15 @@ use matching::Confidence;
 /// Bytes that decide.
 const SNIFF_BYTES: usize = 8 << 10;
 
+/// By the first bytes, for formats that are no text.
+pub(super) fn typed_format_of(head: &[u8]) -> Option<Format> {
+    match head {
+        [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(Format::Excel),
+        [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
+        _ => None,
+    }
+}
+
 pub(super) fn format_of(text: &[u8]) -> (Format, Confidence) {
     let head = String::from_utf8_lossy(&text[..text.len().min(SNIFF_BYTES)]);
     let head = head.trim_start();

@@ -36,7 +36,7 @@ pub(crate) fn read<B: BufRead>(
         Format::Camt => camt::read(input, bytes_read, &mut statements)?,
         Format::Ofx => ofx::read(input, bytes_read, &mut statements)?,
         Format::Bai2 => bai2::read(PhysicalLines::new(input, bytes_read), &mut statements)?,
-        Format::Csv | Format::Json => unreachable!("no statements"),
+        Format::Csv | Format::Json | Format::Excel | Format::Parquet => unreachable!("no statements"),
     }
     statements.close()
 }

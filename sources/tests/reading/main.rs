@@ -10,3 +10,4 @@ mod mapping;
 mod real_files;
 mod statement_files;
 mod statements;
+mod tables;
