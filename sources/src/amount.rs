@@ -14,6 +14,10 @@ pub(crate) struct AmountFormat {
 impl AmountFormat {
     /// Minor units; an error says in words why the cell is no amount.
     pub fn read(self, text: &str, exponent: u32) -> Result<i64, String> {
+        // Nearly every amount of nearly every file.
+        if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'-' | b' ')) {
+            return parse_minor(text, exponent, self.mark).map_err(|error| error.to_string());
+        }
         let (number, direction) = without_direction(text.trim());
         let number = without_currency_sign(number);
         let plain = match plain_of(&number) {

@@ -19,6 +19,21 @@ pub struct ReadOutcome {
     pub controls: Vec<StatementControl>,
 }
 
+impl ReadOutcome {
+    /// What the controls complain about, in the form of rejected lines: for lists of everything a person should
+    /// look at. Not counted in [`Self::lines_read`].
+    pub fn warnings(&self) -> Vec<RejectedLine> {
+        let warning = |control: &StatementControl, reason: String| RejectedLine {
+            line: control.place,
+            column: None,
+            reason,
+            excerpt: format!("{} {}", control.account, control.statement).trim().to_owned(),
+        };
+        let controls = self.controls.iter();
+        controls.flat_map(|control| control.problems().into_iter().map(|p| warning(control, p))).collect()
+    }
+}
+
 /// A line that gave no record, for the person who can repair it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedLine {

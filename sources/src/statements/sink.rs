@@ -194,6 +194,9 @@ impl<'l, 'a> Statements<'l, 'a> {
         reason: String,
         raw: &[u8],
     ) -> Result<(), ReadError> {
+        if self.open.is_none() {
+            self.begin(Head { place: line, ..Head::default() })?;
+        }
         if let Some(open) = &mut self.open {
             open.control.rejected += 1;
             open.transactions += 1;

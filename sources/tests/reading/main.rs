@@ -1,6 +1,7 @@
 //! Reading files: tables per rule, properties for any bytes, and files that others wrote.
 
 mod any_bytes;
+mod any_damage;
 mod common;
 mod csv;
 mod csv_options;

@@ -1,6 +1,7 @@
 //! Bank statements, format by format: what stands in the file and what becomes of it.
 
-use crate::common::{mapping, problems, shown};
+use crate::common::{mapping, problems, read, shown};
+use sources::ReadLimits;
 
 #[track_caller]
 fn check(mapping_text: &str, file: &str, records: &str) {
@@ -72,6 +73,9 @@ fn a_statement_that_does_not_add_up_is_reported() {
         "statement 1 of ACC does not add up: it opens with 100.00, its 1 transactions sum to -10.00 and 1 were \
          rejected, it closes with 85.00: a difference of -5.00 EUR"
     );
+    let outcome = read(&mapping(MT940), file.as_bytes(), &ReadLimits::default()).expect("one record");
+    let [warning] = outcome.warnings().try_into().expect("one warning");
+    assert_eq!((warning.line, warning.excerpt.as_str()), (1, "ACC 1"));
     let empty = ":60F:C260130EUR100,00\n:62F:D260131EUR1,00\n";
     assert!(problems(&mapping(MT940), empty).contains("a difference of -101.00 EUR"));
     assert!(shown(&mapping(MT940), empty).contains("1 statements without a transaction"));

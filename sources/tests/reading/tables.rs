@@ -17,7 +17,7 @@ const EXCEL: &str = "format = \"excel\"\nid = \"Id\"\ndate = { column = \"Booked
                      amount = { column = \"Amount\", decimal_mark = \"comma\" }\ncurrency = { fixed = \"EUR\" }\n\
                      fields = { text = \"Text\" }\n";
 
-fn workbook() -> Vec<u8> {
+pub fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
     let date = Format::new().set_num_format("dd.mm.yyyy");
     let sheet = book.add_worksheet().set_name("January").expect("a name");
@@ -130,7 +130,7 @@ fn an_archive_that_unpacks_without_end_is_refused() {
     assert!(error.to_string().contains("unpacks to more than"), "{error}");
 }
 
-fn parquet(compression: Compression) -> Vec<u8> {
+pub fn parquet(compression: Compression) -> Vec<u8> {
     let schema = "message m { required binary id (UTF8); required int64 at (TIMESTAMP(NANOS,true)); \
          optional fixed_len_byte_array(16) amount (DECIMAL(38,4)); required int32 day (DATE); \
          optional binary text (UTF8); optional group nested { optional int32 x; } }";

@@ -1,7 +1,6 @@
 //! One booked entry with its transactions, and which of them become records.
 
 use super::super::columns::Column;
-use super::super::text::is_no_reference;
 use super::super::transaction::Transaction;
 use matching::{Currency, DecimalMark, format_minor, parse_minor};
 
@@ -160,23 +159,22 @@ impl Entry {
     fn into_whole(self) -> Transaction {
         let mut record = self.cells;
         let incoming = self.money.direction == "CRDT";
-        record.set(Column::Batch, self.batch.as_str());
-        if let [detail] = self.details.as_slice() {
-            let additional = std::mem::take(&mut record);
-            record = additional.clone();
-            record.set(Column::Description, "");
-            let reference = additional.get(Column::BankReference);
-            if is_no_reference(reference) {
-                record.set(Column::BankReference, "");
+        record.set(Column::Batch, self.batch);
+        match self.details.as_slice() {
+            [detail] => {
+                // What the transaction says is better than the words of the bank.
+                let words = record.get(Column::Description).to_owned();
+                record.set(Column::Description, "");
+                add_detail(&mut record, detail, incoming);
+                record.fill(Column::Description, &words);
             }
-            add_detail(&mut record, detail, incoming);
-            record.fill(Column::Description, additional.get(Column::Description));
-            return record;
-        }
-        for detail in &self.details {
-            let text = detail.cells.get(Column::Description);
-            if record.get(Column::Description).len() + text.len() < TEXT_BYTES_MAX {
-                record.add(Column::Description, text);
+            details => {
+                for detail in details {
+                    let text = detail.cells.get(Column::Description);
+                    if record.get(Column::Description).len() + text.len() < TEXT_BYTES_MAX {
+                        record.add(Column::Description, text);
+                    }
+                }
             }
         }
         record
