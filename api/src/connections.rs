@@ -56,7 +56,7 @@ fn start(stream: TcpStream, router: Router, place: OwnedSemaphorePermit, gracefu
     tokio::spawn(async move {
         // Broken by the client: nobody is left to be told.
         if let Err(error) = connection.await {
-            tracing::debug!(error = crate::problem::chain(&error), "a connection broke");
+            tracing::debug!(error = shared::chain(&error), "a connection broke");
         }
         drop(place);
     });

@@ -1,6 +1,7 @@
 //! The OpenAPI document: what the list of routes cannot know by itself.
 
 use crate::problem::ProblemDocument;
+use crate::reconciliation::StateEvent;
 use crate::state::Api;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -20,7 +21,7 @@ use utoipa_axum::routes;
                        reconciliation, watch it, read matches and exceptions.\n\n\
                        Every error is a problem document (RFC 9457) that names all mistakes at once.",
     ),
-    components(schemas(ProblemDocument<'static>)),
+    components(schemas(ProblemDocument<'static>, StateEvent)),
     tags(
         (name = "auth", description = "Accounts and access tokens"),
         (name = "projects", description = "Tenants: everything below belongs to one"),
@@ -166,6 +167,8 @@ mod tests {
                         let pointer = reference.trim_start_matches('#');
                         assert!(document.pointer(pointer).is_some(), "{reference}");
                     }
+                    // What the generator makes of an inlined schema with a description: nothing satisfies it.
+                    assert!(!members.contains_key("allOf"), "{value}");
                     todo.extend(members.values());
                 }
                 serde_json::Value::Array(items) => todo.extend(items),

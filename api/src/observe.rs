@@ -19,7 +19,8 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     // Without the query, and cut: both are the client's to choose.
     let path: String = request.uri().path().chars().take(200).collect();
-    let span = tracing::info_span!("request", request_id = request_id.as_str(), method, path);
+    // Of the highest level, so that the id stands in every line, whatever the filter lets through.
+    let span = tracing::error_span!("request", request_id = request_id.as_str(), method, path);
     let observed = Observed::start(method, route, span.clone());
 
     let mut response = next.run(request).instrument(span).await;

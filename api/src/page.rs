@@ -56,7 +56,8 @@ impl std::fmt::Display for Cursor {
 
 impl Cursor {
     pub fn read(text: &str) -> Result<Self, String> {
-        let ordinal = text.strip_prefix('o').filter(|hex| hex.len() == 8);
+        let ordinal =
+            text.strip_prefix('o').filter(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
         let ordinal = ordinal.and_then(|hex| u32::from_str_radix(hex, 16).ok());
         let ordinal = ordinal.and_then(|ordinal| i32::try_from(ordinal).ok());
         ordinal.map(Cursor).ok_or_else(|| "must be taken from the `next` of a page".to_owned())

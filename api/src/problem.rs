@@ -123,7 +123,7 @@ impl Problem {
 
     /// Ours to fix: the chain goes to the log, the client learns the request id only.
     pub fn internal(doing: &'static str, error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = chain(error), "{doing} failed");
+        tracing::error!(error = shared::chain(error), "{doing} failed");
         Self::new(ProblemKind::Internal, "The operator can find the cause in the log by the request id")
     }
 
@@ -187,7 +187,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Unavailable(_) => {
-                tracing::warn!(error = chain(&error), "the database is away");
+                tracing::warn!(error = shared::chain(&error), "the database is away");
                 Self::new(ProblemKind::Unavailable, "The database did not answer")
             }
             StoreError::Constraint { constraint, .. } => refused_by(constraint, &error),
@@ -218,16 +218,4 @@ fn refused_by(constraint: &str, error: &StoreError) -> Problem {
         }
         _ => Problem::internal("storing what a request asked for", error),
     }
-}
-
-/// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -22,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewProject {
     #[schema(min_length = 1, max_length = 200)]
     name: String,

@@ -210,7 +210,7 @@ async fn wait_until_migrated(store: &Store, stop: &CancellationToken) -> Result<
             Ok(false) => bail!("the database is not at this version; run `counterfoil migrate` first"),
             Err(error) if error.is_unavailable() => {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(error = %worker::body::chain(&error), "waiting for the database");
+                    tracing::warn!(error = %shared::chain(&error), "waiting for the database");
                 }
             }
             Err(error) => return Err(error).context("asking the database for its version"),

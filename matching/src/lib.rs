@@ -29,6 +29,7 @@ mod reconcile;
 mod records;
 mod remainder;
 mod rules;
+mod run;
 mod select;
 mod settle;
 mod standard;

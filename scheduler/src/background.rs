@@ -69,9 +69,8 @@ impl Background {
                 }
                 Ok(Err(error)) => {
                     if !std::mem::replace(&mut failing, true) {
-                        let cause =
-                            std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                        tracing::warn!(r#loop = self.name, %error, cause, "background loop failed, goes on trying");
+                        let error = shared::chain(&error);
+                        tracing::warn!(r#loop = self.name, error, "background loop failed, goes on trying");
                     }
                     pause = (pause.max(self.period) * 2).min(FAILURE_PAUSE_MAX.max(self.period));
                 }

@@ -3,6 +3,7 @@
 //!
 //! Architecture invariants: only [`store`] knows SQL, only [`queue`] knows AMQP, and nothing here knows HTTP.
 
+mod chain;
 pub mod clock;
 pub mod config;
 pub mod ids;
@@ -13,3 +14,5 @@ pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+pub use chain::chain;

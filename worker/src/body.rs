@@ -50,26 +50,16 @@ pub enum JobError {
 impl JobError {
     /// A passing failure, with the whole chain of causes in one line.
     pub fn retry(doing: &str, error: &dyn std::error::Error) -> Self {
-        Self::Retry { says: format!("{doing}: {}", chain(error)) }
+        Self::Retry { says: format!("{doing}: {}", shared::chain(error)) }
     }
 }
 
 impl From<shared::store::StoreError> for JobError {
     fn from(error: shared::store::StoreError) -> Self {
-        Self::Retry { says: chain(&error) }
+        // The owner of the job reads what a retry says; what the database said is for the operator.
+        tracing::warn!(error = shared::chain(&error), "a body's statement failed");
+        Self::Retry { says: error.to_string() }
     }
-}
-
-/// An error and its causes, outermost first.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// All bodies a worker has, by kind.

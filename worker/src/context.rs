@@ -7,6 +7,7 @@ use shared::store::Store;
 use shared::store::jobs::{self, Finish, ReleaseError};
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::sync::{Arc, Mutex, OnceLock};
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 /// Why a running body should stop.
@@ -34,6 +35,8 @@ pub(crate) struct Signals {
     reason: OnceLock<StopReason>,
     /// Written at any rate, read with each renewal.
     progress: Mutex<Option<JobProgress>>,
+    /// Held by the attempt's one open transaction.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Signals {
@@ -86,9 +89,13 @@ impl JobContext {
         self.signals.reason.get().copied()
     }
 
-    /// A transaction whose commit is refused when the lease is lost by then.
+    /// A transaction whose commit is refused when the lease is lost by then, and which nobody else's of this job
+    /// can hold up ([`jobs::become_writer`]). One at a time: a second call waits for the first to end.
     pub async fn begin(&self) -> Result<FencedTx, JobError> {
-        Ok(FencedTx { tx: self.store.begin().await?, context: self.clone() })
+        let turn = self.signals.writing.clone().lock_owned().await;
+        let mut tx = self.store.begin().await?;
+        jobs::become_writer(&mut tx, &self.lease).await.map_err(|e| self.refused(e))?;
+        Ok(FencedTx { tx, context: self.clone(), _turn: turn })
     }
 }
 
@@ -100,6 +107,7 @@ impl JobContext {
 pub struct FencedTx {
     tx: Transaction<'static, Postgres>,
     context: JobContext,
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl FencedTx {

@@ -29,7 +29,7 @@ pub struct PasswordHasher(Arc<Inner>);
 struct Inner {
     argon2: Argon2<'static>,
     /// Bounds memory (64 MiB each) and leaves cores to others; whoever finds it taken waits.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     /// What a password is compared with when there is no such account, so that both take equally long.
     decoy: String,
 }
@@ -48,7 +48,7 @@ impl PasswordHasher {
             .map_err(|error| PasswordError(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let decoy = hash(&argon2, &SecretString::from("nobody has this password"))?;
-        Ok(Self(Arc::new(Inner { argon2, slots: Semaphore::new(AT_ONCE_MAX), decoy })))
+        Ok(Self(Arc::new(Inner { argon2, slots: Arc::new(Semaphore::new(AT_ONCE_MAX)), decoy })))
     }
 
     /// A PHC string with a salt of its own.
@@ -76,9 +76,14 @@ impl PasswordHasher {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _slot = self.0.slots.acquire().await.expect("the semaphore is never closed");
+        let slot = self.0.slots.clone().acquire_owned().await.expect("the semaphore is never closed");
         let inner = self.0.clone();
-        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            // Until the work is done, also when nobody waits for it any more.
+            let _slot = slot;
+            work(&inner)
+        })
+        .await;
         done.unwrap_or_else(|error| Err(PasswordError(error.to_string())))
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Registration {
     #[schema(format = Email, min_length = 3, max_length = 254)]
     email: String,
@@ -40,6 +41,7 @@ impl ReadBody for Registration {
 }
 
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     #[schema(min_length = 3, max_length = 254)]
     email: String,

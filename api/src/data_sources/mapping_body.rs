@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 /// Which column of the file means what.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Mapping)]
 pub(crate) struct MappingBody {
     #[schema(inline)]
@@ -42,6 +43,7 @@ enum FileFormat {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct CsvBody {
     /// Between two cells; a comma unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +52,7 @@ struct CsvBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct DateBody {
     column: String,
     /// Like strftime: `%d.%m.%Y`. Without one: `2026-01-31`, alone or with a time behind it.
@@ -59,11 +62,12 @@ struct DateBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct AmountBody {
     column: String,
     /// A point unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     decimal_mark: Option<DecimalMark>,
     /// Turns the sign round.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! `/api/data-sources`.
 
+mod columns;
 mod mapping_body;
 mod routes;
 

@@ -10,7 +10,8 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use shared::ids::{FileId, ProjectId};
@@ -53,11 +54,16 @@ struct Stored {
 async fn upload_file(
     State(api): State<Api>,
     caller: Caller,
+    headers: HeaderMap,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<(StatusCode, Json<FileAnswer>), Problem> {
     let form = form.map_err(|_| {
         Problem::new(ProblemKind::UnsupportedMediaType, "Send multipart/form-data with a boundary")
     })?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > api.upload_bytes_max.saturating_add(FORM_BYTES_MAX)) {
+        return Err(too_large(api.upload_bytes_max));
+    }
     let upload = receive(&api, &caller, form).await?;
     let id = upload.file.object.id;
     let new = NewFile {
@@ -69,7 +75,6 @@ async fn upload_file(
         object_key: upload.file.object.key.clone(),
         uploaded_by: caller.user_id,
     };
-    metrics::counter!("counterfoil_upload_bytes_total").increment(new.size_bytes);
     // On its own, so that a client that goes away now cannot part the row from the object.
     let store = api.store.clone();
     let object = upload.file.object;
@@ -79,7 +84,15 @@ async fn upload_file(
         Ok::<_, Problem>(file)
     });
     let file = recorded.await.map_err(|error| Problem::internal("recording an upload", &error))??;
+    metrics::counter!("counterfoil_upload_bytes_total").increment(file.size_bytes);
     Ok((StatusCode::CREATED, Json(file.into())))
+}
+
+/// What the form may add to the file, when the whole body is refused by its announced length.
+const FORM_BYTES_MAX: u64 = 64 << 10;
+
+fn too_large(bytes_max: u64) -> Problem {
+    Problem::new(ProblemKind::TooLarge, format!("A file has at most {bytes_max} bytes"))
 }
 
 async fn receive(api: &Api, caller: &Caller, mut form: Multipart) -> Result<Upload, Problem> {
@@ -107,9 +120,7 @@ async fn store_file(api: &Api, project_id: ProjectId, field: Field<'_>) -> Resul
     let key = ObjectKey::for_upload(project_id, id);
     let chunks = std::pin::pin!(with_patience(field, api.request_timeout));
     let put = api.objects.put(&key, chunks, api.upload_bytes_max).await.map_err(|error| match error {
-        PutError::TooLarge { bytes_max } => {
-            Problem::new(ProblemKind::TooLarge, format!("A file has at most {bytes_max} bytes"))
-        }
+        PutError::TooLarge { bytes_max } => too_large(bytes_max),
         PutError::Source(broken) => broken.into_problem(),
         PutError::Store(error) => Problem::internal("writing an upload", &error),
     })?;

@@ -2,7 +2,7 @@
 
 use super::matches::{PassNames, confidence};
 use crate::caller::Caller;
-use crate::problem::{Problem, ProblemDocument, chain};
+use crate::problem::{Problem, ProblemDocument};
 use crate::read::PathId;
 use crate::state::Api;
 use axum::body::Body;
@@ -145,7 +145,7 @@ impl Download {
         let (page, next) = match self.read_page(after).await {
             Ok((csv, next)) => (Ok(csv.into()), next),
             Err(error) => {
-                tracing::error!(job_id = %self.id, error = chain(&error), "a download broke off");
+                tracing::error!(job_id = %self.id, error = shared::chain(&error), "a download broke off");
                 (Err(error), Next::Nothing)
             }
         };

@@ -45,8 +45,8 @@ pub(crate) struct StateEvent {
     security(("access_token" = [])),
     params(("id" = Uuid, Path), ("last-event-id" = Option<String>, Header, description = "Sent by clients that reconnect")),
     responses(
-        (status = 200, description = "Events `state` (StateEvent) and `progress` (Progress)",
-         content((StateEvent = "text/event-stream"), (Progress = "text/event-stream; event=progress"))),
+        (status = 200, description = "Events `state`, whose data is a StateEvent, and `progress`, whose data is a \
+                                      Progress", body = String, content_type = "text/event-stream"),
         (status = 204, description = "The client has seen the final state")
     )
 )]

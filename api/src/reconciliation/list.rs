@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{JobId, ProjectId};
 use shared::job::JobState;
-use shared::store::analytics::ReconciliationLine;
 use shared::store::projects::ProjectRole;
+use shared::store::reconciliation_lines::ReconciliationLine;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

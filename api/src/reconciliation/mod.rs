@@ -17,6 +17,7 @@ mod submit;
 mod summary;
 mod watcher;
 
+pub(crate) use events::StateEvent;
 pub(crate) use list::{LineAnswer, State};
 pub(crate) use watcher::Watcher;
 

@@ -8,9 +8,11 @@ use utoipa::ToSchema;
 
 /// Ordered passes; each looks at what the ones before it left.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RuleSet)]
 pub(crate) struct RuleSetBody {
-    /// Of this format: 1.
+    /// Of this format.
+    #[schema(minimum = 1, maximum = 1)]
     version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -32,6 +34,7 @@ pub(crate) struct RuleSetBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Pass)]
 struct PassBody {
     name: String,
@@ -40,7 +43,7 @@ struct PassBody {
     cardinality: Option<CardinalityWord>,
     /// Whether its matches stand by themselves or wait for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     tier: Option<TierWord>,
     /// All must be equal and non-empty.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,7 @@ enum CardinalityWord {
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Tier)]
 enum TierWord {
     Confirmed,
     Suggested,
@@ -76,6 +80,7 @@ enum TierWord {
 
 /// A field of each side that must be equal once some of it is forgotten.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct KeyBody {
     /// A field of the left mapping, or `id`.
     left: String,
@@ -96,6 +101,7 @@ enum NormaliseWord {
 
 /// How far the amounts may be apart. Decimals in text, so that they are exact.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct AmountRuleBody {
     /// In major units: "0.05".
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +119,7 @@ struct AmountRuleBody {
 
 /// How far the dates may be apart.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct DateRuleBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, maximum = 3660)]
@@ -132,6 +139,7 @@ enum DirectionWord {
 
 /// How alike the texts must be.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct TextRuleBody {
     /// Fields of the left mapping.
     left: Vec<String>,

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 /// Two data sources of a project, and how to compare them.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Submission {
     #[schema(value_type = Uuid)]
     pub project_id: Option<ProjectId>,

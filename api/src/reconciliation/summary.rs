@@ -52,6 +52,8 @@ struct Balance {
     right_unmatched: String,
     /// What tolerances let through inside matches.
     matched_difference: String,
+    /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
+    right_flipped: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -101,6 +103,7 @@ impl From<CurrencyBalance> for Balance {
             left_unmatched: balance.left_unmatched,
             right_unmatched: balance.right_unmatched,
             matched_difference: balance.matched_difference,
+            right_flipped: balance.right_flipped,
             difference: balance.difference,
             residual: balance.residual,
         }

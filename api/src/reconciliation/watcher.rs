@@ -5,7 +5,7 @@ use super::show::Progress;
 use shared::ids::JobId;
 use shared::store::Store;
 use shared::store::jobs::JobView;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -121,14 +121,14 @@ impl Watcher {
         let jobs = match self.0.store.jobs(&ids).await {
             Ok(jobs) => jobs,
             Err(error) => {
-                tracing::warn!(error = crate::problem::chain(&error), "looking at watched jobs failed");
+                tracing::warn!(error = shared::chain(&error), "looking at watched jobs failed");
                 return;
             }
         };
         let mut watched = self.watched();
-        let mut gone: Vec<JobId> = ids;
+        let mut gone: HashSet<JobId> = ids.into_iter().collect();
         for job in jobs {
-            gone.retain(|id| *id != job.id);
+            gone.remove(&job.id);
             let (id, seen) = (job.id, Seen::from(job));
             if let Some(sender) = watched.get(&id) {
                 let is_final = seen.is_final;

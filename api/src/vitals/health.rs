@@ -1,7 +1,6 @@
 //! `/api/health`, `/api/ready`, `/api/live`.
 
 use super::{PATIENCE, Vitals};
-use crate::problem::chain;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = HealthStatus)]
 enum Status {
     Ok,
     /// It works, but something that can wait does not.
@@ -79,7 +79,7 @@ async fn database(vitals: &Vitals) -> DatabaseHealth {
     let is_reachable = match timeout(PATIENCE, vitals.store.ping()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::warn!(error = chain(&error), "health: the database is away");
+            tracing::warn!(error = shared::chain(&error), "health: the database is away");
             false
         }
         Err(_) => {

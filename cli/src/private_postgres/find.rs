@@ -24,7 +24,6 @@ pub(super) async fn programs(wanted: Option<u32>) -> Result<PathBuf> {
              Install PostgreSQL {wanted}, or set {BINDIR_VARIABLE} to its bin folder"
         );
     }
-    eprintln!("PostgreSQL is not installed; getting it from the system's packages");
     let got = tokio::task::spawn_blocking(get).await??;
     choose(vec![got], wanted).with_context(|| match wanted {
         Some(wanted) => {

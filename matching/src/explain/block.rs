@@ -4,7 +4,7 @@ use super::{Verdict, Verdicts, same_key, sum_key};
 use crate::evidence::KeyEvidence;
 use crate::keys::{Fingerprint, FingerprintMap, FingerprintSet};
 use crate::plan::{KeyPlan, Plan};
-use crate::reconcile::Run;
+use crate::run::Run;
 use crate::{Cancelled, Row, Side};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -112,17 +112,17 @@ impl Index {
         let keys_of = |side: Side, row: Row, found: &mut Vec<Fingerprint>| {
             spec.keys.each(run.remainder.side(side).records, side, row, None, found);
         };
-        let asked = asking.par_chunks(1024).map(|asking| {
+        let lists = asking.par_chunks(1024).map(|asking| {
             run.watch.check()?;
             let (mut all, mut found) = (vec![], vec![]);
             for &(side, row) in asking {
                 keys_of(side, row, &mut found);
-                all.append(&mut found);
+                all.extend(found.iter().map(|&key| (key, side)));
             }
             Ok(all)
         });
-        let asked: FingerprintSet =
-            asked.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect();
+        let asked = worth_asking(lists.collect::<Result<Vec<_>, Cancelled>>()?.concat(), spec);
+        run.watch.check()?;
         let mut members = vec![];
         if !asked.is_empty() {
             for side in [Side::Left, Side::Right] {
@@ -172,7 +172,7 @@ impl Index {
             sharers.other_side.extend(rows(other));
         }
         for (side, list) in [(side, &mut sharers.same_side), (side.other(), &mut sharers.other_side)] {
-            list.sort_by(|a, b| (a.row, a.spread).cmp(&(b.row, b.spread)));
+            list.sort_by_key(|s| (s.row, s.spread));
             list.dedup_by_key(|s| s.row);
             list.sort_by(|a, b| run.remainder.side(side).by_id(a.row, b.row));
         }
@@ -193,4 +193,21 @@ impl Index {
         }
         of
     }
+}
+
+/// The keys that few enough of the asking records have to say something; the others are already known to
+/// be in blocks that are too large, and collecting those would be most of the work.
+fn worth_asking(mut keys: Vec<(Fingerprint, Side)>, spec: &Spec<'_>) -> FingerprintSet {
+    keys.par_sort_unstable();
+    let few = |same: &&[(Fingerprint, Side)]| {
+        let left = same.partition_point(|k| k.1 == Side::Left);
+        is_small(left, same.len() - left, spec.keys.has_tokens())
+    };
+    keys.chunk_by(|a, b| a.0 == b.0).filter(few).map(|same| same[0].0).collect()
+}
+
+/// Whether a block of so many left and right records explains anything.
+fn is_small(left: usize, right: usize, tokens: bool) -> bool {
+    let joins_few = left.max(1) * right.max(1) <= KeyEvidence::SPREAD_MAX;
+    left <= BLOCK_SIDE_MAX && right <= BLOCK_SIDE_MAX && (joins_few || !tokens)
 }

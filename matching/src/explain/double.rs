@@ -1,7 +1,7 @@
 //! Duplicate: a record that looks like another one of its side, which has the match.
 
 use super::{Verdict, Verdicts, name};
-use crate::reconcile::Run;
+use crate::run::Run;
 use crate::{Cancelled, Candidate, Confidence, ExceptionKind, Reason, Row, Side};
 
 /// Identical records of which only some found a partner. The others are as good, so this is no choice.

@@ -3,7 +3,7 @@
 use super::{Verdict, Verdicts, name};
 use crate::nearby::Nearby;
 use crate::plan::Plan;
-use crate::reconcile::Run;
+use crate::run::Run;
 use crate::select::Pair;
 use crate::settle::pair_reasons;
 use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row, Side};

@@ -13,7 +13,7 @@ mod same_key;
 mod sum_key;
 mod ties;
 
-use crate::reconcile::Run;
+use crate::run::Run;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
 use std::collections::HashMap;
 

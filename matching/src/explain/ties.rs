@@ -1,7 +1,7 @@
 //! Ambiguous: the passes found several equally good counterparts and chose none.
 
 use super::{Verdict, Verdicts};
-use crate::reconcile::{Open, Run};
+use crate::run::{Open, Run};
 use crate::select::{Pair, contended};
 use crate::settle::{group_reasons, pair_reasons};
 use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row, Side};

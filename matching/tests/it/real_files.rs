@@ -104,8 +104,9 @@ fn card_sales_meet_their_settlements() {
         &right,
     );
     let outcome = run(&left, &right, &rules);
-    // Counted from the files by joining them on the order: of an order settled three times one is the
-    // match, and a chargeback shares its order with the sale, which has the settlement.
+    // The totals were counted from the files by joining them on the order. Of an order settled three times
+    // one is the match (the nearest day, or by id), and a chargeback shares its order with the sale, which
+    // has the settlement.
     check_ends(
         ends(&outcome, Side::Left, &sales),
         &[
@@ -117,7 +118,25 @@ fn card_sales_meet_their_settlements() {
             ("ledger_sale_candidate", "missing_right", 20),
         ],
     );
-    check_ends(ends(&outcome, Side::Right, &settlements), &[]);
+    check_ends(
+        ends(&outcome, Side::Right, &settlements),
+        &[
+            ("acquirer_only_settlement", "missing_left", 150),
+            ("amount_mismatch_outside_tolerance", "amount_differs", 15),
+            ("amount_mismatch_outside_tolerance", "missing_left", 1),
+            ("amount_tolerance_candidate", "duplicate", 1),
+            ("amount_tolerance_candidate", "matched", 18),
+            ("duplicate_settlement_candidate", "duplicate", 28),
+            ("duplicate_settlement_candidate", "matched", 2),
+            ("exact_order_and_authorization_match", "matched", 704),
+            ("exact_order_and_authorization_match", "missing_left", 16),
+            ("fee_variance_candidate", "matched", 17),
+            ("fee_variance_candidate", "missing_left", 1),
+            ("settlement_lag_candidate", "duplicate", 1),
+            ("settlement_lag_candidate", "matched", 44),
+            ("settlement_lag_candidate", "missing_left", 2),
+        ],
+    );
 }
 
 #[test]
@@ -148,6 +167,8 @@ fn bank_lines_meet_the_ledger_by_two_keys() {
         &right,
     );
     let outcome = run(&left, &right, &rules);
+    // Of a line that is there twice one is the match, whichever the file calls the double: the nearer in
+    // amount and date, or by id where they are the same.
     check_ends(
         ends(&outcome, Side::Left, &ledger),
         &[
@@ -158,5 +179,20 @@ fn bank_lines_meet_the_ledger_by_two_keys() {
             ("missing_e2e_uses_reference_fallback", "missing_right", 20),
         ],
     );
-    check_ends(ends(&outcome, Side::Right, &bank), &[]);
+    check_ends(
+        ends(&outcome, Side::Right, &bank),
+        &[
+            ("amount_mismatch_outside_tolerance", "amount_differs", 10),
+            ("amount_mismatch_outside_tolerance", "missing_left", 1),
+            ("amount_tolerance_candidate", "duplicate", 1),
+            ("amount_tolerance_candidate", "matched", 17),
+            ("bank_fee_only", "missing_left", 50),
+            ("bank_only_unmatched", "missing_left", 160),
+            ("bank_statement_match_candidate", "duplicate", 3),
+            ("bank_statement_match_candidate", "matched", 719),
+            ("duplicate_bank_line", "duplicate", 25),
+            ("duplicate_bank_line", "matched", 5),
+            ("missing_e2e_uses_reference_fallback", "matched", 9),
+        ],
+    );
 }

@@ -81,7 +81,11 @@ impl RowWriter<'_> {
     /// Also for enums, whose binary form is their label. PostgreSQL cannot store a zero character: it becomes
     /// U+FFFD.
     pub fn text(&mut self, value: &str) -> &mut Self {
-        if value.contains('\0') { self.bytes(value.replace('\0', "\u{fffd}").as_bytes()) } else { self.bytes(value.as_bytes()) }
+        if value.contains('\0') {
+            self.bytes(value.replace('\0', "\u{fffd}").as_bytes())
+        } else {
+            self.bytes(value.as_bytes())
+        }
     }
 
     pub fn null(&mut self) -> &mut Self {
@@ -105,6 +109,13 @@ impl RowWriter<'_> {
         self.buffer[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
         self
     }
+}
+
+/// JSON that jsonb takes: zero characters as in [`RowWriter::text`].
+pub(super) fn json_without_zeros<T: serde::Serialize>(value: &T) -> String {
+    let json = serde_json::to_vec(value).expect("rows of results serialise");
+    let json = without_zero_escapes(&json).unwrap_or(json);
+    String::from_utf8(json).expect("JSON is UTF-8")
 }
 
 /// `None` when there is nothing to replace, which is nearly always.

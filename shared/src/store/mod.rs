@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;
+pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
 pub mod users;
@@ -35,7 +36,11 @@ pub enum StoreError {
     Unavailable(#[source] sqlx::Error),
     /// A named constraint refused the change; the name says what the client did wrong.
     #[error("constraint {constraint} refused the change")]
-    Constraint { constraint: String, #[source] source: sqlx::Error },
+    Constraint {
+        constraint: String,
+        #[source]
+        source: sqlx::Error,
+    },
     /// A bug of ours or damaged data: trying again will not help.
     #[error("the database refused the statement")]
     Broken(#[source] sqlx::Error),
@@ -44,9 +49,10 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable(error)
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed => Self::Unavailable(error),
             // A server that goes away mid-message shows as a protocol violation.
             sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(db) => {
@@ -106,7 +112,11 @@ impl Store {
             // The ping before each use costs a third of the throughput; a dead connection shows as an
             // `Unavailable` error, which every caller handles anyway.
             .test_before_acquire(false)
-            .connect_lazy_with(options.application_name("counterfoil"));
+            .connect_lazy_with(options.application_name("counterfoil").options([
+                // A process that freezes between two statements must not keep its locks: nobody else could move
+                // the rows it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
+                ("idle_in_transaction_session_timeout", "60s"),
+            ]));
         Self { pool }
     }
 
@@ -124,7 +134,9 @@ impl Store {
             return Ok(false);
         }
         let applied: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.pool)
+                .await?;
         Ok(applied.is_some_and(|version| version >= newest))
     }
 

@@ -56,6 +56,8 @@ pub struct CurrencyBalance {
     pub right_unmatched: String,
     /// What tolerances let through inside matches.
     pub matched_difference: String,
+    /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
+    pub right_flipped: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
@@ -115,7 +117,8 @@ impl From<ReconciliationRow> for Reconciliation {
     }
 }
 
-const COLUMNS: &str = "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
+const COLUMNS: &str =
+    "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
     CASE WHEN completed_at IS NOT NULL THEN jsonb_build_object(
         'left_records', left_records, 'right_records', right_records, 'left_matched', left_matched,
         'right_matched', right_matched, 'matches', matches, 'suggested', suggested, 'exceptions', exceptions,

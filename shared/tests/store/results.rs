@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use shared::ids::{DataSourceId, FileId, ProjectId, UserId};
 use shared::store::data_sources::NewDataSource;
 use shared::store::files::NewFile;
+use shared::store::jobs::{become_writer, confirm};
 use shared::store::reconciliations::{NewReconciliation, Summary, complete, insert};
 use shared::store::results::*;
 use shared::store::users::NewUser;
@@ -130,7 +131,8 @@ fn summary(matches: i64, exceptions: i64) -> Summary {
 async fn write(store: &Store, id: JobId, matches: i32, exceptions: &[StoredException]) -> Lease {
     let lease = acquire(store, id).await;
     let mut tx = store.begin().await.unwrap();
-    write_matches(&mut tx, id, (0..matches).map(|i| matched(i, 1_000_000 - i * 1000))).await.unwrap();
+    become_writer(&mut tx, &lease).await.unwrap();
+    write_matches(&mut tx, id, (0..matches).map(|i| matched(i, 1_000_000 - i * 600))).await.unwrap();
     write_exceptions(&mut tx, id, exceptions.iter().cloned()).await.unwrap();
     let line = StoredRejectedLine {
         ordinal: 0,
@@ -151,29 +153,67 @@ async fn write(store: &Store, id: JobId, matches: i32, exceptions: &[StoredExcep
 async fn what_was_written_is_read_back_page_by_page() {
     let db = TestDatabase::create().await;
     let store = db.store();
+    // Few rows go in one INSERT, many by COPY.
+    for count in [25, 1500] {
+        let id = accept_reconciliation(&store).await;
+        assert!(store.reconciliation(id).await.unwrap().unwrap().summary.is_none());
+        let exceptions: Vec<_> = (0..count)
+            .map(|i| unmatched(i, if i < 5 { "missing_right" } else { "ambiguous" }, "left"))
+            .collect();
+        write(&store, id, count, &exceptions).await;
+
+        let first = store.matches(id, None, 0, 10).await.unwrap();
+        let second = store.matches(id, Some(9), 0, 5000).await.unwrap();
+        assert_eq!((first.len(), second.len() as i32), (10, count - 10));
+        let mut expected = matched(0, 1_000_000);
+        let text = expected.left[0].fields.get_mut("reference").unwrap();
+        *text = text.replace('\0', "\u{fffd}");
+        assert_eq!(first[0], expected);
+        let certain = store.matches(id, None, 990_000, 100).await.unwrap();
+        assert_eq!(certain.len(), 17, "1.000 down to 0.9904");
+
+        assert_eq!(store.exceptions(id, None, None, 5000).await.unwrap(), exceptions);
+        assert_eq!(store.exceptions(id, Some("ambiguous"), None, 5000).await.unwrap(), exceptions[5..]);
+        assert_eq!(store.exceptions(id, None, Some(count - 1), 10).await.unwrap(), []);
+        let lines = store.rejected_lines(id, None, 10).await.unwrap();
+        assert_eq!((lines[0].line, lines[0].excerpt.as_str()), (17, "a,,b\u{fffd}"));
+        let stored = store.reconciliation(id).await.unwrap().unwrap();
+        assert_eq!(stored.summary, Some(summary(count.into(), count.into())));
+        assert!(stored.completed_at.is_some());
+    }
+}
+
+#[tokio::test]
+async fn rows_that_a_frozen_worker_has_written_do_not_hold_up_the_next_one() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
     let id = accept_reconciliation(&store).await;
-    assert!(store.reconciliation(id).await.unwrap().unwrap().summary.is_none());
-    let exceptions = [unmatched(0, "missing_right", "left"), unmatched(1, "ambiguous", "left")];
-    write(&store, id, 25, &exceptions).await;
+    let frozen = acquire(&store, id).await;
+    let mut tx = store.begin().await.unwrap();
+    become_writer(&mut tx, &frozen).await.unwrap();
+    write_matches(&mut tx, id, (0..3).map(|i| matched(i, 1000))).await.unwrap();
+    // It still holds its connection, its rows and its lock when its lease has gone to somebody else.
+    let_pass(&store, id, LEASE * 2).await;
+    store.rescue(10).await.unwrap();
+    write(&store, id, 3, &[]).await;
+    assert_eq!(store.matches(id, None, 0, 10).await.unwrap().len(), 3);
+    assert!(complete(&mut tx, id, &summary(3, 0)).await.is_err(), "its session was ended");
+}
 
-    let first = store.matches(id, None, 0, 10).await.unwrap();
-    let second = store.matches(id, Some(9), 0, 100).await.unwrap();
-    assert_eq!((first.len(), second.len()), (10, 15));
-    let mut expected = matched(0, 1_000_000);
-    let text = expected.left[0].fields.get_mut("reference").unwrap();
-    *text = text.replace('\0', "\u{fffd}");
-    assert_eq!(first[0], expected);
-    let certain = store.matches(id, None, 990_000, 100).await.unwrap();
-    assert_eq!(certain.len(), 11, "1.000 down to 0.990");
-
-    assert_eq!(store.exceptions(id, None, None, 10).await.unwrap(), exceptions);
-    assert_eq!(store.exceptions(id, Some("ambiguous"), None, 10).await.unwrap(), exceptions[1..]);
-    assert_eq!(store.exceptions(id, None, Some(1), 10).await.unwrap(), []);
-    let lines = store.rejected_lines(id, None, 10).await.unwrap();
-    assert_eq!((lines[0].line, lines[0].excerpt.as_str()), (17, "a,,b\u{fffd}"));
-    let stored = store.reconciliation(id).await.unwrap().unwrap();
-    assert_eq!(stored.summary, Some(summary(25, 2)));
-    assert!(stored.completed_at.is_some());
+#[tokio::test]
+async fn a_worker_that_is_late_does_not_end_the_one_that_took_over() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let id = accept_reconciliation(&store).await;
+    let late = acquire(&store, id).await;
+    let_pass(&store, id, LEASE * 2).await;
+    store.rescue(10).await.unwrap();
+    let current = acquire(&store, id).await;
+    let mut writing = store.begin().await.unwrap();
+    become_writer(&mut writing, &current).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    assert!(matches!(become_writer(&mut tx, &late).await, Err(ReleaseError::LeaseLost(_))));
+    confirm(&mut writing, &current).await.unwrap();
 }
 
 #[tokio::test]

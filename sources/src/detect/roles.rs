@@ -97,13 +97,24 @@ fn fit(role: ColumnRole, column: usize, name: &str, profile: &Profile) -> f64 {
         _ => 0.85,
     };
     if by_values < needed {
-        return 0.0;
+        // A column that is plainly called so and holds something else: reading will say what is wrong with it,
+        // line by line, which helps more than not to find it.
+        return if is_plainly_called(role, name) { SCORE_MIN } else { 0.0 };
     }
     match role {
         // These are known by their values even under a strange name.
         ColumnRole::Date | ColumnRole::Currency => by_name * 0.6 + by_values * 0.4,
         _ if by_name == 0.0 => 0.0,
         _ => by_name * 0.6 + by_values * 0.4,
+    }
+}
+
+fn is_plainly_called(role: ColumnRole, name: &str) -> bool {
+    match role {
+        ColumnRole::Date => name == "date",
+        ColumnRole::Amount => name == "amount",
+        ColumnRole::Currency => name == "currency",
+        _ => false,
     }
 }
 

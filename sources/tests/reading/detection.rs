@@ -159,6 +159,15 @@ fn formats_are_told_apart_by_their_beginning() {
 }
 
 #[test]
+fn plain_names_over_wrong_values_are_proposed_with_little_confidence() {
+    let detection = detect(b"id,date,amount,currency\n1,2,x,4\n").expect("a file");
+    let mapping = guess_mapping(&detection).expect("plain names");
+    assert_eq!(shown(&mapping), "id date amount currency |");
+    let low = detection.proposals.iter().filter(|proposal| proposal.confidence.as_f64() < 0.4).count();
+    assert_eq!(low, 3, "{detection:?}");
+}
+
+#[test]
 fn a_header_below_a_letterhead_is_found() {
     let file = "Bank of Somewhere\nAccount: 123, period: January\n\ndate,amount,currency\n2026-01-31,1,EUR\n";
     let detection = detect(file.as_bytes()).expect("a file");

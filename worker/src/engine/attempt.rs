@@ -1,12 +1,13 @@
 //! One attempt: lease → acknowledge → run → release. The outermost layer around every body.
 
 use super::leases::Leases;
-use crate::body::{Done, JobError, chain};
+use crate::body::{Done, JobError};
 use crate::context::{JobContext, StopReason};
 use apalis::prelude::BoxDynError;
 use apalis_core::task::Task;
 use futures_util::future::BoxFuture;
 use rand::RngExt;
+use shared::chain;
 use shared::ids::JobId;
 use shared::job::{JobState, Lease, RetryPolicy};
 use shared::queue::Delivery;

@@ -84,7 +84,7 @@ impl Leases {
             let outcome = match renewed {
                 Ok(Ok(())) => "ok",
                 Ok(Err(error)) => {
-                    tracing::warn!(error = %crate::body::chain(&error), "could not renew leases");
+                    tracing::warn!(error = %shared::chain(&error), "could not renew leases");
                     "failed"
                 }
                 Err(_) => {

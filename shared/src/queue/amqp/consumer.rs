@@ -3,7 +3,6 @@
 use super::super::{Delivery, QueueError, QueueName};
 use super::backoff::Backoff;
 use super::broker::Broker;
-use super::problem_text;
 use super::session::Session;
 use futures_util::FutureExt;
 use lapin::Acker;
@@ -66,7 +65,7 @@ impl Consumer {
             tracing::warn!(
                 queue = %self.queue,
                 wait_ms = wait.as_millis() as u64,
-                error = problem_text(&ended),
+                error = crate::chain(&ended),
                 "not consuming, starting over after a wait"
             );
             tokio::select! {

@@ -89,19 +89,7 @@ impl AmqpQueue {
     pub(super) async fn health(&self) -> Health {
         match self.0.inspector.dead_letters().await {
             Ok(_) => Health { reachable: true, blocked: self.0.publisher.is_blocked(), problem: None },
-            Err(error) => Health { reachable: false, blocked: false, problem: Some(problem_text(&error)) },
+            Err(error) => Health { reachable: false, blocked: false, problem: Some(crate::chain(&error)) },
         }
     }
-}
-
-/// The whole chain in one line.
-fn problem_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -7,11 +7,14 @@ mod enqueue;
 mod lease;
 mod maintain;
 mod release;
+mod write;
 
 pub use enqueue::enqueue;
-pub use maintain::Rescued;
 pub use lease::{Held, Renewal};
+pub use maintain::Rescued;
 pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
+
+pub use write::become_writer;
 
 use super::{Store, StoreError};
 use crate::ids::{JobId, ProjectId};

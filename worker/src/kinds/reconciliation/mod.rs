@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-use crate::body::{Done, JobBody, JobError, chain};
+use crate::body::{Done, JobBody, JobError};
 use crate::context::JobContext;
 use futures_util::future::BoxFuture;
 use matching::{Outcome, Phase, ReconcileError, RuleSet, Watch};
@@ -151,6 +151,6 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
-        Err(join) => Err(JobError::Retry { says: chain(&join) }),
+        Err(join) => Err(JobError::Retry { says: shared::chain(&join) }),
     }
 }

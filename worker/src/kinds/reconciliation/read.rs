@@ -1,7 +1,7 @@
 //! Reading both sides from the object store.
 
 use super::{Bench, READ_PERCENT};
-use crate::body::{JobError, chain};
+use crate::body::JobError;
 use matching::{Records, Side};
 use shared::objects::Objects;
 use shared::store::data_sources::SourceToRead;
@@ -84,6 +84,6 @@ fn read_side(
         Err(ReadError::Cancelled) => Err(JobError::Stopped),
         Err(ReadError::Io(error)) => Err(JobError::retry(&place, &error)),
         // The file or its mapping: the same next time.
-        Err(error) => Err(JobError::Discard { says: format!("{place}: {}", chain(&error)) }),
+        Err(error) => Err(JobError::Discard { says: format!("{place}: {}", shared::chain(&error)) }),
     }
 }

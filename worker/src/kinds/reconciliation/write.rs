@@ -165,6 +165,7 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         left_unmatched: money(proof.left_unmatched),
         right_unmatched: money(proof.right_unmatched),
         matched_difference: money(proof.matched_difference),
+        right_flipped: money(proof.right_flipped),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
     }

@@ -1,171 +1,9 @@
-//! Results of reconciliations: written once by binary COPY, read by range.
+//! Reading results page by page, and deleting them.
 
-use super::copy::CopyWriter;
-use super::{Store, StoreError};
+use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
 use crate::ids::JobId;
-use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use crate::store::{Store, StoreError};
 use sqlx::types::Json;
-use std::collections::BTreeMap;
-
-/// A record as it was read from its file, kept with the result so that the result stands by itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredRecord {
-    /// Position within its side, from 0.
-    pub row: u32,
-    /// Line (CSV) or element (JSON) of the file, from 1.
-    pub line: u64,
-    pub id: String,
-    /// ISO 8601 day.
-    pub date: chrono::NaiveDate,
-    /// Minor units of the row's currency.
-    pub amount: i64,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, String>,
-}
-
-/// Evidence for or against a pairing; see `matching::Reason`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredReason {
-    pub field: String,
-    pub says: String,
-    pub weight: f64,
-}
-
-/// A record (or group) that might belong to an exception's record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredCandidate {
-    pub side: String,
-    pub currency: String,
-    pub records: Vec<StoredRecord>,
-    /// 0 to 1.
-    pub confidence: f64,
-    pub reasons: Vec<StoredReason>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredMatch {
-    /// Position by confidence, best first, from 0.
-    pub ordinal: i32,
-    /// Millionths.
-    pub confidence: i32,
-    /// `confirmed` or `suggested`.
-    pub tier: String,
-    pub pass: i16,
-    pub currency: String,
-    /// Minor units, left minus right.
-    pub difference: i64,
-    pub left: Vec<StoredRecord>,
-    pub right: Vec<StoredRecord>,
-    pub reasons: Vec<StoredReason>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredException {
-    /// Position by kind, side and row, from 0.
-    pub ordinal: i32,
-    pub kind: String,
-    pub side: String,
-    pub currency: String,
-    pub amount: i64,
-    pub record: StoredRecord,
-    pub says: String,
-    pub candidates: Vec<StoredCandidate>,
-    pub candidates_found: i32,
-}
-
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub struct StoredRejectedLine {
-    pub ordinal: i32,
-    pub side: String,
-    pub line: i64,
-    pub column_name: Option<String>,
-    pub reason: String,
-    pub excerpt: String,
-}
-
-/// Writes matches in the caller's transaction; `matches` yields them in order of their ordinals.
-pub async fn write_matches(
-    conn: &mut PgConnection,
-    job_id: JobId,
-    matches: impl Iterator<Item = StoredMatch>,
-) -> Result<u64, StoreError> {
-    let mut copy = CopyWriter::start(
-        conn,
-        "COPY matches (job_id, ordinal, confidence, tier, pass, currency, difference, left_records,
-                       right_records, reasons) FROM STDIN (FORMAT binary)",
-    )
-    .await?;
-    for m in matches {
-        copy.row(10)
-            .uuid(job_id.0)
-            .i32(m.ordinal)
-            .i32(m.confidence)
-            .text(&m.tier)
-            .i16(m.pass)
-            .text(&m.currency)
-            .i64(m.difference)
-            .jsonb(&m.left)
-            .jsonb(&m.right)
-            .jsonb(&m.reasons);
-        copy.flush_if_full().await?;
-    }
-    copy.finish().await
-}
-
-/// Writes exceptions in the caller's transaction, in order of their ordinals.
-pub async fn write_exceptions(
-    conn: &mut PgConnection,
-    job_id: JobId,
-    exceptions: impl Iterator<Item = StoredException>,
-) -> Result<u64, StoreError> {
-    let mut copy = CopyWriter::start(
-        conn,
-        "COPY exceptions (job_id, ordinal, kind, side, currency, amount, record, says, candidates,
-                          candidates_found) FROM STDIN (FORMAT binary)",
-    )
-    .await?;
-    for e in exceptions {
-        copy.row(10)
-            .uuid(job_id.0)
-            .i32(e.ordinal)
-            .text(&e.kind)
-            .text(&e.side)
-            .text(&e.currency)
-            .i64(e.amount)
-            .jsonb(&e.record)
-            .text(&e.says)
-            .jsonb(&e.candidates)
-            .i32(e.candidates_found);
-        copy.flush_if_full().await?;
-    }
-    copy.finish().await
-}
-
-/// Writes rejected lines in the caller's transaction, in order of their ordinals.
-pub async fn write_rejected_lines(
-    conn: &mut PgConnection,
-    job_id: JobId,
-    lines: impl Iterator<Item = StoredRejectedLine>,
-) -> Result<u64, StoreError> {
-    let mut copy = CopyWriter::start(
-        conn,
-        "COPY rejected_lines (job_id, ordinal, side, line, column_name, reason, excerpt)
-         FROM STDIN (FORMAT binary)",
-    )
-    .await?;
-    for line in lines {
-        let mut row = copy.row(7);
-        row.uuid(job_id.0).i32(line.ordinal).text(&line.side).i64(line.line);
-        match &line.column_name {
-            Some(name) => row.text(name),
-            None => row.null(),
-        };
-        row.text(&line.reason).text(&line.excerpt);
-        copy.flush_if_full().await?;
-    }
-    copy.finish().await
-}
 
 #[derive(sqlx::FromRow)]
 struct MatchRow {
@@ -239,7 +77,8 @@ impl Store {
         after: Option<i32>,
         limit: u32,
     ) -> Result<Vec<StoredException>, StoreError> {
-        let columns = "SELECT ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
+        let columns =
+            "SELECT ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
                               candidates, candidates_found FROM exceptions";
         // Two statements, so that each is one range of one index.
         let filter = match kind {

@@ -1,0 +1,171 @@
+//! Every route that the document lists, as nobody, as a stranger, and with ids that nobody has.
+
+use crate::client::{Answer, Client, empty, field, file, full};
+use crate::server::{Project, Server, mapping};
+use axum::http::Method;
+use serde_json::{Value, json};
+use shared::ids::JobId;
+
+/// Routes that concern no project, and what a stranger gets there.
+const OPEN_TO_ALL_CALLERS: [(&str, &str, u16); 3] =
+    [("GET", "/api/auth/me", 200), ("GET", "/api/projects", 200), ("POST", "/api/projects", 201)];
+
+/// The things a request may name.
+struct Ids {
+    project: String,
+    job: String,
+    source: String,
+    file: String,
+}
+
+async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: &Ids) -> Answer {
+    let id = match path {
+        "/api/projects/{id}" => &ids.project,
+        "/api/data-sources/{id}" => &ids.source,
+        path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
+        path => {
+            assert!(!path.contains('{'), "say here what the id in {path} is");
+            ""
+        }
+    };
+    let mut address = path.replace("{id}", id);
+    let parameters = operation["parameters"].as_array().map_or(&[] as &[_], Vec::as_slice);
+    if parameters.iter().any(|p| p["name"] == "project_id") {
+        address = format!("{address}?project_id={}", ids.project);
+    }
+    if path == "/api/files/upload" {
+        let parts = [field("project_id", &ids.project), file("file", "a.csv", "Id\n1\n")];
+        return client.post_form(&address, &parts).await;
+    }
+    let body = match (method, path) {
+        ("POST", "/api/projects") => json!({"name": "Mine"}),
+        ("POST", "/api/data-sources") => json!({
+            "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
+        }),
+        ("POST", "/api/reconciliation/jobs") => json!({
+            "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
+        }),
+        (_, path) => {
+            assert!(operation.get("requestBody").is_none(), "say here what to send to {method} {path}");
+            Value::Null
+        }
+    };
+    let method: Method = method.parse().expect("a method");
+    let request = client.request(method, &address);
+    if body.is_null() {
+        client.send(request, empty()).await
+    } else {
+        client.send(request.header("content-type", "application/json"), full(body.to_string())).await
+    }
+}
+
+/// `(method, path, operation)` of everything in the document that wants a token.
+async fn guarded(server: &Server) -> Vec<(String, String, Value)> {
+    let document = server.client.get("/api/openapi.json").await.expect(200).json();
+    let mut found = vec![];
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            if operation.get("security").is_some() {
+                found.push((method.to_uppercase(), path.clone(), operation.clone()));
+            }
+        }
+    }
+    assert!(found.len() >= 20, "{}", found.len());
+    found
+}
+
+async fn ids_of(server: &Server, project: &Project) -> Ids {
+    let job = project.submit().await;
+    let source =
+        server.store.data_source(project.left.parse().expect("an id")).await.expect("asked").expect("there");
+    Ids {
+        project: project.id.clone(),
+        job: job.to_string(),
+        source: project.left.clone(),
+        file: source.file_id.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_anything_without_a_token() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let ids = ids_of(&server, &project).await;
+    for (method, path, operation) in guarded(&server).await {
+        let answer = ask(&server.client, &method, &path, &operation, &ids).await;
+        assert_eq!(answer.status, 401, "{method} {path}");
+        answer.problem(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn strangers_cannot_tell_what_exists() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let theirs = ids_of(&server, &project).await;
+    let stranger = server.log_in_as("eve").await;
+    let unknown = || JobId::new().to_string();
+    let nobodys = Ids { project: unknown(), job: unknown(), source: unknown(), file: unknown() };
+    let rows = "SELECT (SELECT count(*) FROM files) + (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM jobs)";
+    let before = server.count(rows).await;
+    for (method, path, operation) in guarded(&server).await {
+        let open = OPEN_TO_ALL_CALLERS.iter().find(|(m, p, _)| (*m, *p) == (method.as_str(), path.as_str()));
+        let answer = ask(&stranger, &method, &path, &operation, &theirs).await;
+        if let Some((_, _, status)) = open {
+            assert_eq!(answer.status, *status, "{method} {path}");
+            continue;
+        }
+        assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text());
+        // Word for word what is said about ids that nobody has.
+        let told = |answer: Answer| {
+            let mut problem = answer.problem(404, "not_found");
+            problem["request_id"] = Value::Null;
+            problem["instance"] = Value::Null;
+            problem
+        };
+        let unknown = ask(&stranger, &method, &path, &operation, &nobodys).await;
+        assert_eq!(told(answer), told(unknown), "{method} {path}");
+    }
+    assert_eq!(server.count(rows).await, before);
+    assert_eq!(stranger.get("/api/projects").await.expect(200).json()["items"][0]["name"], "Mine");
+}
+
+#[tokio::test]
+async fn the_owner_gets_an_answer_from_every_route() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let ids = ids_of(&server, &project).await;
+    crate::outcome::Outcome::default().write(&server.store, ids.job.parse().expect("an id")).await;
+    let document = server.client.get("/api/openapi.json").await.expect(200).json();
+    for (method, path, operation) in guarded(&server).await {
+        if method == "DELETE" {
+            continue;
+        }
+        let answer = ask(&project.client, &method, &path, &operation, &ids).await;
+        let documented =
+            &document["paths"][&path][method.to_lowercase()]["responses"][answer.status.to_string()];
+        // Only what is documented is ever answered.
+        assert!(documented.is_object(), "{method} {path}: {} {}", answer.status, answer.text());
+        let in_the_way =
+            matches!(path.as_str(), "/api/reconciliation/jobs" | "/api/reconciliation/jobs/{id}/cancel");
+        assert!(
+            answer.status < 300 || (method == "POST" && in_the_way),
+            "{method} {path}: {}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_id_is_not_found_like_an_unknown_one() {
+    let server = Server::start().await;
+    let jane = server.log_in_as("jane").await;
+    for path in [
+        "/api/projects/7",
+        "/api/data-sources/x",
+        "/api/reconciliation/jobs/%00",
+        "/api/reconciliation/jobs/x/results",
+    ] {
+        jane.get(path).await.problem(404, "not_found");
+    }
+}

@@ -1,0 +1,145 @@
+//! A whole Counterfoil: a database and queues of its own, and roles as processes that come and go.
+
+use crate::client::Client;
+use crate::database::Database;
+use crate::process::{Process, counterfoil, run};
+use shared::testing::{amqp_url, test_dir};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, Weak};
+
+/// What the processes have in common. They are separate values: make them after it, so that they end before.
+pub struct Deployment {
+    pub database: Database,
+    dir: PathBuf,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Deployment {
+    /// On the broker that all tests share, with queue names of its own.
+    pub fn create(name: &str) -> Self {
+        Self::with_broker(name, &amqp_url())
+    }
+
+    pub fn with_broker(name: &str, broker_url: &str) -> Self {
+        let dir = test_dir(name);
+        let database = Database::create();
+        let key_file = dir.join("signing-key.der");
+        std::fs::write(&key_file, api::SigningKey::generate()).expect("the key's file");
+        let path = |path: PathBuf| path.to_str().expect("a UTF-8 path").to_owned();
+        let settings = vec![
+            ("COUNTERFOIL_DATABASE__URL", database.url()),
+            // The tests' server has 300 for all tests together.
+            ("COUNTERFOIL_DATABASE__CONNECTIONS_MAX", "12".into()),
+            ("COUNTERFOIL_DATABASE__ACQUIRE_TIMEOUT_S", "60".into()),
+            ("COUNTERFOIL_BROKER__URL", broker_url.to_owned()),
+            ("COUNTERFOIL_BROKER__PREFIX", format!("e2e-{}", uuid::Uuid::new_v4().simple())),
+            ("COUNTERFOIL_OBJECTS__DIR", path(dir.join("objects"))),
+            ("COUNTERFOIL_AUTH__SIGNING_KEY_FILE", path(key_file)),
+            ("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0".into()),
+            ("COUNTERFOIL_HTTP__REQUEST_TIMEOUT_S", "60".into()),
+            ("COUNTERFOIL_WORKER__LEASE_S", "5".into()),
+            ("COUNTERFOIL_WORKER__RETRY_BASE_MS", "200".into()),
+            ("COUNTERFOIL_WORKER__DRAIN_S", "100".into()),
+            ("COUNTERFOIL_SCHEDULER__PERIOD_MS", "200".into()),
+            ("COUNTERFOIL_SCHEDULER__RELAY_PERIOD_MS", "20".into()),
+            ("COUNTERFOIL_SCHEDULER__RING_AGAIN_AFTER_S", "3".into()),
+            ("COUNTERFOIL_LOG__FORMAT", "json".into()),
+        ];
+        let this = Self { database, dir, settings };
+        run(this.command(&["migrate"]));
+        this
+    }
+
+    /// Changes a setting for the processes that start from now on.
+    pub fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = counterfoil();
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).args(args);
+        command
+    }
+
+    /// Returns when it answers that it is ready.
+    pub fn api(&self) -> Api {
+        self.api_with("api", &[])
+    }
+
+    /// With settings of this process alone.
+    pub fn api_with(&self, name: &str, settings: &[(&str, &str)]) -> Api {
+        let mut command = self.command(&["api"]);
+        command.envs(settings.iter().copied());
+        let mut process = Process::start(name, &self.dir, command);
+        let line = process.wait_for_log("the API listens");
+        let line: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
+        let url = format!("http://{}", line["address"].as_str().expect("the address"));
+        Client::new(&url).wait_until_ready();
+        Api { url, _process: process }
+    }
+
+    pub fn scheduler(&self) -> Process {
+        Process::start("scheduler", &self.dir, self.command(&["scheduler"]))
+    }
+
+    /// Takes its first job as soon as it has a connection to the broker.
+    pub fn worker(&self, name: &str, concurrency: u32) -> Process {
+        let concurrency = concurrency.to_string();
+        let command = self.command(&["worker", "--queues", "reconciliation", "--concurrency", &concurrency]);
+        Process::start(name, &self.dir, command)
+    }
+
+    /// Uploads of a project that are on the disk.
+    pub fn objects_of(&self, project: &str) -> usize {
+        fn files(dir: &Path, project: &str) -> usize {
+            // The folder may not be there yet.
+            let found = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            let count = |path: PathBuf| match path.is_dir() {
+                true => files(&path, project),
+                false => usize::from(path.display().to_string().contains(project)),
+            };
+            found.map(|file| count(file.path())).sum()
+        }
+        files(&self.dir.join("objects"), project)
+    }
+}
+
+/// A process that serves HTTP.
+pub struct Api {
+    pub url: String,
+    _process: Process,
+}
+
+/// A deployment with one process of each role, for tests that break nothing.
+pub struct Peaceful {
+    pub api: Api,
+    _scheduler: Process,
+    _worker: Process,
+    // Last: the processes end before the database goes.
+    pub deployment: Deployment,
+}
+
+impl Peaceful {
+    /// The same one for all tests that run at the time; gone with the last of them.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Peaceful>> = Mutex::new(Weak::new());
+        // A test that failed to start it must not fail the others with its poison.
+        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        shared.upgrade().unwrap_or_else(|| {
+            let started = Arc::new(Self::start());
+            *shared = Arc::downgrade(&started);
+            started
+        })
+    }
+
+    fn start() -> Self {
+        // Nothing fails on purpose here: a worker that is slow on a busy machine must not lose its lease.
+        let deployment = Deployment::create("peaceful").set("COUNTERFOIL_WORKER__LEASE_S", "60");
+        let api = deployment.api();
+        let (scheduler, worker) = (deployment.scheduler(), deployment.worker("worker", 3));
+        Self { api, _scheduler: scheduler, _worker: worker, deployment }
+    }
+}

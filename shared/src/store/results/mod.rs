@@ -1,0 +1,90 @@
+//! Results of reconciliations: written once in bulk, read by range, deleted whole.
+
+mod read;
+mod write;
+
+pub use write::{write_exceptions, write_matches, write_rejected_lines};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A record as it was read from its file, kept with the result so that the result stands by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredRecord {
+    /// Position within its side, from 0.
+    pub row: u32,
+    /// Line (CSV) or element (JSON) of the file, from 1.
+    pub line: u64,
+    pub id: String,
+    /// ISO 8601 day.
+    pub date: chrono::NaiveDate,
+    /// Minor units of the row's currency.
+    pub amount: i64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Evidence for or against a pairing; see `matching::Reason`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredReason {
+    pub field: String,
+    pub says: String,
+    pub weight: f64,
+}
+
+/// A record (or group) that might belong to an exception's record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredCandidate {
+    pub side: String,
+    pub currency: String,
+    pub records: Vec<StoredRecord>,
+    /// 0 to 1.
+    pub confidence: f64,
+    pub reasons: Vec<StoredReason>,
+}
+
+/// Serialised with the names of the table's columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredMatch {
+    /// Position by confidence, best first, from 0.
+    pub ordinal: i32,
+    /// Millionths.
+    pub confidence: i32,
+    /// `confirmed` or `suggested`.
+    pub tier: String,
+    pub pass: i16,
+    pub currency: String,
+    /// Minor units, left minus right.
+    pub difference: i64,
+    #[serde(rename = "left_records")]
+    pub left: Vec<StoredRecord>,
+    #[serde(rename = "right_records")]
+    pub right: Vec<StoredRecord>,
+    pub reasons: Vec<StoredReason>,
+}
+
+/// Serialised with the names of the table's columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredException {
+    /// Position by kind, side and row, from 0.
+    pub ordinal: i32,
+    pub kind: String,
+    pub side: String,
+    pub currency: String,
+    pub amount: i64,
+    pub record: StoredRecord,
+    pub says: String,
+    pub candidates: Vec<StoredCandidate>,
+    pub candidates_found: i32,
+}
+
+/// Serialised with the names of the table's columns.
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+pub struct StoredRejectedLine {
+    pub ordinal: i32,
+    pub side: String,
+    pub line: i64,
+    pub column_name: Option<String>,
+    pub reason: String,
+    pub excerpt: String,
+}

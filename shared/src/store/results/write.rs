@@ -1,0 +1,135 @@
+//! Writing results, in the transaction that ends their job.
+
+use super::{StoredException, StoredMatch, StoredRejectedLine};
+use crate::ids::JobId;
+use crate::store::StoreError;
+use crate::store::copy::{CopyWriter, json_without_zeros};
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+/// Up to this many rows go in one INSERT, more by COPY. COPY is several times faster per row, but over TCP each
+/// one ends with about 40 ms of waiting: the driver sends the last data and the end separately, without
+/// TCP_NODELAY, so the second waits for a delayed acknowledgement of the first.
+const INSERT_ROWS_MAX: usize = 500;
+
+/// Writes matches in the caller's transaction; `matches` yields them in order of their ordinals.
+pub async fn write_matches(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    matches: impl Iterator<Item = StoredMatch>,
+) -> Result<u64, StoreError> {
+    write_rows(conn, job_id, matches).await
+}
+
+/// Writes exceptions in the caller's transaction, in order of their ordinals.
+pub async fn write_exceptions(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    exceptions: impl Iterator<Item = StoredException>,
+) -> Result<u64, StoreError> {
+    write_rows(conn, job_id, exceptions).await
+}
+
+/// Writes rejected lines in the caller's transaction, in order of their ordinals.
+pub async fn write_rejected_lines(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    lines: impl Iterator<Item = StoredRejectedLine>,
+) -> Result<u64, StoreError> {
+    write_rows(conn, job_id, lines).await
+}
+
+/// A row of one result table. Its JSON has the members that `COLUMNS` names.
+trait ResultRow: Serialize {
+    const TABLE: &'static str;
+    /// All but `job_id`, which comes first, in the order in which [`Self::copy`] writes them.
+    const COLUMNS: &'static str;
+
+    fn copy(&self, job_id: JobId, copy: &mut CopyWriter<'_>);
+}
+
+async fn write_rows<R: ResultRow>(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    mut rows: impl Iterator<Item = R>,
+) -> Result<u64, StoreError> {
+    let first: Vec<R> = rows.by_ref().take(INSERT_ROWS_MAX + 1).collect();
+    if first.is_empty() {
+        return Ok(0);
+    }
+    let (table, columns) = (R::TABLE, R::COLUMNS);
+    if first.len() <= INSERT_ROWS_MAX {
+        let statement = format!(
+            "INSERT INTO {table} (job_id, {columns})
+             SELECT $1, {columns} FROM jsonb_populate_recordset(NULL::{table}, $2::text::jsonb)"
+        );
+        let inserted = sqlx::query(AssertSqlSafe(statement))
+            .bind(job_id)
+            .bind(json_without_zeros(&first))
+            .execute(conn)
+            .await?;
+        return Ok(inserted.rows_affected());
+    }
+    let statement = format!("COPY {table} (job_id, {columns}) FROM STDIN (FORMAT binary)");
+    let mut copy = CopyWriter::start(conn, &statement).await?;
+    for row in first.into_iter().chain(rows) {
+        row.copy(job_id, &mut copy);
+        copy.flush_if_full().await?;
+    }
+    copy.finish().await
+}
+
+impl ResultRow for StoredMatch {
+    const TABLE: &'static str = "matches";
+    const COLUMNS: &'static str =
+        "ordinal, confidence, tier, pass, currency, difference, left_records, right_records, reasons";
+
+    fn copy(&self, job_id: JobId, copy: &mut CopyWriter<'_>) {
+        copy.row(10)
+            .uuid(job_id.0)
+            .i32(self.ordinal)
+            .i32(self.confidence)
+            .text(&self.tier)
+            .i16(self.pass)
+            .text(&self.currency)
+            .i64(self.difference)
+            .jsonb(&self.left)
+            .jsonb(&self.right)
+            .jsonb(&self.reasons);
+    }
+}
+
+impl ResultRow for StoredException {
+    const TABLE: &'static str = "exceptions";
+    const COLUMNS: &'static str =
+        "ordinal, kind, side, currency, amount, record, says, candidates, candidates_found";
+
+    fn copy(&self, job_id: JobId, copy: &mut CopyWriter<'_>) {
+        copy.row(10)
+            .uuid(job_id.0)
+            .i32(self.ordinal)
+            .text(&self.kind)
+            .text(&self.side)
+            .text(&self.currency)
+            .i64(self.amount)
+            .jsonb(&self.record)
+            .text(&self.says)
+            .jsonb(&self.candidates)
+            .i32(self.candidates_found);
+    }
+}
+
+impl ResultRow for StoredRejectedLine {
+    const TABLE: &'static str = "rejected_lines";
+    const COLUMNS: &'static str = "ordinal, side, line, column_name, reason, excerpt";
+
+    fn copy(&self, job_id: JobId, copy: &mut CopyWriter<'_>) {
+        let mut row = copy.row(7);
+        row.uuid(job_id.0).i32(self.ordinal).text(&self.side).i64(self.line);
+        match &self.column_name {
+            Some(name) => row.text(name),
+            None => row.null(),
+        };
+        row.text(&self.reason).text(&self.excerpt);
+    }
+}
