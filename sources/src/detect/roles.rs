@@ -94,6 +94,9 @@ fn fit(role: ColumnRole, column: usize, name: &str, profile: &Profile) -> f64 {
     let needed = match role {
         ColumnRole::Field("value_date") | ColumnRole::Date => 0.4,
         ColumnRole::Field(_) => 0.0,
+        ColumnRole::Id => 1.0,
+        // A good name bears some bad lines.
+        _ if by_name >= 0.9 => 0.5,
         _ => 0.85,
     };
     if by_values < needed {

@@ -168,6 +168,13 @@ fn plain_names_over_wrong_values_are_proposed_with_little_confidence() {
 }
 
 #[test]
+fn a_good_name_bears_some_bad_lines() {
+    let file = "Datum;Betrag;Waehrung\n31.01.2026;1,50;EUR\n30.01.2026;?;EUR\n29.01.2026;2,00;\n";
+    let mapping = guess_mapping(&detect(file.as_bytes()).expect("a file")).expect("good names");
+    assert_eq!(shown(&mapping), "- Datum[%d.%m.%Y] Betrag[,] Waehrung |");
+}
+
+#[test]
 fn a_header_below_a_letterhead_is_found() {
     let file = "Bank of Somewhere\nAccount: 123, period: January\n\ndate,amount,currency\n2026-01-31,1,EUR\n";
     let detection = detect(file.as_bytes()).expect("a file");
