@@ -155,6 +155,18 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
         sheet(&bytes, "Exceptions")[1],
         "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2"
     );
+    let csv = [
+        text(MatchesCsv::new(vec![], Header::Written).and_then(MatchesCsv::finish).expect("in memory")),
+        text(ExceptionsCsv::new(vec![], Header::Written).and_then(ExceptionsCsv::finish).expect("in memory")),
+        text(
+            RejectedLinesCsv::new(vec![], Header::Written)
+                .and_then(RejectedLinesCsv::finish)
+                .expect("in memory"),
+        ),
+    ];
+    for (name, csv) in ["Matches", "Exceptions", "Rejected lines"].iter().zip(csv) {
+        assert_eq!(sheet(&bytes, name)[0].replace('"', ""), csv.trim_end(), "the same names in both");
+    }
     let rejected = &sheet(&bytes, "Rejected lines")[1];
     assert!(rejected.starts_with("\"right\",9,,\"+bad\",\"xxx") && rejected.len() < 32_800);
 }

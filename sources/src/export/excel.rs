@@ -4,10 +4,9 @@
 //! are real numbers and dates with a format; an amount of more than 15 digits, which Excel cannot hold, is a
 //! text. A sheet that is full goes on in another one.
 
-use super::{
-    EXCEPTION_COLUMNS, ExceptionRow, MATCH_COLUMNS, MatchRow, REJECTED_LINE_COLUMNS, RecordCells,
-    candidate_text, tier_name,
-};
+use super::columns::{EXCEPTION_COLUMNS, MATCH_COLUMNS, REJECTED_LINE_COLUMNS};
+use super::json::date_text;
+use super::{ExceptionRow, MatchRow, RecordCells, candidate_text, tier_name};
 use crate::RejectedLine;
 use matching::{Currency, Side, format_minor};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
@@ -214,7 +213,7 @@ fn write_cell(
                     sheet.write_datetime_with_format(row, column, &date, &formats.date)?;
                 }
                 Err(_) => {
-                    sheet.write_string(row, column, super::date_text(*days))?;
+                    sheet.write_string(row, column, date_text(*days))?;
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! JSON lines for programs: one object a line, amounts as decimal texts so that nobody makes floats of them.
 
-use super::{CandidateCells, ExceptionRow, MatchRow, RecordCells, date_text, tier_name};
+use super::{CandidateCells, ExceptionRow, MatchRow, RecordCells, tier_name};
 use crate::RejectedLine;
+use chrono::NaiveDate;
 use matching::{Currency, Reason, Side, format_minor};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -130,4 +131,9 @@ fn candidate<'a>(candidate: &'a CandidateCells<'_>) -> Candidate<'a> {
         ids: &candidate.ids,
         confidence: candidate.confidence.as_f64(),
     }
+}
+
+/// ISO.
+pub(super) fn date_text(days: i32) -> String {
+    NaiveDate::from_epoch_days(days).map(|date| date.to_string()).unwrap_or_default()
 }
