@@ -15,14 +15,18 @@ pub(crate) fn read<B: BufRead>(
     // `Mapping::check` has seen that the delimiter is ASCII.
     let delimiter = mapping.csv.delimiter as u8;
     let mut reader = CsvReader::new(input, delimiter, lines.limits().line_bytes_max);
+    if let Some(line) = mapping.csv.header_line {
+        reader.skip_to(line, |bytes| lines.tick(bytes))?;
+    }
     let Some(header) = read_header(&mut reader, |bytes| lines.tick(bytes))? else { return Ok(()) };
+    let encoding = mapping.csv.encoding.as_deref();
     let positions = positions_of(lines.columns(), &header, mapping)?;
     loop {
         match reader.next(|bytes| lines.tick(bytes))? {
             CsvLine::End => return lines.tick(reader.bytes_read()),
             CsvLine::Blank => {}
             CsvLine::Bad(reason) => lines.reject(reader.line(), None, reason, reader.raw())?,
-            CsvLine::Cells => take_cells(&reader, &header, &positions, lines)?,
+            CsvLine::Cells => take_cells(&reader, &header, &positions, encoding, lines)?,
         }
         lines.tick(reader.bytes_read())?;
     }
@@ -71,6 +75,7 @@ fn take_cells<B: BufRead>(
     reader: &CsvReader<B>,
     header: &[String],
     positions: &[usize],
+    encoding: Option<&str>,
     lines: &mut Lines<'_>,
 ) -> Result<(), ReadError> {
     let (line, raw, cells) = (reader.line(), reader.raw(), reader.cells());
@@ -79,7 +84,9 @@ fn take_cells<B: BufRead>(
         Err(error) => {
             let position = cells.iter().rposition(|cell| cell.start <= error.valid_up_to());
             let column = position.and_then(|i| header.get(i)).cloned();
-            return lines.reject(line, column, "the line is not UTF-8".to_owned(), raw);
+            // In another encoding, what is none of its characters was made such a byte.
+            let reason = format!("the line is not {}", encoding.unwrap_or("UTF-8"));
+            return lines.reject(line, column, reason, raw);
         }
     };
     if cells.len() != header.len() {

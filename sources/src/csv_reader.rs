@@ -38,6 +38,19 @@ impl<B: BufRead> CsvReader<B> {
         CsvReader { lines, delimiter, line_bytes_max, buffer: vec![], cells: vec![], line: 0, next_line: 1 }
     }
 
+    /// Skips lines of the file, whatever quotes they hold, so that the next one is `line`, from 1.
+    pub fn skip_to(
+        &mut self,
+        line: u32,
+        mut tick: impl FnMut(u64) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        while self.next_line < u64::from(line) {
+            self.lines.skip_rest(&mut tick)?;
+            self.next_line += 1;
+        }
+        Ok(())
+    }
+
     /// The line as it is in the file, its end included; only its beginning after [`CsvLine::Bad`].
     pub fn raw(&self) -> &[u8] {
         &self.buffer

@@ -6,6 +6,16 @@
 //! Safe to open: a *text* cell that a spreadsheet would run as a formula (it begins with `=`, `+`, `-`, `@`, a
 //! tab or a line end) gets an apostrophe in front. Numbers stay numbers: amounts are plain decimals with a
 //! point in major units, confidences have up to six decimals, dates are ISO.
+//!
+//! The same rows also go into an Excel workbook ([`ResultWorkbook`]), where texts are cells of the type text,
+//! which no spreadsheet runs, and into lines of JSON ([`JsonLines`]).
+
+mod columns;
+mod excel;
+mod json;
+
+pub use excel::ResultWorkbook;
+pub use json::JsonLines;
 
 use crate::RejectedLine;
 use chrono::NaiveDate;

@@ -1,23 +1,32 @@
 //! From the cells of one line to the parts of a record.
 
+use crate::amount::{AmountFormat, Direction};
 use crate::date::DateFormat;
-use crate::{CurrencySource, Mapping, MappingError, ReadLimits};
-use matching::{Currency, DecimalMark, parse_minor};
+use crate::{AmountCells, CurrencySource, Format, Mapping, MappingError, ReadLimits};
+use matching::Currency;
 
 /// A mapping made ready for use on many lines. Columns are numbered by their place in [`Self::columns`].
 pub(crate) struct Extract {
     columns: Vec<String>,
     id: Option<usize>,
     date: usize,
-    amount: usize,
+    amount: AmountOf,
+    amount_format: AmountFormat,
     currency: CurrencyOf,
     fields: Vec<usize>,
     field_names: Vec<String>,
     date_format: DateFormat,
-    decimal_mark: DecimalMark,
+    /// Cells may be dates, which are handed on as ISO.
+    typed: bool,
     negate: bool,
     id_bytes_max: usize,
     cell_bytes_max: usize,
+}
+
+enum AmountOf {
+    Signed(usize),
+    Directed { amount: usize, direction: usize },
+    Split { debit: usize, credit: usize, signed: bool },
 }
 
 enum CurrencyOf {
@@ -77,12 +86,24 @@ impl Extract {
         Ok(Extract {
             id: mapping.id.as_deref().map(&mut number),
             date: number(&mapping.date.column),
-            amount: number(&mapping.amount.column),
+            amount: match &mapping.amount.cells {
+                AmountCells::Signed { column } => AmountOf::Signed(number(column)),
+                AmountCells::Directed { column, direction } => {
+                    AmountOf::Directed { amount: number(column), direction: number(direction) }
+                }
+                AmountCells::Split { debit, credit, signed } => {
+                    AmountOf::Split { debit: number(debit), credit: number(credit), signed: *signed }
+                }
+            },
+            amount_format: AmountFormat {
+                mark: mapping.amount.decimal_mark,
+                exponents: mapping.format == Format::Json || mapping.format.is_typed(),
+            },
             currency,
             fields: mapping.fields.values().map(|column| number(column)).collect(),
             field_names: mapping.fields.keys().cloned().collect(),
             date_format,
-            decimal_mark: mapping.amount.decimal_mark,
+            typed: mapping.format.is_typed(),
             negate: mapping.amount.negate,
             id_bytes_max: limits.id_bytes_max,
             cell_bytes_max: limits.cell_bytes_max,
@@ -121,10 +142,14 @@ impl Extract {
         let id =
             self.id.map(|column| check_id(cell(column), self.id_bytes_max).map_err(|e| refuse(column, e)));
         let id = id.transpose()?;
-        let date = self.date_format.read(cell(self.date)).map_err(|e| refuse(self.date, e))?;
+        let date = self.date_format.read(cell(self.date));
+        let date = match date {
+            Err(_) if self.typed => DateFormat::Iso.read(cell(self.date)).or(date),
+            date => date,
+        };
+        let date = date.map_err(|e| refuse(self.date, e))?;
         let (currency, exponent) = self.currency.read(cells)?;
-        let amount = parse_minor(cell(self.amount), exponent, self.decimal_mark)
-            .map_err(|e| refuse(self.amount, e.to_string()))?;
+        let amount = self.amount.read(cells, self.amount_format, exponent)?;
         let amount = if self.negate { -amount } else { amount };
         let fields = self.fields.iter().map(|column| cells[*column].trim()).collect();
         Ok(Parts { id, date, amount, currency, fields })
@@ -136,6 +161,32 @@ fn check_id(id: &str, bytes_max: usize) -> Result<&str, String> {
         0 => Err("the id is empty".to_owned()),
         n if n > bytes_max => Err(format!("the id has {n} bytes, more than {bytes_max}")),
         _ => Ok(id),
+    }
+}
+
+impl AmountOf {
+    fn read(&self, cells: &[&str], format: AmountFormat, exponent: u32) -> Result<i64, Refusal> {
+        match *self {
+            AmountOf::Signed(column) => {
+                format.read(cells[column], exponent).map_err(|reason| Refusal { column, reason })
+            }
+            AmountOf::Directed { amount: column, direction } => {
+                let amount = format.read(cells[column], exponent);
+                let amount = amount.map_err(|reason| Refusal { column, reason })?;
+                match Direction::parse(cells[direction]) {
+                    Some(Direction::Credit) => Ok(amount),
+                    Some(Direction::Debit) => Ok(-amount),
+                    None => {
+                        let shown: String = cells[direction].trim().chars().take(40).collect();
+                        let reason = format!("{shown:?} says neither debit nor credit");
+                        Err(Refusal { column: direction, reason })
+                    }
+                }
+            }
+            AmountOf::Split { debit, credit, signed } => format
+                .read_split(cells[debit], cells[credit], exponent, signed)
+                .map_err(|reason| Refusal { column: debit, reason }),
+        }
     }
 }
 

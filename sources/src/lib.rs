@@ -10,9 +10,12 @@
 //!
 //! Start reading at [`read_records`]; the way out is [`export`].
 
+mod amount;
+mod amount_column;
 mod csv_lines;
 mod csv_reader;
 mod date;
+mod detect;
 pub mod export;
 mod extract;
 mod guess;
@@ -21,15 +24,24 @@ mod json_elements;
 mod json_object;
 mod mapping;
 mod mapping_check;
+mod opened;
 mod outcome;
-mod peek;
 mod physical_lines;
 mod read;
 mod seen_ids;
+mod statements;
+mod tables;
+mod text_encoding;
+mod transcode;
 
+pub use amount_column::{AmountCells, AmountColumn};
+pub use detect::Detection as Peek;
+pub use detect::{ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, detect, peek_columns};
 pub use guess::guess_mapping;
-pub use mapping::{AmountColumn, CsvOptions, CurrencySource, DateColumn, Format, Mapping};
+pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;
 pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
-pub use peek::{Peek, peek_columns};
 pub use read::read_records;
+pub use statements::columns::COLUMNS as STATEMENT_COLUMNS;
+pub use statements::control::StatementControl;
+pub use text_encoding::TextEncoding;

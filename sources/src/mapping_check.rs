@@ -1,8 +1,9 @@
 //! What can be wrong with a mapping, alone and against a file: every mistake at once.
 
 use crate::date::DateFormat;
-use crate::{CurrencySource, Format, Mapping};
-use matching::Currency;
+use crate::statements::columns as statement_columns;
+use crate::{CurrencySource, Format, Mapping, text_encoding};
+use matching::{Currency, DecimalMark};
 use rapidfuzz::fuzz;
 use serde::Serialize;
 
@@ -10,6 +11,8 @@ const FIELDS_MAX: usize = 64;
 const FIELD_NAME_CHARS_MAX: usize = 60;
 const COLUMN_NAME_CHARS_MAX: usize = 200;
 const DATE_FORMAT_CHARS_MAX: usize = 60;
+/// Lines above a header are a bank's letterhead, not half a file.
+const HEADER_LINE_MAX: u32 = 1_000;
 /// Below this similarity (0 to 1) a suggestion would puzzle more than help.
 const SUGGESTION_MIN: f64 = 0.5;
 
@@ -44,6 +47,21 @@ impl Mapping {
                 format!("{delimiter:?} cannot be a delimiter: use one of , ; | tab or another ASCII mark");
             errors.push(MappingError::new("csv.delimiter", says));
         }
+        if let Some(name) = &self.csv.encoding
+            && text_encoding::by_name(name).is_none()
+        {
+            let shown: String = name.chars().take(40).collect();
+            let says = format!("{shown:?} is not the name of an encoding, like utf-8 or windows-1252");
+            errors.push(MappingError::new("csv.encoding", says));
+        }
+        if self.csv.header_line.is_some_and(|line| !(1..=HEADER_LINE_MAX).contains(&line)) {
+            let says = format!("the header is on one of the lines 1 to {HEADER_LINE_MAX}");
+            errors.push(MappingError::new("csv.header_line", says));
+        }
+        if self.excel.header_row == Some(0) {
+            errors.push(MappingError::new("excel.header_row", "rows are counted from 1"));
+        }
+        errors.extend(self.check_statement());
         for (at, column) in self.columns() {
             errors.extend(check_column(column).map(|says| MappingError::new(at, says)));
         }
@@ -65,6 +83,23 @@ impl Mapping {
                 errors.push(MappingError::new(at, says));
             }
         }
+        errors
+    }
+
+    /// Statements say dates and amounts in one way only.
+    fn check_statement(&self) -> Vec<MappingError> {
+        if !self.format.is_statement() {
+            return vec![];
+        }
+        let mut errors = vec![];
+        if self.date.format.is_some() {
+            errors.push(MappingError::new("date.format", "the dates of a bank statement need no format"));
+        }
+        if self.amount.decimal_mark != DecimalMark::Point {
+            errors.push(MappingError::new("amount.decimal_mark", "a bank statement needs no decimal mark"));
+        }
+        let names: Vec<String> = statement_columns::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+        errors.extend(self.check_header(&names));
         errors
     }
 

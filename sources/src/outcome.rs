@@ -1,6 +1,6 @@
 //! What reading a file gives: records, rejected lines, or an error that says what to do next.
 
-use crate::MappingError;
+use crate::{MappingError, StatementControl};
 use matching::Records;
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,30 @@ pub struct ReadOutcome {
     /// JSON elements.
     pub lines_read: u64,
     pub bytes_read: u64,
+    /// One for each statement of a bank statement file, in its order; empty for other formats.
+    pub controls: Vec<StatementControl>,
+}
+
+impl ReadOutcome {
+    /// What the controls complain about, in the form of rejected lines: for lists of everything a person should
+    /// look at. Not counted in [`Self::lines_read`].
+    pub fn warnings(&self) -> Vec<RejectedLine> {
+        let warning = |control: &StatementControl, reason: String| RejectedLine {
+            line: control.place,
+            column: None,
+            reason,
+            excerpt: format!("{} {}", control.account, control.statement).trim().to_owned(),
+        };
+        let controls = self.controls.iter();
+        controls.flat_map(|control| control.problems().into_iter().map(|p| warning(control, p))).collect()
+    }
 }
 
 /// A line that gave no record, for the person who can repair it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedLine {
-    /// Line of the file from 1 (CSV, JSON Lines), where the line begins; element from 1 (JSON array).
+    /// Line of the file from 1 (CSV, JSON Lines, MT940, BAI2), where the line begins; element from 1 (JSON
+    /// array); transaction from 1 (camt, OFX).
     pub line: u64,
     /// The file's column, when one cell is to blame.
     pub column: Option<String>,
@@ -52,6 +70,10 @@ pub struct ReadLimits {
     pub id_bytes_max: usize,
     /// Bytes of all kept texts together: what a reading may cost in memory, about.
     pub kept_bytes_max: u64,
+    /// Statements in one file: each costs a control.
+    pub statements_max: usize,
+    /// Bytes of all parts of a workbook, unpacked.
+    pub unpacked_bytes_max: u64,
 }
 
 impl Default for ReadLimits {
@@ -63,6 +85,8 @@ impl Default for ReadLimits {
             cell_bytes_max: 16 << 10,
             id_bytes_max: 512,
             kept_bytes_max: 4 << 30,
+            statements_max: 100_000,
+            unpacked_bytes_max: 2 << 30,
         }
     }
 }
@@ -93,6 +117,16 @@ pub enum ReadError {
         "element {element}, which begins at byte {byte}, is broken: {says}; nothing behind it can be read"
     )]
     BrokenJson { element: u64, byte: u64, says: String },
+    /// Repair the file, or fetch it again: what follows cannot be told apart, and a part of a statement is none.
+    #[error("the file is broken at {place}: {says}")]
+    Broken { place: String, says: String },
+    /// Nothing is wrong with the file, unless a control says so: it holds statements of accounts that had no
+    /// bookings.
+    #[error("the file has {} statements without a transaction{}", .controls.len(), first_problem(.controls))]
+    NoTransactions { controls: Vec<StatementControl> },
+    /// Split the file.
+    #[error("the file has more than {limit} statements")]
+    TooManyStatements { limit: usize },
     /// Split the file.
     #[error("the file has more than {limit} records")]
     TooManyRecords { limit: u32 },
@@ -112,6 +146,11 @@ pub(crate) const FIRST_MAX: usize = 20;
 
 fn joined(errors: &[MappingError]) -> String {
     errors.iter().map(MappingError::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn first_problem(controls: &[StatementControl]) -> String {
+    let problem = controls.iter().flat_map(|control| control.problems().into_iter().next()).next();
+    problem.map(|problem| format!("; {problem}")).unwrap_or_default()
 }
 
 fn shown(first: &[RejectedLine]) -> String {

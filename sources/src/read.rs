@@ -1,16 +1,19 @@
 //! Reading a file: which format, and what becomes of each line.
 
 use crate::extract::Extract;
+use crate::opened::{Opened, open_text};
 use crate::outcome::FIRST_MAX;
 use crate::physical_lines::PhysicalLines;
 use crate::seen_ids::SeenIds;
 use crate::{
-    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, csv_lines,
-    json_elements, peek,
+    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
+    csv_lines, json_elements, statements, tables,
 };
-use matching::{RecordsBuilder, RecordsError, Row};
+use matching::{Records, RecordsBuilder, RecordsError, Row};
+use std::cell::Cell;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 const WATCH_EVERY_LINES: u64 = 1_000;
 const WATCH_EVERY_BYTES: u64 = 1 << 20;
@@ -27,12 +30,23 @@ pub fn read_records(
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
-    let (input, mark_bytes) = peek::without_mark(input)?;
-    let input = BufReader::with_capacity(64 << 10, input);
+    if mapping.format.is_typed() {
+        let mut lines = Lines::new(extract, limits, watch);
+        let file = tables::spool(input, |bytes| lines.tick(bytes))?;
+        tables::read(file, mapping, &mut lines)?;
+        return lines.finish();
+    }
+    let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
+    let input = BufReader::with_capacity(64 << 10, text);
     let mut lines = Lines::new(extract, limits, watch);
+    lines.counter = counter;
     match mapping.format {
         Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
         Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
+        Format::Excel | Format::Parquet => unreachable!("read above"),
+        Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
+            statements::read(input, mark_bytes, mapping, &mut lines)?;
+        }
     }
     lines.finish()
 }
@@ -50,6 +64,9 @@ pub(crate) struct Lines<'a> {
     kept_bytes: u64,
     watched_lines: u64,
     watched_bytes: u64,
+    controls: Vec<StatementControl>,
+    /// Bytes of the file itself, where the readers see another encoding of it.
+    counter: Option<Rc<Cell<u64>>>,
 }
 
 impl<'a> Lines<'a> {
@@ -70,6 +87,8 @@ impl<'a> Lines<'a> {
             kept_bytes: 0,
             watched_lines: 0,
             watched_bytes: 0,
+            controls: vec![],
+            counter: None,
         }
     }
 
@@ -133,6 +152,20 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
+    /// What became records until now.
+    pub fn records(&self) -> &Records {
+        self.records.so_far()
+    }
+
+    /// A whole statement, after its lines.
+    pub fn add_control(&mut self, control: StatementControl) -> Result<(), ReadError> {
+        if self.controls.len() >= self.limits.statements_max {
+            return Err(ReadError::TooManyStatements { limit: self.limits.statements_max });
+        }
+        self.controls.push(control);
+        Ok(())
+    }
+
     /// One line that gives no record.
     pub fn reject(
         &mut self,
@@ -152,7 +185,7 @@ impl<'a> Lines<'a> {
 
     /// To be called often, with all bytes read so far.
     pub fn tick(&mut self, bytes_read: u64) -> Result<(), ReadError> {
-        self.bytes_read = bytes_read;
+        self.bytes_read = self.counter.as_ref().map_or(bytes_read, |counter| counter.get());
         let due = self.lines_read >= self.watched_lines + WATCH_EVERY_LINES
             || self.bytes_read >= self.watched_bytes + WATCH_EVERY_BYTES;
         if due { self.report() } else { Ok(()) }
@@ -171,14 +204,19 @@ impl<'a> Lines<'a> {
         self.report()?;
         let records = self.records.build();
         if self.lines_read == 0 {
-            return Err(ReadError::Empty);
+            let controls = self.controls;
+            return Err(if controls.is_empty() {
+                ReadError::Empty
+            } else {
+                ReadError::NoTransactions { controls }
+            });
         }
         if records.is_empty() {
             self.rejected.truncate(FIRST_MAX);
             return Err(ReadError::AllRejected { lines: self.lines_read, first: self.rejected });
         }
         let (rejected, lines_read, bytes_read) = (self.rejected, self.lines_read, self.bytes_read);
-        Ok(ReadOutcome { records, rejected, lines_read, bytes_read })
+        Ok(ReadOutcome { records, rejected, lines_read, bytes_read, controls: self.controls })
     }
 }
 

@@ -3,8 +3,8 @@
 use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier};
 use sources::RejectedLine;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
-    safe,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Header, JsonLines, MatchRow, MatchesCsv, RecordCells,
+    RejectedLinesCsv, ResultWorkbook, safe,
 };
 
 fn record(id: &str, line: u64, amount: i64) -> RecordCells<'_> {
@@ -92,4 +92,109 @@ fn no_text_cell_is_a_formula() {
     for harmless in ["", "x=1", "1-2", " x", "'x"] {
         assert_eq!(safe(harmless), harmless);
     }
+}
+
+/// Cells of a sheet as texts, row by row.
+fn sheet(bytes: &[u8], name: &str) -> Vec<String> {
+    use calamine::{Data, Reader, Xlsx};
+    let mut book = Xlsx::new(std::io::Cursor::new(bytes)).expect("a workbook");
+    let range = book.worksheet_range(name).expect("a sheet");
+    let cell = |cell: &Data| match cell {
+        Data::String(text) => format!("{text:?}"),
+        Data::DateTime(date) => {
+            let (year, month, day, ..) = date.to_ymd_hms_milli();
+            format!("{year}-{month:02}-{day:02}")
+        }
+        other => other.to_string(),
+    };
+    range.rows().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",")).collect()
+}
+
+#[test]
+fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
+    let reasons = [Reason { field: "x".into(), says: "=1+1".into(), weight: 0.5 }];
+    let row = |number: u64, amount: i64| MatchRow {
+        number,
+        pass: "=cmd|' /C calc'!A0",
+        tier: Tier::Confirmed,
+        confidence: Confidence::from_f64(0.9),
+        currency: Currency::parse("EUR").expect("known"),
+        left: vec![record("@b1", 2, amount)],
+        right: vec![record("l1", 2, amount), record("l2", 3, -198)],
+        difference: -2,
+        reasons: &reasons,
+    };
+    let mut book = ResultWorkbook::with_rows_max(3).expect("a folder for temporary files");
+    book.write_match(&row(1, -300)).expect("written");
+    book.write_match(&row(2, i64::MAX)).expect("written");
+    let line = RejectedLine { line: 9, column: None, reason: "+bad".into(), excerpt: "x".repeat(40_000) };
+    book.write_rejected_line(Side::Right, &line).expect("written");
+    let exception = ExceptionRow {
+        kind: ExceptionKind::Ambiguous,
+        side: Side::Left,
+        currency: Currency::parse("JPY").expect("known"),
+        record: record("b1", 7, 300),
+        says: "two",
+        candidates: vec![],
+        candidates_found: 2,
+    };
+    book.write_exception(&exception).expect("written");
+    let bytes = book.finish(vec![]).expect("written");
+    let first = sheet(&bytes, "Matches");
+    assert_eq!(
+        first[1..],
+        [
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,",
+        ]
+    );
+    let second = sheet(&bytes, "Matches 2");
+    assert_eq!(second[0], first[0], "every sheet has the names");
+    assert!(second[1].contains("\"92233720368547758.07\""), "too long for a number: {}", second[1]);
+    assert_eq!(
+        sheet(&bytes, "Exceptions")[1],
+        "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2"
+    );
+    let csv = [
+        text(MatchesCsv::new(vec![], Header::Written).and_then(MatchesCsv::finish).expect("in memory")),
+        text(ExceptionsCsv::new(vec![], Header::Written).and_then(ExceptionsCsv::finish).expect("in memory")),
+        text(
+            RejectedLinesCsv::new(vec![], Header::Written)
+                .and_then(RejectedLinesCsv::finish)
+                .expect("in memory"),
+        ),
+    ];
+    for (name, csv) in ["Matches", "Exceptions", "Rejected lines"].iter().zip(csv) {
+        assert_eq!(sheet(&bytes, name)[0].replace('"', ""), csv.trim_end(), "the same names in both");
+    }
+    let rejected = &sheet(&bytes, "Rejected lines")[1];
+    assert!(rejected.starts_with("\"right\",9,,\"+bad\",\"xxx") && rejected.len() < 32_800);
+}
+
+#[test]
+fn json_lines_keep_amounts_as_texts() {
+    let reasons = [Reason { field: "amount".into(), says: "amount equal".into(), weight: 0.5 }];
+    let mut json = JsonLines::new(vec![]);
+    json.write_match(&MatchRow {
+        number: 1,
+        pass: "exact",
+        tier: Tier::Confirmed,
+        confidence: Confidence::ONE,
+        currency: Currency::parse("EUR").expect("known"),
+        left: vec![record("b1", 2, i64::MAX)],
+        right: vec![record("l1", 2, 100)],
+        difference: -2,
+        reasons: &reasons,
+    })
+    .expect("in memory");
+    let line = RejectedLine { line: 9, column: Some("a".into()), reason: "bad".into(), excerpt: "=1".into() };
+    json.write_rejected_line(Side::Left, &line).expect("in memory");
+    assert_eq!(
+        text(json.finish().expect("in memory")),
+        "{\"match\":1,\"pass\":\"exact\",\"tier\":\"confirmed\",\"confidence\":1.0,\"currency\":\"EUR\",\
+         \"left\":[{\"id\":\"b1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"92233720368547758.07\"}],\
+         \"right\":[{\"id\":\"l1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"1.00\"}],\"difference\":\"-0.02\",\
+         \"reasons\":[{\"field\":\"amount\",\"says\":\"amount equal\",\"weight\":0.5}]}\n\
+         {\"side\":\"left\",\"line\":9,\"column\":\"a\",\"reason\":\"bad\",\"excerpt\":\"=1\"}\n"
+    );
 }

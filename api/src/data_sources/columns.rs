@@ -6,7 +6,8 @@ use shared::store::files::File;
 use sources::{Format, Mapping, MappingError, Peek, ReadError};
 use std::io;
 
-/// What the beginning of the file says about the mapping. Reads at most 1 MiB, in a thread that may block.
+/// What the beginning of the file says about the mapping. Reads at most 1 MiB, or all
+/// of a workbook or Parquet file, in a thread that may block.
 pub(super) async fn check_columns(
     api: &Api,
     file: &File,
@@ -35,10 +36,17 @@ pub(super) async fn check_columns(
 /// Only what is certain: the worker reads the whole file later and says the rest.
 fn against(mapping: &Mapping, peek: &Peek) -> Vec<MappingError> {
     let error = |at: &str, says: String| vec![MappingError { at: at.into(), says }];
+    // The mapping says where the header is or how it is encoded, and the first look saw something else.
+    let looks_elsewhere = mapping.csv.header_line.is_some_and(|line| peek.header_line != Some(line))
+        || mapping.csv.encoding.is_some()
+        || mapping.excel.sheet.is_some()
+        || mapping.excel.header_row.is_some_and(|row| peek.excel.header_row != Some(row));
     match (mapping.format, peek.format) {
         (Format::Csv, Format::Json) => error("format", "the file looks like JSON".into()),
         (Format::Json, Format::Csv) => error("format", "the file looks like CSV".into()),
-        (Format::Csv, Format::Csv) => {
+        (wanted, seen) if wanted != seen => error("format", format!("the file looks like {}", seen.as_str())),
+        (Format::Csv | Format::Excel, _) if looks_elsewhere => vec![],
+        (Format::Csv, _) => {
             let errors = mapping.check_header(&peek.columns);
             let delimiter = peek.delimiter.unwrap_or(mapping.csv.delimiter);
             if delimiter == mapping.csv.delimiter {
@@ -50,7 +58,10 @@ fn against(mapping: &Mapping, peek: &Peek) -> Vec<MappingError> {
                 vec![]
             }
         }
-        (Format::Json, Format::Json) => {
+        (Format::Excel | Format::Parquet, _) => mapping.check_header(&peek.columns),
+        // Their columns are fixed by the format, and checked with the mapping.
+        (Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2, _) => vec![],
+        (Format::Json, _) => {
             // Optional members may be absent in the first element.
             let mut errors = mapping.check_header(&peek.columns);
             errors.retain(|error| !error.at.starts_with("fields."));

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::progress::{Interrupt, Meter};
-use matching::Side;
+use matching::{DecimalMark, Side};
 use serde::de::DeserializeOwned;
 use sources::{
     CurrencySource, Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, guess_mapping,
@@ -55,6 +55,11 @@ impl Input {
             if interrupt.happened() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let of = self.path.display();
+        if let Ok(outcome) = &read {
+            for warning in outcome.warnings() {
+                eprintln!("{of}: {}", warning.reason);
+            }
+        }
         read.map_err(|error| match error {
             ReadError::Cancelled => Failure::Interrupted,
             ReadError::Io(error) => Failure::broken(format!("{of}: {error}")),
@@ -135,10 +140,16 @@ fn described(mapping: &Mapping) -> String {
     };
     let id = mapping.id.as_deref().unwrap_or("the line number");
     let fields = mapping.fields.iter().map(|(field, column)| format!(", {field} = {column}"));
+    let amount = mapping.amount.columns().map(|(_, column)| column).collect::<Vec<_>>().join(" and ");
+    let mark = match mapping.amount.decimal_mark {
+        DecimalMark::Point => "point",
+        DecimalMark::Comma => "comma",
+    };
     format!(
-        "id = {id}, date = {} (like 2026-01-31), amount = {} (decimal point), currency = {currency}{}",
+        "id = {id}, date = {} (like {}), amount = {amount} (decimal {mark}), currency = {currency}{}, format = {}",
         mapping.date.column,
-        mapping.amount.column,
-        fields.collect::<String>()
+        mapping.date.format.as_deref().unwrap_or("2026-01-31"),
+        fields.collect::<String>(),
+        mapping.format.as_str()
     )
 }

@@ -40,3 +40,13 @@ pub fn shown(mapping: &Mapping, bytes: impl AsRef<[u8]>) -> String {
     lines.sort_by_key(|(line, _)| *line);
     lines.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
 }
+
+/// What the controls of a file complain about, one a line.
+pub fn problems(mapping: &Mapping, bytes: impl AsRef<[u8]>) -> String {
+    let controls = match read(mapping, bytes.as_ref(), &ReadLimits::default()) {
+        Ok(outcome) => outcome.controls,
+        Err(ReadError::NoTransactions { controls }) => controls,
+        Err(error) => return format!("error: {error}"),
+    };
+    controls.iter().flat_map(|control| control.problems()).collect::<Vec<_>>().join("\n")
+}

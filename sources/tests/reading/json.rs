@@ -73,7 +73,7 @@ fn every_bad_element_says_which_column_and_why() {
             "9! text: the value is an array, not a text or number",
             "10! amount: the object has this key twice",
             "11! text: the text has a broken escape",
-            "12! amount: \"1e3\" is not an amount",
+            "12 g 2026-01-31 1000.00 EUR []",
             "13! at: \"20260131\" is not a date like 2026-01-31",
             "14! id: the id \"a\" is already on line 1",
             "15! text: the cell contains a NUL character",

@@ -1,0 +1,24 @@
+//! Names of the columns of a workbook: those of the CSV files, which a test watches.
+
+pub(super) const MATCH_COLUMNS: [&str; 15] = [
+    "match",
+    "pass",
+    "tier",
+    "confidence",
+    "currency",
+    "left_id",
+    "left_line",
+    "left_date",
+    "left_amount",
+    "right_id",
+    "right_line",
+    "right_date",
+    "right_amount",
+    "difference",
+    "reasons",
+];
+
+pub(super) const EXCEPTION_COLUMNS: [&str; 10] =
+    ["kind", "side", "id", "line", "date", "amount", "currency", "says", "candidates", "candidates_found"];
+
+pub(super) const REJECTED_LINE_COLUMNS: [&str; 5] = ["side", "line", "column", "reason", "excerpt"];
