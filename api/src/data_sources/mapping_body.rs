@@ -1,13 +1,16 @@
 //! A mapping as it is sent: the shape of [`sources::Mapping`], read so that every mistake is reported.
 
 use crate::problem::Mistake;
-use crate::read::{Fields, ReadBody, boolean, character, choice, object, push_pointer, text, texts};
+use crate::read::{Fields, ReadBody, boolean, character, choice, integer, object, push_pointer, text, texts};
 use serde::{Deserialize, Serialize};
-use sources::{Mapping, MappingError};
+use sources::{AmountColumn, Mapping, MappingError};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Which column of the file means what.
+///
+/// Bank statements (`mt940`, `camt`, `ofx`, `bai2`) bring their own columns, and `format` alone is a whole mapping;
+/// other files need date, amount and currency.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Mapping)]
@@ -17,29 +20,51 @@ pub(crate) struct MappingBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     csv: Option<CsvBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    excel: Option<ExcelBody>,
     /// Column with the record's own identifier, unique in the file. Without one the line number is the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     id: Option<String>,
-    #[schema(inline)]
-    date: DateBody,
-    #[schema(inline)]
-    amount: AmountBody,
-    #[schema(inline)]
-    currency: CurrencyBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    date: Option<DateBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    amount: Option<AmountBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    currency: Option<CurrencyBody>,
     /// Names for further columns (`reference`, `description`, `counterparty`, `batch`, …), for rules to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     fields: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FileFormat {
     /// A header line, then one record a line.
     Csv,
     /// An array of objects, or one object a line.
     Json,
+    /// One sheet of an .xlsx or .ods file.
+    Excel,
+    Parquet,
+    /// SWIFT MT940 and MT942.
+    Mt940,
+    /// ISO 20022 camt.052, .053 and .054.
+    Camt,
+    /// OFX 1.x and 2.x, QFX.
+    Ofx,
+    Bai2,
+}
+
+impl FileFormat {
+    fn brings_columns(self) -> bool {
+        matches!(self, Self::Mt940 | Self::Camt | Self::Ofx | Self::Bai2)
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,6 +74,27 @@ struct CsvBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 1)]
     delimiter: Option<char>,
+    /// As the Encoding Standard names it (`windows-1252`); found out from the file unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    encoding: Option<String>,
+    /// Line, from 1, that holds the column names; the first that is not blank unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    header_line: Option<u32>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ExcelBody {
+    /// The first sheet unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sheet: Option<String>,
+    /// Row, from 1, that holds the column names; the first that is not blank unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    header_row: Option<u32>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,7 +110,24 @@ struct DateBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AmountBody {
-    column: String,
+    /// One column, signed unless `direction` is there; or `debit` and `credit` instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    column: Option<String>,
+    /// Column that says debit or credit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    direction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    debit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    credit: Option<String>,
+    /// Debits have their minus already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    signed: Option<bool>,
     /// A point unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -97,28 +160,38 @@ const FIELDS_MAX: usize = 1000;
 
 impl ReadBody for MappingBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let format = fields.required("format", choice);
+        let format: Option<FileFormat> = fields.required("format", choice);
         let csv = fields.optional("csv", object(CsvBody::read));
+        let excel = fields.optional("excel", object(ExcelBody::read));
         let id = fields.optional("id", text(0..=CHARS_MAX));
-        let date = fields.required("date", object(DateBody::read));
-        let amount = fields.required("amount", object(AmountBody::read));
-        let currency = fields.required("currency", object(CurrencyBody::read));
+        let (date, amount, currency) = if format.is_some_and(|format| !format.brings_columns()) {
+            let date = fields.required("date", object(DateBody::read));
+            let amount = fields.required("amount", object(AmountBody::read));
+            (date, amount, fields.required("currency", object(CurrencyBody::read)))
+        } else {
+            let date = fields.optional("date", object(DateBody::read));
+            let amount = fields.optional("amount", object(AmountBody::read));
+            (date, amount, fields.optional("currency", object(CurrencyBody::read)))
+        };
         let names = fields.optional("fields", texts(FIELDS_MAX));
-        Some(Self {
-            format: format?,
-            csv,
-            id,
-            date: date?,
-            amount: amount?,
-            currency: currency?,
-            fields: names,
-        })
+        Some(Self { format: format?, csv, excel, id, date, amount, currency, fields: names })
     }
 }
 
 impl ReadBody for CsvBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { delimiter: fields.optional("delimiter", character) })
+        let delimiter = fields.optional("delimiter", character);
+        let encoding = fields.optional("encoding", text(0..=CHARS_MAX));
+        let header_line = fields.optional("header_line", integer(1..=u32::MAX));
+        Some(Self { delimiter, encoding, header_line })
+    }
+}
+
+impl ReadBody for ExcelBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let sheet = fields.optional("sheet", text(0..=CHARS_MAX));
+        let header_row = fields.optional("header_row", integer(1..=u32::MAX));
+        Some(Self { sheet, header_row })
     }
 }
 
@@ -132,10 +205,18 @@ impl ReadBody for DateBody {
 
 impl ReadBody for AmountBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let column = fields.required("column", text(0..=CHARS_MAX));
+        let mut column = |name| fields.optional(name, text(0..=CHARS_MAX));
+        let (debit, credit) = (column("debit"), column("credit"));
+        let (column, direction) = (column("column"), column("direction"));
+        let signed = fields.optional("signed", boolean);
         let decimal_mark = fields.optional("decimal_mark", choice);
         let negate = fields.optional("negate", boolean);
-        Some(Self { column: column?, decimal_mark, negate })
+        let body = Self { column, direction, debit, credit, signed, decimal_mark, negate };
+        let value = serde_json::to_value(&body).expect("texts are always JSON");
+        match serde_json::from_value::<AmountColumn>(value) {
+            Ok(_) => Some(body),
+            Err(error) => fields.wrong("choice", error.to_string()),
+        }
     }
 }
 
@@ -213,6 +294,22 @@ mod tests {
         assert_schema_is_read::<CsvBody>();
         assert_schema_is_read::<DateBody>();
         assert_schema_is_read::<AmountBody>();
+        assert_schema_is_read::<ExcelBody>();
+    }
+
+    #[test]
+    fn statements_need_no_columns_and_other_files_do() {
+        for format in ["mt940", "camt", "ofx", "bai2"] {
+            assert!(read(json!({"format": format})).is_ok(), "{format}");
+        }
+        let workbook = json!({
+            "format": "excel", "excel": {"sheet": "Jan", "header_row": 3}, "date": {"column": "d"},
+            "amount": {"debit": "out", "credit": "in"}, "currency": {"fixed": "EUR"},
+        });
+        assert!(read(workbook).is_ok());
+        let mistakes = read(json!({"format": "parquet"})).unwrap_err();
+        let pointers: Vec<_> = mistakes.iter().map(|m| m.pointer.as_deref().unwrap()).collect();
+        assert_eq!(pointers, ["#/date", "#/amount", "#/currency"]);
     }
 
     #[test]

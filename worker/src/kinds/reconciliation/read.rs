@@ -80,7 +80,12 @@ fn read_side(
         if meter.bench.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     match read_records(file, &mapping, &ReadLimits::default(), &mut watch) {
-        Ok(read) => Ok(SideRead { records: read.records, rejected: read.rejected }),
+        Ok(mut read) => {
+            // What a statement's own balances say against it is shown where rejected lines are.
+            let warnings = read.warnings();
+            read.rejected.extend(warnings);
+            Ok(SideRead { records: read.records, rejected: read.rejected })
+        }
         Err(ReadError::Cancelled) => Err(JobError::Stopped),
         Err(ReadError::Io(error)) => Err(JobError::retry(&place, &error)),
         // The file or its mapping: the same next time.
