@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 use crate::tolerance::AmountDistance;
-use crate::{Confidence, Currency, Reason, format_minor};
+use crate::{Confidence, Currency, Reason, Records, Row, format_minor};
 
 /// The evidence of one pairing under one pass, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +59,23 @@ impl Weights {
 }
 
 impl Evidence {
+    /// For two records, all but their texts; whether it fits the rule or not.
+    pub fn of_pair(
+        plan: &Plan<'_>,
+        left: (&Records, Row),
+        right: (&Records, Row),
+        key: Option<KeyEvidence>,
+    ) -> Self {
+        let allowance = plan.allowance.in_currency(left.0.currency(left.1));
+        Evidence {
+            key,
+            amount: allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into()),
+            days: i64::from(right.0.date(right.1)) - i64::from(left.0.date(left.1)),
+            text: None,
+            group: None,
+        }
+    }
+
     /// Amount and date inside what the pass allows. Says nothing about the text's minimum.
     pub fn fits(&self, plan: &Plan<'_>) -> bool {
         self.amount.fits() && self.in_window(plan)

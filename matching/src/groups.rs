@@ -4,6 +4,7 @@ use crate::blocks::{self, Block};
 use crate::candidates::{PAIRS_MAX, Scope, best_of_each};
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::keys::Fingerprint;
+use crate::plan::Plan;
 use crate::select::Pair;
 use crate::twins::Node;
 use crate::{Cancelled, Currency, Records, Row, Side};
@@ -84,20 +85,45 @@ pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Canc
 }
 
 impl Scope<'_> {
-    /// `one`: the side of the single record. The date that counts is the group's farthest.
+    /// `one`: the side of the single record.
     pub fn group_evidence(&self, one: Side, node: Node, group: &Group, key: KeyEvidence) -> Evidence {
         let records = self.remainder.side(one).records;
-        let allowance = self.plan.allowance.in_currency(group.currency);
-        let (single, date) = (i128::from(records.amount(node)), i64::from(records.date(node)));
-        let (first, last) = (i64::from(group.first_date), i64::from(group.last_date));
+        group.evidence(self.plan, one, (records, node), Some(key))
+    }
+}
+
+/// The evidence for a single record of side `one` and several of the other.
+pub(crate) fn group_evidence(
+    plan: &Plan<'_>,
+    one: Side,
+    single: (&Records, Row),
+    many: &Records,
+    rows: &[Row],
+    key: Option<KeyEvidence>,
+) -> Evidence {
+    Group::of(many, rows.to_vec()).evidence(plan, one, single, key)
+}
+
+impl Group {
+    /// The date that counts is the group's farthest.
+    fn evidence(
+        &self,
+        plan: &Plan<'_>,
+        one: Side,
+        (records, row): (&Records, Row),
+        key: Option<KeyEvidence>,
+    ) -> Evidence {
+        let allowance = plan.allowance.in_currency(self.currency);
+        let (single, date) = (i128::from(records.amount(row)), i64::from(records.date(row)));
+        let (first, last) = (i64::from(self.first_date), i64::from(self.last_date));
         let (amount, days) = match one {
-            Side::Left => (allowance.distance(single, group.sum), [first - date, last - date]),
-            Side::Right => (allowance.distance(group.sum, single), [date - first, date - last]),
+            Side::Left => (allowance.distance(single, self.sum), [first - date, last - date]),
+            Side::Right => (allowance.distance(self.sum, single), [date - first, date - last]),
         };
         // A day outside the window counts first, then the larger distance.
-        let far = |days: &i64| (!self.plan.window.admits(*days), days.abs(), *days);
+        let far = |days: &i64| (!plan.window.admits(*days), days.abs(), *days);
         let days = if far(&days[0]) > far(&days[1]) { days[0] } else { days[1] };
-        Evidence { key: Some(key), amount, days, text: None, group: Some(group.rows.len() as u32) }
+        Evidence { key, amount, days, text: None, group: Some(self.rows.len() as u32) }
     }
 }
 

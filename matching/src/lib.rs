@@ -25,6 +25,7 @@ mod nearby;
 mod outcome;
 mod plan;
 mod proof;
+mod reasons;
 mod reconcile;
 mod records;
 mod remainder;
@@ -40,8 +41,10 @@ mod watch;
 
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
-    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Tier,
+    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
+    Tier,
 };
+pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{

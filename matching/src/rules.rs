@@ -1,6 +1,6 @@
 //! The rule set: ordered passes, written by people as TOML or JSON.
 
-use crate::{Confidence, Tier};
+use crate::{Confidence, Side, Tier};
 use serde::{Deserialize, Serialize};
 
 /// Ordered passes over what earlier passes left, with the bounds that keep the work finite.
@@ -155,6 +155,10 @@ pub struct TextRule {
     pub right: Vec<String>,
     /// Pairs below are not candidates.
     pub min: f64,
+    /// Pairs below `min` are candidates all the same, without evidence from their texts, where the text of
+    /// this side has no word that any record of the other side has: `SQ *9XK2` says nothing about who paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Side>,
 }
 
 /// One mistake in a rule set, with its place: `pass[2].amount.percent`.

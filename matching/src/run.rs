@@ -16,6 +16,7 @@ use crate::twins::Twins;
 use crate::{
     Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, RuleSet, Side, Watch,
 };
+use rayon::prelude::*;
 
 /// Shares of the whole work, for [`Progress::fraction`]; measured on a million rows, not exact.
 const PREPARED: f64 = 0.05;
@@ -89,7 +90,7 @@ impl<'a> Run<'a> {
         let proof = proof::prove(left, right, self.plans, &self.matches, &exceptions);
         let passes = self.count_passes();
         let (phase, rows) = (Phase::Explain, (left.len() + right.len()) as u64);
-        self.matches.sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0]));
+        self.matches.par_sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0]));
         (self.watch.progress)(Progress { phase, rows_done: rows, rows_total: rows, fraction: 1.0 });
         Ok(Outcome { matches: self.matches, exceptions, proof, passes })
     }

@@ -3,9 +3,10 @@
 use crate::candidates::Scope;
 use crate::evidence::KeyEvidence;
 use crate::groups::{Group, representative};
+use crate::outcome::MatchEvidence;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Row, Side};
+use crate::{Cancelled, Match, Reason, Row, Rows, Side};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -34,12 +35,7 @@ pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
     let currency = l.currency(pair.left);
     let shared = scope.plan.keys.shared(scope.plan.pass, (l, pair.left), (r, pair.right));
-    let evidence = scope.evidence(
-        &scope.plan.allowance.in_currency(currency),
-        pair.left,
-        pair.right,
-        key_of(scope, pair),
-    );
+    let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
     evidence.reasons(scope.plan, currency, &shared)
 }
 
@@ -53,19 +49,21 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
     let allowance = scope.plan.allowance.in_currency(currency);
     let other = scope.remainder.right.records;
     let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
-    let mut reasons = pair_reasons(scope, &pair);
-    add_twins(&mut reasons, Side::Left, &scope.remainder.left, pair.left);
-    add_twins(&mut reasons, Side::Right, &scope.remainder.right, pair.right);
     Match {
         pass: scope.plan.index,
         tier: scope.plan.pass.tier,
         confidence: pair.confidence,
         currency,
-        left: vec![left],
-        right: vec![right],
+        left: Rows::One(left),
+        right: Rows::One(right),
         // Candidates whose difference is not an i64 do not fit.
         difference: distance.difference as i64,
-        reasons,
+        evidence: MatchEvidence {
+            spread: pair.spread,
+            text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),
+            left_twins: scope.remainder.left.twins.count(pair.left),
+            right_twins: scope.remainder.right.twins.count(pair.right),
+        },
     }
 }
 
@@ -85,21 +83,22 @@ pub(crate) fn group_matches(
         scope.watch.check()?;
         let one_match = |(c, rows): &(&Chosen, Vec<Row>)| {
             let group = &groups[c.pair.right as usize];
-            let (mut reasons, difference) = group_reasons(scope, one, group, &c.pair);
-            add_twins(&mut reasons, one, single, c.pair.left);
-            let (left, right) = match one {
-                Side::Left => (rows.clone(), group.rows.clone()),
-                Side::Right => (group.rows.clone(), rows.clone()),
+            let key = KeyEvidence { spread: c.pair.spread };
+            let evidence = scope.group_evidence(one, c.pair.left, group, key);
+            let twins = single.twins.count(c.pair.left);
+            let (left, right, left_twins, right_twins) = match one {
+                Side::Left => (rows.clone(), group.rows.clone(), twins, 0),
+                Side::Right => (group.rows.clone(), rows.clone(), 0, twins),
             };
             Match {
                 pass: scope.plan.index,
                 tier: scope.plan.pass.tier,
                 confidence: c.pair.confidence,
                 currency: group.currency,
-                left,
-                right,
-                difference,
-                reasons,
+                left: left.into(),
+                right: right.into(),
+                difference: evidence.amount.difference as i64,
+                evidence: MatchEvidence { spread: c.pair.spread, text: None, left_twins, right_twins },
             }
         };
         Ok(pairs.iter().map(one_match).collect::<Vec<_>>())
@@ -107,8 +106,8 @@ pub(crate) fn group_matches(
     Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
 }
 
-/// Reasons and difference of a single record (of side `one`) against a group, whether it fits or not.
-pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> (Vec<Reason>, i64) {
+/// Reasons for a single record (of side `one`) and a group, whether it fits or not.
+pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> Vec<Reason> {
     let (single, many) = (scope.remainder.side(one).records, scope.remainder.side(one.other()).records);
     let member = representative(scope, one.other(), group);
     let (left, right) = match one {
@@ -117,7 +116,7 @@ pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &
     };
     let shared = scope.plan.keys.shared(scope.plan.pass, left, right);
     let evidence = scope.group_evidence(one, pair.left, group, KeyEvidence { spread: pair.spread });
-    (evidence.reasons(scope.plan, group.currency, &shared), evidence.amount.difference as i64)
+    evidence.reasons(scope.plan, group.currency, &shared)
 }
 
 /// The rows each chosen pair takes of one of its ends. The end's records are dealt out by id, to the most
@@ -141,11 +140,4 @@ fn deal_rows(
         }
     }
     dealt
-}
-
-fn add_twins(reasons: &mut Vec<Reason>, side: Side, rest: &Rest<'_>, node: Row) {
-    if let Some(rows) = rest.twins.of_node(node) {
-        let says = format!("one of {} identical {} records, taken by id", rows.len(), side.as_str());
-        reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
-    }
 }

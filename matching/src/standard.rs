@@ -1,6 +1,6 @@
 //! The rules for people who wrote none, built on conventional field names.
 
-use crate::{AmountRule, Cardinality, DateRule, Key, Normalise, Pass, RuleSet, TextRule, Tier};
+use crate::{AmountRule, Cardinality, DateRule, Key, Normalise, Pass, RuleSet, Side, TextRule, Tier};
 
 /// A document's or payment's own reference.
 const REFERENCE: &str = "reference";
@@ -28,8 +28,8 @@ impl RuleSet {
     ///
     /// From strong to weak: equal references; sums of batches; references found inside other texts; equal
     /// references with a small difference; equal amounts with like texts; and, only suggested, amounts
-    /// that differ by half a per cent with very like texts. Sides without any of the fields get one
-    /// pass that suggests equal amounts on near dates.
+    /// that differ by half a per cent with very like texts, then less alike ones, then equal amounts
+    /// where a text names nobody. Sides without any of the fields get the last only.
     pub fn standard_for(left_fields: &[String], right_fields: &[String]) -> Self {
         let fields = Fields { left: left_fields, right: right_fields };
         let mut passes = vec![];
@@ -105,15 +105,25 @@ impl Fields<'_> {
             let texts = [REFERENCE, DESCRIPTION, COUNTERPARTY].into_iter().filter(|name| has(fields, name));
             texts.map(str::to_owned).collect::<Vec<_>>()
         };
-        let text = |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min });
+        let text =
+            |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min, silent: None });
         let half_a_per_cent = AmountRule { absolute: None, percent: Some("0.5".into()), flip_sign: false };
+        // Free text is where banks write codes that name nobody.
+        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
+        let suggested = |name| Pass { tier: Tier::Suggested, ..pass(name, WINDOW_DAYS) };
         vec![
             Pass { text: text(0.6), ..pass("same amount, like text", WINDOW_DAYS) },
             Pass {
-                tier: Tier::Suggested,
-                amount: half_a_per_cent,
+                amount: half_a_per_cent.clone(),
                 text: text(0.7),
-                ..pass("near amount, very like text", WINDOW_DAYS)
+                ..suggested("near amount, very like text")
+            },
+            // What is left now has lost most of its competition: less evidence will do for a suggestion.
+            Pass { text: text(0.3), ..suggested("same amount, somewhat like text") },
+            Pass { amount: half_a_per_cent, text: text(0.4), ..suggested("near amount, somewhat like text") },
+            Pass {
+                text: text(0.3).map(|rule| TextRule { silent: Some(silent), ..rule }),
+                ..suggested("same amount, text says nothing")
             },
         ]
     }

@@ -53,7 +53,7 @@ fn explain_end(run: &Run<'_>, open: &Open, end: Side, place: u32, pairs: &[Pair]
         .map(|(pair, rows)| {
             let reasons = match &open.groups {
                 None => pair_reasons(&scope, pair),
-                Some((one, groups)) => group_reasons(&scope, *one, &groups[pair.right as usize], pair).0,
+                Some((one, groups)) => group_reasons(&scope, *one, &groups[pair.right as usize], pair),
             };
             Candidate { side: side.other(), rows, confidence: pair.confidence, reasons }
         })

@@ -2,7 +2,7 @@
 
 use crate::soundness::assert_sound;
 use crate::table::{render, rule_set};
-use matching::{Currency, Outcome, Records, RecordsBuilder, RuleSet, Watch, reconcile};
+use matching::{Currency, Outcome, Reasoner, Records, RecordsBuilder, RuleSet, Watch, reconcile};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -109,12 +109,13 @@ fn run(left: &Records, right: &Records, rules: &RuleSet, threads: usize) -> Outc
 
 /// The outcome in ids, with confidences and reasons, as far as the order of the files may not change it.
 fn by_ids(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -> (String, Vec<String>) {
+    let reasoner = Reasoner::new(left, right, rules);
     let mut details: Vec<String> = outcome
         .matches
         .iter()
         .map(|m| {
             let first = m.left.iter().map(|&row| left.id(row)).min();
-            format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, m.reasons)
+            format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, reasoner.reasons(m))
         })
         .chain(outcome.exceptions.iter().map(|e| {
             let reasons: Vec<_> = e.candidates.iter().map(|c| (c.confidence, &c.reasons)).collect();
