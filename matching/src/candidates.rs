@@ -1,6 +1,7 @@
 //! What all three ways of finding candidates have in common: what they look at and what they give.
 
 use crate::evidence::{Evidence, KeyEvidence};
+use crate::fees::Fees;
 use crate::held::Held;
 use crate::plan::Plan;
 use crate::remainder::Remainder;
@@ -19,6 +20,8 @@ pub(crate) struct Scope<'a> {
     pub remainder: &'a Remainder<'a>,
     /// There when the plan has a text rule.
     pub texts: Option<&'a Texts>,
+    /// Of a pass of sums, the fees that explain a difference.
+    pub fees: Fees,
     pub held: &'a Held,
     pub threshold: Confidence,
     pub watch: Watch<'a>,

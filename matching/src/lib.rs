@@ -16,6 +16,7 @@ mod check;
 mod decimal;
 mod evidence;
 mod explain;
+mod fees;
 mod groups;
 mod held;
 mod keyed;
@@ -31,9 +32,11 @@ mod records;
 mod remainder;
 mod rules;
 mod run;
+mod searched;
 mod select;
 mod settle;
 mod standard;
+mod subsets;
 mod text;
 mod tolerance;
 mod twins;
@@ -48,7 +51,8 @@ pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, Key, Normalise, Pass, RuleError, RuleSet, TextRule,
+    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
+    SearchRule, TextRule,
 };
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

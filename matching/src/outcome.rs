@@ -1,5 +1,6 @@
 //! What a reconciliation says: matches, exceptions, and the proof that nothing is missing.
 
+use crate::fees::Fee;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -140,6 +141,9 @@ pub(crate) struct MatchEvidence {
     /// How many identical records the one of this side is one of: 1 when it has no twin, 0 for a group.
     pub left_twins: u32,
     pub right_twins: u32,
+    /// Of a searched group, how many records it was chosen from.
+    pub in_reach: u32,
+    pub fee: Option<Fee>,
 }
 
 /// Why a record ended without a match. Each kind asks for a different action of a person.

@@ -1,5 +1,6 @@
 //! A pass of the rule set made ready to run on two sides.
 
+use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::tolerance::{Allowance, Window};
 use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
@@ -12,6 +13,21 @@ pub(crate) struct Plan<'r> {
     pub allowance: Allowance,
     pub window: Window,
     pub text: Option<TextPlan>,
+    pub fee: FeePlan,
+    pub search: Option<SearchPlan>,
+}
+
+/// What of a sum may be kept back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum FeePlan {
+    Nothing,
+    Given(Fee),
+    Learned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SearchPlan {
+    pub records_max: usize,
 }
 
 /// The keys of one pass on both sides.
@@ -74,7 +90,15 @@ impl<'r> Plan<'r> {
         };
         let mut allowance = Allowance::compile(&pass.amount).ok()?;
         allowance.prepare(currencies);
-        Some(Plan { index, pass, keys, allowance, window: Window::compile(&pass.date), text })
+        let fee = match pass.amount.fee.as_ref().map(Fee::compile) {
+            None => FeePlan::Nothing,
+            Some(Ok(Some(fee))) => FeePlan::Given(fee),
+            Some(Ok(None)) => FeePlan::Learned,
+            Some(Err(_)) => return None,
+        };
+        let search = pass.search.as_ref().map(|s| SearchPlan { records_max: s.records_max as usize });
+        let window = Window::compile(&pass.date);
+        Some(Plan { index, pass, keys, allowance, window, text, fee, search })
     }
 
     /// For a pass of sums, the side of the single record.

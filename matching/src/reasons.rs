@@ -36,7 +36,12 @@ impl<'a> Reasoner<'a> {
                     Side::Left => ((self.left, left), self.right, &m.right),
                     Side::Right => ((self.right, right), self.left, &m.left),
                 };
-                group_evidence(plan, one, single, many, rows, key)
+                Evidence {
+                    text: m.evidence.text.map(f64::from),
+                    in_reach: m.evidence.in_reach,
+                    fee: m.evidence.fee,
+                    ..group_evidence(plan, one, single, many, rows, key)
+                }
             }
         };
         let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));

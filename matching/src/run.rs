@@ -2,6 +2,7 @@
 
 use crate::candidates::{Candidates, Scope};
 use crate::explain;
+use crate::fees::Fees;
 use crate::groups::{self, Group};
 use crate::held::Held;
 use crate::keyed;
@@ -9,6 +10,7 @@ use crate::nearby;
 use crate::plan::Plan;
 use crate::proof;
 use crate::remainder::{Remainder, Rest};
+use crate::searched;
 use crate::select::{Chosen, Ends, Pair, contended, select};
 use crate::settle;
 use crate::text::{TextSource, Texts};
@@ -41,6 +43,8 @@ pub(crate) struct Run<'a> {
     texts: Vec<(usize, Texts)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// By pass, known when it begins.
+    fees: Vec<Fees>,
     pub watch: Watch<'a>,
 }
 
@@ -71,6 +75,7 @@ impl<'a> Run<'a> {
             texts: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
+            fees: vec![Fees::default(); plans.len()],
             watch,
         })
     }
@@ -80,6 +85,9 @@ impl<'a> Run<'a> {
             self.report(Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() }, 0.0);
             self.watch.check()?;
             self.read_texts(plan)?;
+            if let Some(one) = plan.one_side() {
+                self.fees[usize::from(plan.index)] = groups::fees(&self.scope(plan, &|_| {}), one)?;
+            }
             self.run_pass(plan)?;
             self.eliminate()?;
             self.hold();
@@ -108,23 +116,33 @@ impl<'a> Run<'a> {
                 (made, Open { plan: index, pairs, groups: None }, gave_up)
             }
             Some(one) => {
-                let found = groups::find(&scope, one)?;
-                let single = self.remainder.side(one);
-                let ends = Ends {
-                    left_len: single.records.len(),
-                    right_len: found.groups.len(),
-                    left_capacity: &|node| single.capacity(node),
-                    right_capacity: &|_| 1,
-                    right_frozen: &|_| false,
-                };
-                let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
-                let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
-                let groups = if selection.open.is_empty() { vec![] } else { found.groups };
-                (
-                    made,
-                    Open { plan: index, pairs: selection.open, groups: Some((one, groups)) },
-                    found.gave_up,
-                )
+                if let Some(search) = &plan.search {
+                    let found = searched::find(&scope, one, search)?;
+                    let made = settle::group_matches(&scope, one, &found.groups, &found.chosen)?;
+                    (
+                        made,
+                        Open { plan: index, pairs: found.open, groups: Some((one, found.groups)) },
+                        found.gave_up,
+                    )
+                } else {
+                    let found = groups::find(&scope, one)?;
+                    let single = self.remainder.side(one);
+                    let ends = Ends {
+                        left_len: single.records.len(),
+                        right_len: found.groups.len(),
+                        left_capacity: &|node| single.capacity(node),
+                        right_capacity: &|_| 1,
+                        right_frozen: &|_| false,
+                    };
+                    let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
+                    let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
+                    let groups = if selection.open.is_empty() { vec![] } else { found.groups };
+                    (
+                        made,
+                        Open { plan: index, pairs: selection.open, groups: Some((one, groups)) },
+                        found.gave_up,
+                    )
+                }
             }
         };
         self.gave_up[index] += gave_up;
@@ -229,6 +247,7 @@ impl<'a> Run<'a> {
             plan,
             remainder: &self.remainder,
             texts: self.texts_of(plan),
+            fees: self.fees[usize::from(plan.index)].clone(),
             held: &self.held,
             threshold: self.rules.threshold(),
             watch: self.watch,

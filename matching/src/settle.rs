@@ -63,6 +63,8 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
             text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),
             left_twins: scope.remainder.left.twins.count(pair.left),
             right_twins: scope.remainder.right.twins.count(pair.right),
+            in_reach: 0,
+            fee: None,
         },
     }
 }
@@ -83,8 +85,7 @@ pub(crate) fn group_matches(
         scope.watch.check()?;
         let one_match = |(c, rows): &(&Chosen, Vec<Row>)| {
             let group = &groups[c.pair.right as usize];
-            let key = KeyEvidence { spread: c.pair.spread };
-            let evidence = scope.group_evidence(one, c.pair.left, group, key);
+            let evidence = scope.group_evidence(one, c.pair.left, group, key_of(scope, &c.pair));
             let twins = single.twins.count(c.pair.left);
             let (left, right, left_twins, right_twins) = match one {
                 Side::Left => (rows.clone(), group.rows.clone(), twins, 0),
@@ -98,7 +99,14 @@ pub(crate) fn group_matches(
                 left: left.into(),
                 right: right.into(),
                 difference: evidence.amount.difference as i64,
-                evidence: MatchEvidence { spread: c.pair.spread, text: None, left_twins, right_twins },
+                evidence: MatchEvidence {
+                    spread: c.pair.spread,
+                    text: evidence.text.map(|similarity| similarity as f32),
+                    left_twins,
+                    right_twins,
+                    in_reach: evidence.in_reach,
+                    fee: evidence.fee,
+                },
             }
         };
         Ok(pairs.iter().map(one_match).collect::<Vec<_>>())
@@ -115,7 +123,7 @@ pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &
         Side::Right => ((many, member), (single, pair.left)),
     };
     let shared = scope.plan.keys.shared(scope.plan.pass, left, right);
-    let evidence = scope.group_evidence(one, pair.left, group, KeyEvidence { spread: pair.spread });
+    let evidence = scope.group_evidence(one, pair.left, group, key_of(scope, pair));
     evidence.reasons(scope.plan, group.currency, &shared)
 }
 

@@ -62,6 +62,43 @@ pub(crate) struct Texts {
     right: Words,
 }
 
+/// Records of one side by word and day.
+pub(crate) struct Postings<'t> {
+    asking: &'t Words,
+    /// Word, date, row.
+    list: Vec<(u64, i32, Row)>,
+}
+
+impl Postings<'_> {
+    /// More records with one word inside a window, and the word tells too little to search by.
+    const WINDOW_MAX: usize = 256;
+
+    /// Records that share a word with `row` of the other side and are at most `window_days` from `date`,
+    /// sorted. `None` when all its words are too common to search by.
+    pub fn around(&self, row: Row, date: i64, window_days: i64) -> Option<Vec<Row>> {
+        let (mut rows, mut common, mut rare) = (vec![], 0, 0);
+        for word in self.asking.of(row).iter().filter(|w| w.is_known && !w.is_reference) {
+            let first = self
+                .list
+                .partition_point(|&(hash, day, _)| (hash, i64::from(day)) < (word.hash, date - window_days));
+            let near = self.list[first..]
+                .iter()
+                .take_while(|&&(hash, day, _)| hash == word.hash && i64::from(day) <= date + window_days);
+            let before = rows.len();
+            rows.extend(near.take(Self::WINDOW_MAX + 1).map(|&(_, _, row)| row));
+            if rows.len() - before > Self::WINDOW_MAX {
+                rows.truncate(before);
+                common += 1;
+            } else {
+                rare += 1;
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        (common == 0 || rare > 0).then_some(rows)
+    }
+}
+
 /// Who has a word.
 struct Have {
     texts: u32,
@@ -123,6 +160,29 @@ impl Texts {
     pub fn says_nothing(&self, side: Side, row: Row) -> bool {
         let words = if side == Side::Left { &self.left } else { &self.right };
         !words.of(row).iter().any(|w| w.is_known && !w.is_reference)
+    }
+
+    /// The words of these records of one side, for [`Postings::around`].
+    pub fn postings(
+        &self,
+        side: Side,
+        rows: &[Row],
+        records: &Records,
+        watch: Watch<'_>,
+    ) -> Result<Postings<'_>, Cancelled> {
+        let (own, asking) = match side {
+            Side::Left => (&self.left, &self.right),
+            Side::Right => (&self.right, &self.left),
+        };
+        let lists = rows.par_chunks(4096).map(|rows| {
+            watch.check()?;
+            let known = |row: Row| own.of(row).iter().filter(|w| w.is_known && !w.is_reference);
+            let of = |&row: &Row| known(row).map(move |w| (w.hash, records.date(row), row));
+            Ok(rows.iter().flat_map(of).collect::<Vec<_>>())
+        });
+        let mut list = lists.collect::<Result<Vec<_>, Cancelled>>()?.concat();
+        list.par_sort_unstable();
+        Ok(Postings { asking, list })
     }
 
     /// Sets each word's weight from the number of texts that have it: ln(1 + n / have) / ln(1 + n).

@@ -141,7 +141,7 @@ fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, 
 }
 
 fn pair_of(scope: &Scope<'_>, one: Side, single: Row, group: &Group, spread: u32, plan: &Plan<'_>) -> Pair {
-    let evidence = scope.group_evidence(one, single, group, KeyEvidence { spread });
+    let evidence = scope.group_evidence(one, single, group, Some(KeyEvidence { spread }));
     Pair { left: single, right: 0, confidence: evidence.confidence(plan), spread }
 }
 
@@ -150,9 +150,9 @@ fn difference(q: &Question<'_>, one: Side, single: Row, group: &Group) -> Except
         return ExceptionKind::CurrencyDiffers;
     }
     let evidence = |plan: &Plan<'_>| {
-        q.run.scope(plan, &|_| {}).group_evidence(one, single, group, KeyEvidence { spread: 1 })
+        q.run.scope(plan, &|_| {}).group_evidence(one, single, group, Some(KeyEvidence { spread: 1 }))
     };
-    if !q.spec.plans.iter().any(|plan| evidence(plan).amount.fits()) {
+    if !q.spec.plans.iter().any(|plan| evidence(plan).amount_fits()) {
         ExceptionKind::AmountDiffers
     } else if !q.spec.plans.iter().any(|plan| evidence(plan).fits(plan)) {
         ExceptionKind::DateDiffers

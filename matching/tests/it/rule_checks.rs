@@ -65,7 +65,7 @@ fn every_mistake_is_named_at_once() {
             ("pass[1].amount.percent", "\"five\""),
             ("pass[1].date.window_days", "without keys"),
             ("pass[2].key", "needs a key"),
-            ("pass[2].text", "does not compare texts"),
+            ("pass[2].text", "compares texts only in a search"),
             ("pass[2].text.min", "between 0 and 1"),
             ("pass[2].text.left", "1 to 8 fields"),
             ("pass[2].text.right[0]", "\"text\" is not a field"),
