@@ -29,6 +29,8 @@ pub(crate) struct Open {
     pub plan: usize,
     /// Of a sum pass: left is the single record's node, right the group's index.
     pub pairs: Vec<Pair>,
+    /// Pairs this near to the best of an end are as good as it.
+    pub margin: Confidence,
     /// Of a sum pass: the single record's side and the groups the pairs speak of.
     pub groups: Option<(Side, Vec<Group>)>,
 }
@@ -113,7 +115,7 @@ impl<'a> Run<'a> {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
                 let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, groups: None }, gave_up)
+                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
             }
             Some(one) => {
                 if let Some(search) = &plan.search {
@@ -121,7 +123,13 @@ impl<'a> Run<'a> {
                     let made = settle::group_matches(&scope, one, &found.groups, &found.chosen)?;
                     (
                         made,
-                        Open { plan: index, pairs: found.open, groups: Some((one, found.groups)) },
+                        Open {
+                            plan: index,
+                            pairs: found.open,
+                            // Another sum is another sum, however much nearer its dates.
+                            margin: Confidence::ONE,
+                            groups: Some((one, found.groups)),
+                        },
                         found.gave_up,
                     )
                 } else {
@@ -139,7 +147,12 @@ impl<'a> Run<'a> {
                     let groups = if selection.open.is_empty() { vec![] } else { found.groups };
                     (
                         made,
-                        Open { plan: index, pairs: selection.open, groups: Some((one, groups)) },
+                        Open {
+                            plan: index,
+                            pairs: selection.open,
+                            margin: self.margin(),
+                            groups: Some((one, groups)),
+                        },
                         found.gave_up,
                     )
                 }
@@ -158,8 +171,10 @@ impl<'a> Run<'a> {
         loop {
             let mut kept = false;
             for i in 0..self.open.len() {
-                let mut open =
-                    std::mem::replace(&mut self.open[i], Open { plan: 0, pairs: vec![], groups: None });
+                let mut open = std::mem::replace(
+                    &mut self.open[i],
+                    Open { plan: 0, pairs: vec![], margin: Confidence::ZERO, groups: None },
+                );
                 let before = open.pairs.len();
                 open.pairs.retain(|pair| self.is_open(pair, &open.groups));
                 if open.groups.is_none() && open.pairs.len() < before {
@@ -196,7 +211,7 @@ impl<'a> Run<'a> {
     fn hold(&mut self) {
         let mut held = Held::default();
         for open in &self.open {
-            for pair in contended(&open.pairs, self.margin()) {
+            for pair in contended(&open.pairs, open.margin) {
                 let Some((one, groups)) = &open.groups else {
                     held.hold_pair(&pair);
                     continue;

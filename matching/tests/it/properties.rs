@@ -80,6 +80,27 @@ fn rules() -> impl Strategy<Value = &'static str> {
         key = [{ left = "id", right = "id", normalise = "digits" }]
         amount = { percent = "100" }
         "#,
+        r#"
+        [[pass]]
+        name = "less a fee"
+        cardinality = "1:n"
+        key = [{ left = "reference", right = "reference", normalise = "digits" }]
+        amount = { fee = { percent = "50", per_item = "0.01" } }
+        [[pass]]
+        name = "search"
+        cardinality = "1:n"
+        amount = { absolute = "0.05" }
+        date = { window_days = 4 }
+        text = { left = ["description"], right = ["counterparty"], min = 0.1 }
+        search = { records_max = 6 }
+        [[pass]]
+        name = "search the other way, signs flipped"
+        cardinality = "n:1"
+        amount = { flip_sign = true }
+        date = { window_days = 8 }
+        text = { left = ["description"], right = ["description"], min = 0.1, silent = "left" }
+        search = {}
+        "#,
     ])
 }
 
