@@ -17,15 +17,15 @@ const NEIGHBOURS: usize = 4;
 /// Guesses whose support is counted.
 const GUESSES_MAX: usize = 32;
 /// Half of a sum is no fee.
-const BASIS_POINTS_MAX: i64 = 5_000;
+const BASIS_POINTS_MAX: u16 = 5_000;
 
 /// `basis_points` of the sum, and `per_item` for every record in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fee {
     /// Hundredths of a per cent.
-    pub basis_points: i64,
+    pub basis_points: u16,
     /// Hundredths of a major unit.
-    pub per_item: i64,
+    pub per_item: u32,
     /// Deposits that it explains; 0 when the rule gave it.
     pub learned_from: u32,
 }
@@ -43,13 +43,13 @@ impl Fee {
     pub fn compile(rule: &FeeRule) -> Result<Option<Self>, (&'static str, String)> {
         let read = |field, text: &Option<String>| match text {
             None => Ok(0),
-            Some(text) => decimal::parse(text, 2).map(u64::cast_signed).map_err(|says| (field, says)),
+            Some(text) => decimal::parse(text, 2).map_err(|says| (field, says)),
         };
-        let (basis_points, per_item) =
-            (read("fee.percent", &rule.percent)?, read("fee.per_item", &rule.per_item)?);
-        if basis_points > BASIS_POINTS_MAX {
-            return Err(("fee.percent", "must be between 0 and 50".into()));
-        }
+        let (rate, per_item) = (read("fee.percent", &rule.percent)?, read("fee.per_item", &rule.per_item)?);
+        let basis_points = u16::try_from(rate).ok().filter(|&rate| rate <= BASIS_POINTS_MAX);
+        let basis_points = basis_points.ok_or(("fee.percent", "must be between 0 and 50".to_owned()))?;
+        let too_much = |_| ("fee.per_item", "is more than any fee".to_owned());
+        let per_item = u32::try_from(per_item).map_err(too_much)?;
         let is_given = rule.percent.is_some() || rule.per_item.is_some();
         Ok(is_given.then_some(Fee { basis_points, per_item, learned_from: 0 }))
     }
@@ -93,26 +93,28 @@ impl Fee {
             // Rounding moves a guess by a hundredth or two, and by much more where a minor unit is a hundred.
             let near = (-2..=2).map(move |near| per_item + near);
             let round = [5, 10, 25, 50, 100].map(|step| (per_item + step / 2).div_euclid(step) * step);
-            near.chain(round).map(move |per_item| Fee { basis_points, per_item, learned_from: 0 })
+            near.chain(round).filter_map(move |per_item| {
+                let basis_points =
+                    u16::try_from(basis_points).ok().filter(|&rate| rate <= BASIS_POINTS_MAX)?;
+                Some(Fee { basis_points, per_item: per_item.try_into().ok()?, learned_from: 0 })
+            })
         });
-        let supported = fees
-            .filter(|fee| (0..=BASIS_POINTS_MAX).contains(&fee.basis_points) && fee.per_item >= 0)
-            .map(|fee| Fee {
-                learned_from: deposits.iter().filter(|d| fee.explains(d, exponent)).count() as u32,
-                ..fee
-            });
+        let supported = fees.map(|fee| Fee {
+            learned_from: deposits.iter().filter(|d| fee.explains(d, exponent)).count() as u32,
+            ..fee
+        });
         supported
             .max_by_key(|fee| {
                 let (rate, per_item) = (fee.basis_points, fee.per_item);
-                (fee.learned_from, roundness(rate) + roundness(per_item), Reverse((rate, per_item)))
+                (fee.learned_from, roundness(rate.into()) + roundness(per_item), Reverse((rate, per_item)))
             })
             .filter(|fee| fee.learned_from >= DEPOSITS_MIN)
     }
 }
 
 /// People agree on round numbers: of two schedules that explain as much, the rounder one was meant.
-fn roundness(number: i64) -> u32 {
-    [5, 10, 25, 50, 100].iter().filter(|&step| number % step == 0).count() as u32
+fn roundness(number: u32) -> u32 {
+    [5u32, 10, 25, 50, 100].iter().filter(|&step| number % step == 0).count() as u32
 }
 
 /// Basis points and hundredths per item that explain both. Floats are good enough to guess by: what counts

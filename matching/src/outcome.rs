@@ -63,7 +63,8 @@ pub enum Tier {
 #[derive(Clone)]
 pub enum Rows {
     One(Row),
-    Many(Box<[Row]>),
+    /// Boxed twice, for the sake of the millions that are one: a thin pointer leaves them at 16 bytes.
+    Many(Box<Box<[Row]>>),
 }
 
 impl Deref for Rows {
@@ -79,7 +80,7 @@ impl Deref for Rows {
 
 impl From<Vec<Row>> for Rows {
     fn from(rows: Vec<Row>) -> Self {
-        if let [row] = *rows { Rows::One(row) } else { Rows::Many(rows.into()) }
+        if let [row] = *rows { Rows::One(row) } else { Rows::Many(Box::new(rows.into())) }
     }
 }
 
@@ -142,7 +143,7 @@ pub(crate) struct MatchEvidence {
     pub left_twins: u32,
     pub right_twins: u32,
     /// Of a searched group, how many records it was chosen from.
-    pub in_reach: u32,
+    pub in_reach: u8,
     pub fee: Option<Fee>,
 }
 

@@ -38,7 +38,7 @@ impl<'a> Reasoner<'a> {
                 };
                 Evidence {
                     text: m.evidence.text.map(f64::from),
-                    in_reach: m.evidence.in_reach,
+                    in_reach: m.evidence.in_reach.into(),
                     fee: m.evidence.fee,
                     ..group_evidence(plan, one, single, many, rows, key)
                 }

@@ -230,7 +230,11 @@ impl<'a> Run<'a> {
             m.left.iter().for_each(|&row| self.remainder.left.take(row));
             m.right.iter().for_each(|&row| self.remainder.right.take(row));
         }
-        self.matches.extend(made);
+        if self.matches.is_empty() {
+            self.matches = made;
+        } else {
+            self.matches.extend(made);
+        }
     }
 
     /// Reads the texts of the plan's rule, unless an earlier pass had the same.

@@ -23,11 +23,13 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
     for ((c, lefts), rights) in twins.iter().zip(lefts).zip(rights) {
         pairs.extend(lefts.into_iter().zip(rights).map(|(l, r)| (c.pair, l, r)));
     }
-    let matches = pairs.par_chunks(4096).map(|pairs| {
+    let mut matches = Vec::with_capacity(pairs.len());
+    for pairs in pairs.chunks(1 << 15) {
         scope.watch.check()?;
-        Ok(pairs.iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)).collect::<Vec<_>>())
-    });
-    Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
+        // Into their places: a copy of all would be the highest peak of memory of the whole run.
+        matches.par_extend(pairs.par_iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)));
+    }
+    Ok(matches)
 }
 
 /// Reasons for a pair whether it fits or not.
@@ -104,7 +106,8 @@ pub(crate) fn group_matches(
                     text: evidence.text.map(|similarity| similarity as f32),
                     left_twins,
                     right_twins,
-                    in_reach: evidence.in_reach,
+                    // A search has 20 at most.
+                    in_reach: evidence.in_reach as u8,
                     fee: evidence.fee,
                 },
             }
