@@ -114,7 +114,7 @@ impl Fee {
 
 /// People agree on round numbers: of two schedules that explain as much, the rounder one was meant.
 fn roundness(number: u32) -> u32 {
-    [5u32, 10, 25, 50, 100].iter().filter(|&step| number % step == 0).count() as u32
+    [5u32, 10, 25, 50, 100].iter().filter(|&&step| number.is_multiple_of(step)).count() as u32
 }
 
 /// Basis points and hundredths per item that explain both. Floats are good enough to guess by: what counts

@@ -29,7 +29,9 @@ fn start(config: Config, store: &Store, queue: &Queue) -> (CancellationToken, Jo
     let stop = CancellationToken::new();
     let (store, queue, told) = (store.clone(), queue.clone(), stop.clone());
     let running =
-        tokio::spawn(async move { scheduler::run(&config, store, queue, Arc::new(Notify::new()), told).await });
+        tokio::spawn(
+            async move { scheduler::run(&config, store, queue, Arc::new(Notify::new()), told).await },
+        );
     (stop, running)
 }
 

@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn every_value_out_of_range_is_named() {
-        let ConfigError(wrong) = load("[worker]\nconcurrency = 0\nlease_s = 1\n[http]\nrequest_timeout_s = 0").unwrap_err();
+        let ConfigError(wrong) =
+            load("[worker]\nconcurrency = 0\nlease_s = 1\n[http]\nrequest_timeout_s = 0").unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
     }
 

@@ -62,7 +62,12 @@ impl Objects {
     }
 
     /// Streams an object in; memory is bounded by one chunk. It appears whole and durable, or not at all.
-    pub async fn put<S, E>(&self, key: &ObjectKey, mut chunks: S, bytes_max: u64) -> Result<PutOutcome, PutError<E>>
+    pub async fn put<S, E>(
+        &self,
+        key: &ObjectKey,
+        mut chunks: S,
+        bytes_max: u64,
+    ) -> Result<PutOutcome, PutError<E>>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {

@@ -10,7 +10,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Starts logging to standard error. `Err` names what is wrong with the filter.
 pub fn start_logging(log: &Log) -> Result<(), String> {
     // lapin logs every reconnection attempt as an error of its own; our sessions report them once.
-    let filter = EnvFilter::try_new(format!("{},lapin=off", log.filter)).map_err(|e| format!("log.filter: {e}"))?;
+    let filter =
+        EnvFilter::try_new(format!("{},lapin=off", log.filter)).map_err(|e| format!("log.filter: {e}"))?;
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
@@ -32,8 +33,9 @@ pub fn start_logging(log: &Log) -> Result<(), String> {
 pub struct Metrics(PrometheusHandle);
 
 /// Bounds in seconds: from a cached answer to a long reconciliation.
-const DURATION_BUCKETS_S: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+const DURATION_BUCKETS_S: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+];
 
 impl Metrics {
     /// Once per process; later calls fail.
@@ -72,13 +74,19 @@ fn describe() {
     gauge!("counterfoil_leases_held", "Leases this process holds");
     counter!("counterfoil_leases_lost_total", "Leases this process lost to another worker");
     counter!("counterfoil_lease_renewals_total", "Lease renewals, by outcome");
-    counter!("counterfoil_doorbells_without_lease_total", "Doorbells whose job was taken, done or not due, by queue");
+    counter!(
+        "counterfoil_doorbells_without_lease_total",
+        "Doorbells whose job was taken, done or not due, by queue"
+    );
     counter!("counterfoil_jobs_staged_total", "Scheduled jobs made available");
     counter!("counterfoil_jobs_rescued_total", "Jobs taken back from silent workers, by kind and state");
     counter!("counterfoil_doorbells_rung_again_total", "Doorbells repeated for jobs nobody took");
     counter!("counterfoil_jobs_pruned_total", "Finished jobs deleted after their retention");
     counter!("counterfoil_loop_runs_total", "Rounds of the background loops, by loop and outcome");
-    gauge!("counterfoil_loop_last_success_timestamp_seconds", "When a background loop last succeeded, by loop");
+    gauge!(
+        "counterfoil_loop_last_success_timestamp_seconds",
+        "When a background loop last succeeded, by loop"
+    );
     gauge!("counterfoil_database_connections", "Connections of this process, by state");
     gauge!("counterfoil_database_connections_max", "Most connections this process opens");
     counter!("counterfoil_queue_published_total", "Doorbells published, by queue and outcome");

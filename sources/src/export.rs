@@ -206,7 +206,7 @@ impl CsvText {
         let (whole, mut fraction) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
         self.digits(whole, 1);
         let mut digits = exponent as usize;
-        while short && digits > 0 && fraction % 10 == 0 {
+        while short && digits > 0 && fraction.is_multiple_of(10) {
             fraction /= 10;
             digits -= 1;
         }

@@ -81,7 +81,11 @@ impl RowWriter<'_> {
     /// Also for enums, whose binary form is their label. PostgreSQL cannot store a zero character: it becomes
     /// U+FFFD.
     pub fn text(&mut self, value: &str) -> &mut Self {
-        if value.contains('\0') { self.bytes(value.replace('\0', "\u{fffd}").as_bytes()) } else { self.bytes(value.as_bytes()) }
+        if value.contains('\0') {
+            self.bytes(value.replace('\0', "\u{fffd}").as_bytes())
+        } else {
+            self.bytes(value.as_bytes())
+        }
     }
 
     pub fn null(&mut self) -> &mut Self {

@@ -35,7 +35,11 @@ pub enum StoreError {
     Unavailable(#[source] sqlx::Error),
     /// A named constraint refused the change; the name says what the client did wrong.
     #[error("constraint {constraint} refused the change")]
-    Constraint { constraint: String, #[source] source: sqlx::Error },
+    Constraint {
+        constraint: String,
+        #[source]
+        source: sqlx::Error,
+    },
     /// A bug of ours or damaged data: trying again will not help.
     #[error("the database refused the statement")]
     Broken(#[source] sqlx::Error),
@@ -44,9 +48,10 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable(error)
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed => Self::Unavailable(error),
             // A server that goes away mid-message shows as a protocol violation.
             sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(db) => {
@@ -124,7 +129,9 @@ impl Store {
             return Ok(false);
         }
         let applied: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.pool)
+                .await?;
         Ok(applied.is_some_and(|version| version >= newest))
     }
 

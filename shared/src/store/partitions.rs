@@ -21,7 +21,9 @@ impl Store {
     pub async fn drop_expired_results(&self, retention: Duration) -> Result<Vec<String>, StoreError> {
         let mut tx = self.begin().await?;
         // Pruners of several schedulers take turns; also against `ensure_result_partitions`.
-        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('ensure_result_partitions'))").execute(&mut *tx).await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('ensure_result_partitions'))")
+            .execute(&mut *tx)
+            .await?;
         // Names carry the month (see the migration), so the bounds follow from them.
         let month: Option<String> = sqlx::query_scalar(
             "SELECT right(child.relname, 7) AS month
@@ -54,7 +56,9 @@ impl Store {
         for parent in ["matches", "exceptions", "rejected_lines"] {
             let child = format!("{parent}_{month}");
             // The month was matched against digits and an underscore above.
-            sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\""))).execute(&mut *tx).await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\"")))
+                .execute(&mut *tx)
+                .await?;
             dropped.push(child);
         }
         tx.commit().await?;

@@ -39,7 +39,12 @@ pub struct Access {
 
 impl Store {
     /// Makes a project; its maker is its first administrator.
-    pub async fn create_project(&self, id: ProjectId, name: &str, maker: UserId) -> Result<Project, StoreError> {
+    pub async fn create_project(
+        &self,
+        id: ProjectId,
+        name: &str,
+        maker: UserId,
+    ) -> Result<Project, StoreError> {
         Ok(sqlx::query_as(
             "WITH made AS (
                  INSERT INTO projects (id, name, created_by) VALUES ($1, $2, $3) RETURNING id, name, created_at

@@ -115,7 +115,8 @@ impl From<ReconciliationRow> for Reconciliation {
     }
 }
 
-const COLUMNS: &str = "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
+const COLUMNS: &str =
+    "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
     CASE WHEN completed_at IS NOT NULL THEN jsonb_build_object(
         'left_records', left_records, 'right_records', right_records, 'left_matched', left_matched,
         'right_matched', right_matched, 'matches', matches, 'suggested', suggested, 'exceptions', exceptions,

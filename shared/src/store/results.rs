@@ -239,7 +239,8 @@ impl Store {
         after: Option<i32>,
         limit: u32,
     ) -> Result<Vec<StoredException>, StoreError> {
-        let columns = "SELECT ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
+        let columns =
+            "SELECT ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
                               candidates, candidates_found FROM exceptions";
         // Two statements, so that each is one range of one index.
         let filter = match kind {

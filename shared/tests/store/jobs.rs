@@ -130,7 +130,8 @@ async fn snoozes_and_hand_backs_are_not_counted() {
     let snooze = Finish::Snooze { wait: Duration::from_secs(1), reason: "no file yet".into() };
     assert_eq!(finish(&store, &lease, snooze).await.unwrap(), JobState::Scheduled);
     assert_eq!(store.job(id).await.unwrap().unwrap().attempt, 0);
-    let outcomes: Vec<_> = store.attempts(id).await.unwrap().into_iter().map(|a| a.outcome.unwrap()).collect();
+    let outcomes: Vec<_> =
+        store.attempts(id).await.unwrap().into_iter().map(|a| a.outcome.unwrap()).collect();
     assert_eq!(outcomes, ["handed_back", "snoozed"]);
 }
 
@@ -158,7 +159,11 @@ async fn cancelling_ends_a_waiting_job_at_once() {
     let id = accept(&store, &new_job()).await;
     assert_eq!(store.request_cancel(id).await.unwrap(), Some(JobState::Cancelled));
     assert!(store.acquire(id, "worker-a", LEASE).await.unwrap().is_none());
-    assert_eq!(store.request_cancel(id).await.unwrap(), Some(JobState::Cancelled), "asking again changes nothing");
+    assert_eq!(
+        store.request_cancel(id).await.unwrap(),
+        Some(JobState::Cancelled),
+        "asking again changes nothing"
+    );
     assert_eq!(store.request_cancel(JobId::new()).await.unwrap(), None);
 }
 
@@ -204,9 +209,6 @@ async fn counts_are_per_queue_and_unfinished_state() {
     let mut counts = store.queue_counts().await.unwrap();
     counts.sort_by_key(|c| c.state);
     let seen: Vec<_> = counts.iter().map(|c| (c.queue.as_str(), c.state, c.jobs)).collect();
-    assert_eq!(
-        seen,
-        [("reconciliation", JobState::Available, 2), ("reconciliation", JobState::Running, 1)]
-    );
+    assert_eq!(seen, [("reconciliation", JobState::Available, 2), ("reconciliation", JobState::Running, 1)]);
     assert!((100.0..160.0).contains(&counts[0].oldest_age_s), "{counts:?}");
 }

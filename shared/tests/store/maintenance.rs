@@ -28,8 +28,7 @@ async fn rescuer_takes_expired_leases_and_leaves_the_rest_alone() {
     let mut rescued = store.rescue(10).await.unwrap();
     rescued.sort_by_key(|r| r.id);
     let seen: Vec<_> = rescued.iter().map(|r| (r.id, r.state)).collect();
-    let expected =
-        [(expired, JobState::Available), (last, JobState::Dead), (unwanted, JobState::Cancelled)];
+    let expected = [(expired, JobState::Available), (last, JobState::Dead), (unwanted, JobState::Cancelled)];
     assert_eq!(seen, expected);
     assert!(rescued.iter().all(|r| r.worker == "worker-a"));
     for (id, expected) in
@@ -77,7 +76,11 @@ async fn a_job_nobody_took_is_rung_again_unless_its_doorbell_still_waits() {
     for id in [lost, waits_in_outbox] {
         let_pass(&store, id, long).await;
     }
-    sqlx::query("DELETE FROM outbox WHERE job_id <> $1").bind(waits_in_outbox).execute(store.pool()).await.unwrap();
+    sqlx::query("DELETE FROM outbox WHERE job_id <> $1")
+        .bind(waits_in_outbox)
+        .execute(store.pool())
+        .await
+        .unwrap();
     assert_eq!(store.ring_again(after, 10).await.unwrap(), 1);
     assert_eq!(doorbells(&store, lost).await, 1);
     assert_eq!(doorbells(&store, fresh).await, 0);

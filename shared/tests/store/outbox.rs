@@ -58,6 +58,7 @@ async fn every_queue_with_doorbells_is_found() {
             accept(&store, &NewJob { kind: JobKind::parse(kind).unwrap(), ..new_job() }).await;
         }
     }
-    let names: Vec<String> = store.outbox_queues().await.unwrap().iter().map(|q| q.as_str().to_owned()).collect();
+    let names: Vec<String> =
+        store.outbox_queues().await.unwrap().iter().map(|q| q.as_str().to_owned()).collect();
     assert_eq!(names, ["alpha", "beta", "gamma"]);
 }

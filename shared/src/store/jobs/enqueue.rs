@@ -53,9 +53,10 @@ impl Store {
         .await?;
         match changed {
             Some(state) => Ok(Some(state)),
-            None => {
-                Ok(sqlx::query_scalar("SELECT state FROM jobs WHERE id = $1").bind(id).fetch_optional(self.pool()).await?)
-            }
+            None => Ok(sqlx::query_scalar("SELECT state FROM jobs WHERE id = $1")
+                .bind(id)
+                .fetch_optional(self.pool())
+                .await?),
         }
     }
 }

@@ -70,7 +70,9 @@ impl Store {
         .await?;
         row.map(|row| {
             let kind = JobKind::parse(&row.kind).ok_or_else(|| {
-                StoreError::Broken(sqlx::Error::Decode(format!("jobs.kind of {}: {:?}", row.id, row.kind).into()))
+                StoreError::Broken(sqlx::Error::Decode(
+                    format!("jobs.kind of {}: {:?}", row.id, row.kind).into(),
+                ))
             })?;
             Ok(Lease {
                 job_id: row.id,

@@ -9,8 +9,8 @@ mod maintain;
 mod release;
 
 pub use enqueue::enqueue;
-pub use maintain::Rescued;
 pub use lease::{Held, Renewal};
+pub use maintain::Rescued;
 pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
 
 use super::{Store, StoreError};
