@@ -105,7 +105,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         ));
     }
     let staging = Staging::begin(&args.out)?;
-    results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt)?;
+    threads.install(|| results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt))?;
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);

@@ -4,14 +4,6 @@ use crate::keys::Fingerprint;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 
-/// Which list an item of a [`Block`] came from.
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    key: Fingerprint,
-    is_right: bool,
-    row: u32,
-}
-
 /// All items with one key; both slices are non-empty and sorted.
 pub(crate) struct Block<'a> {
     pub left: &'a [u32],
@@ -34,38 +26,90 @@ pub(crate) fn join<T: Send>(
     visit: impl Fn(Block<'_>, &mut Vec<T>) -> Result<(), Cancelled> + Sync,
 ) -> Result<Vec<T>, Cancelled> {
     let partitions = ((left.len() + right.len()) / PARTITION_LEN + 1).next_power_of_two();
-    let mut parts: Vec<Vec<Item>> = vec![vec![]; partitions];
-    for (is_right, items) in [(false, left), (true, right)] {
-        for chunk in items.chunks(1 << 18) {
-            watch.check()?;
-            for &(key, row) in chunk {
-                parts[key as usize & (partitions - 1)].push(Item { key, is_right, row });
-            }
-        }
-    }
+    let (left, right) =
+        rayon::join(|| Partitions::of(left, partitions, watch), || Partitions::of(right, partitions, watch));
+    let (mut left, mut right) = (left?, right?);
     let mut found = vec![];
     let wave = partitions.div_ceil(WAVES);
-    for (i, wave) in parts.chunks_mut(wave).enumerate() {
-        let lists = wave.par_iter_mut().map(|part| {
+    let waves = left.split(wave).into_iter().zip(right.split(wave));
+    for (i, (lefts, rights)) in waves.enumerate() {
+        let lists = lefts.into_par_iter().zip(rights).map(|(left, right)| {
             watch.check()?;
-            part.sort_unstable_by_key(|item| (item.key, item.is_right, item.row));
-            let (mut list, mut rows) = (vec![], vec![]);
-            for same in part.chunk_by(|a, b| a.key == b.key) {
-                let lefts = same.partition_point(|item| !item.is_right);
-                if lefts == 0 || lefts == same.len() {
+            left.sort_unstable();
+            right.sort_unstable();
+            let (mut list, mut left_rows, mut right_rows) = (vec![], vec![], vec![]);
+            let (mut left, mut right) = (&*left, &*right);
+            while let (Some(&(l, _)), Some(&(r, _))) = (left.first(), right.first()) {
+                if l != r {
+                    let behind = if l < r { &mut left } else { &mut right };
+                    *behind = &behind[1..];
                     continue;
                 }
-                rows.clear();
-                rows.extend(same.iter().map(|item| item.row));
-                visit(Block { left: &rows[..lefts], right: &rows[lefts..] }, &mut list)?;
+                take_rows(&mut left, l, &mut left_rows);
+                take_rows(&mut right, l, &mut right_rows);
+                visit(Block { left: &left_rows, right: &right_rows }, &mut list)?;
             }
-            *part = vec![];
             Ok(list)
         });
         for mut list in lists.collect::<Result<Vec<_>, Cancelled>>()? {
-            found.append(&mut list);
+            if found.is_empty() {
+                found = list;
+            } else {
+                found.append(&mut list);
+            }
         }
         advance((i + 1) as f64 / WAVES as f64);
     }
     Ok(found)
+}
+
+/// Takes the items with `key` from the front, their rows into `rows`.
+fn take_rows(items: &mut &[(Fingerprint, u32)], key: Fingerprint, rows: &mut Vec<u32>) {
+    let len = items.iter().take_while(|item| item.0 == key).count();
+    rows.clear();
+    rows.extend(items[..len].iter().map(|&(_, row)| row));
+    *items = &items[len..];
+}
+
+/// Items in the order of their partitions, in one piece.
+struct Partitions {
+    items: Vec<(Fingerprint, u32)>,
+    ends: Vec<usize>,
+}
+
+impl Partitions {
+    fn of(items: Vec<(Fingerprint, u32)>, count: usize, watch: Watch<'_>) -> Result<Self, Cancelled> {
+        let partition = |key: Fingerprint| key.spread() as usize & (count - 1);
+        let mut places = vec![0usize; count + 1];
+        items.iter().for_each(|&(key, _)| places[partition(key) + 1] += 1);
+        (0..count).for_each(|p| places[p + 1] += places[p]);
+        let Some(&first) = items.first() else { return Ok(Partitions { items, ends: vec![0; count] }) };
+        let mut sorted = vec![first; items.len()];
+        for chunk in items.chunks(1 << 18) {
+            watch.check()?;
+            for &(key, row) in chunk {
+                let place = &mut places[partition(key)];
+                sorted[*place] = (key, row);
+                *place += 1;
+            }
+        }
+        // Every partition's place has moved on to its end.
+        places.truncate(count);
+        Ok(Partitions { items: sorted, ends: places })
+    }
+
+    /// The partitions, `wave` at a time.
+    fn split(&mut self, wave: usize) -> Vec<Vec<&mut [(Fingerprint, u32)]>> {
+        let (mut waves, mut rest, mut start) = (vec![], &mut self.items[..], 0);
+        for ends in self.ends.chunks(wave) {
+            let mut parts = Vec::with_capacity(ends.len());
+            for &end in ends {
+                let (part, behind) = rest.split_at_mut(end - start);
+                parts.push(part);
+                (rest, start) = (behind, end);
+            }
+            waves.push(parts);
+        }
+        waves
+    }
 }

@@ -1,6 +1,7 @@
 //! What all three ways of finding candidates have in common: what they look at and what they give.
 
 use crate::evidence::{Evidence, KeyEvidence};
+use crate::fees::Fees;
 use crate::held::Held;
 use crate::plan::Plan;
 use crate::remainder::Remainder;
@@ -8,7 +9,7 @@ use crate::select::Pair;
 use crate::text::Texts;
 use crate::tolerance::CurrencyAllowance;
 use crate::twins::Node;
-use crate::{Cancelled, Confidence, Pulse, Watch};
+use crate::{Cancelled, Confidence, Pulse, Side, Watch};
 
 /// Pairs that one pass may hold at most, about 0.5 GB. A pass that finds more gives up as a whole.
 pub(crate) const PAIRS_MAX: usize = 32 << 20;
@@ -19,6 +20,8 @@ pub(crate) struct Scope<'a> {
     pub remainder: &'a Remainder<'a>,
     /// There when the plan has a text rule.
     pub texts: Option<&'a Texts>,
+    /// Of a pass of sums, the fees that explain a difference.
+    pub fees: Fees,
     pub held: &'a Held,
     pub threshold: Confidence,
     pub watch: Watch<'a>,
@@ -38,21 +41,27 @@ pub(crate) struct Candidates {
 
 impl Scope<'_> {
     /// The evidence for two records, whether it fits the rule or not.
-    pub fn evidence(
-        &self,
-        allowance: &CurrencyAllowance,
-        left: Node,
-        right: Node,
-        key: Option<KeyEvidence>,
-    ) -> Evidence {
+    pub fn evidence(&self, left: Node, right: Node, key: Option<KeyEvidence>) -> Evidence {
         let (l, r) = (self.remainder.left.records, self.remainder.right.records);
         Evidence {
-            key,
-            amount: allowance.distance(l.amount(left).into(), r.amount(right).into()),
-            days: i64::from(r.date(right)) - i64::from(l.date(left)),
-            text: self.texts.map(|texts| texts.similarity(left, right)),
-            group: None,
+            text: self.text_evidence(left, right),
+            ..Evidence::of_pair(self.plan, (l, left), (r, right), key)
         }
+    }
+
+    /// `None` also where the rule lets two texts be that say nothing to each other.
+    pub fn text_evidence(&self, left: Node, right: Node) -> Option<f64> {
+        let (rule, texts) = (self.plan.text.as_ref()?, self.texts?);
+        let similarity = texts.similarity(left, right);
+        (similarity >= rule.min || !self.says_nothing(left, right)).then_some(similarity)
+    }
+
+    /// The rule lets the texts be, for that of its silent side names nobody.
+    fn says_nothing(&self, left: Node, right: Node) -> bool {
+        let silent = self.texts.zip(self.plan.text.as_ref().and_then(|rule| rule.silent));
+        silent.is_some_and(|(texts, side)| {
+            texts.says_nothing(side, if side == Side::Left { left } else { right })
+        })
     }
 
     /// The pair, when everything fits, the texts are alike enough, and the threshold is reached.
@@ -75,12 +84,16 @@ impl Scope<'_> {
         if self.texts.is_some() {
             pulse.beat(Pulse::TEXT)?;
         }
-        let evidence = self.evidence(allowance, left, right, key);
-        if let (Some(rule), Some(similarity)) = (&self.plan.text, evidence.text)
-            && similarity < rule.min
-        {
-            return Ok(None);
+        let mut text = None;
+        if let (Some(rule), Some(texts)) = (&self.plan.text, self.texts) {
+            let similarity = texts.similarity_from(rule.min, left, right);
+            if similarity >= rule.min {
+                text = Some(similarity);
+            } else if !self.says_nothing(left, right) {
+                return Ok(None);
+            }
         }
+        let evidence = Evidence { text, ..Evidence::of_pair(self.plan, (l, left), (r, right), key) };
         let confidence = evidence.confidence(self.plan);
         let spread = key.map_or(1, |k| k.spread);
         Ok((confidence >= self.threshold).then_some(Pair { left, right, confidence, spread }))

@@ -1,6 +1,8 @@
 //! Whether a rule set can be run, with every mistake named at once.
 
+use crate::fees::Fee;
 use crate::keys::Column;
+use crate::subsets::AMOUNTS_MAX;
 use crate::tolerance::Allowance;
 use crate::{Cardinality, Key, Normalise, Pass, RuleError, RuleSet, TextRule};
 
@@ -76,15 +78,34 @@ impl Mistakes<'_> {
             }
             _ => {}
         }
-        if pass.cardinality != Cardinality::OneToOne {
+        if let Some(Err((field, says))) = pass.amount.fee.as_ref().map(Fee::compile) {
+            self.add(format!("{at}.amount.{field}"), says);
+        }
+        if let Some(search) = &pass.search {
+            if pass.cardinality == Cardinality::OneToOne || !pass.keys.is_empty() {
+                self.add(format!("{at}.search"), "is for passes of sums without keys");
+            }
+            if pass.text.is_none() {
+                self.add(format!("{at}.text"), "is needed to search: it says among which records");
+            }
+            if !(2..=AMOUNTS_MAX).contains(&(search.records_max as usize)) {
+                let says = format!("must be between 2 and {AMOUNTS_MAX}");
+                self.add(format!("{at}.search.records_max"), says);
+            }
+        }
+        if pass.cardinality == Cardinality::OneToOne || pass.search.is_some() {
+            if pass.amount.fee.is_some() {
+                self.add(format!("{at}.amount.fee"), "is for passes of sums with keys");
+            }
+        } else {
             if pass.keys.is_empty() {
                 self.add(
                     format!("{at}.key"),
-                    "a pass of sums needs a key: it says which records are added up",
+                    "a pass of sums needs a key that says which records are added up, or a search",
                 );
             }
             if pass.text.is_some() {
-                self.add(format!("{at}.text"), "a pass of sums does not compare texts");
+                self.add(format!("{at}.text"), "a pass of sums compares texts only in a search");
             }
         }
         if let Some(text) = &pass.text {

@@ -1,8 +1,9 @@
 //! What speaks for a pairing: one sum of weights that is both the confidence and its explanation.
 
+use crate::fees::Fee;
 use crate::plan::Plan;
 use crate::tolerance::AmountDistance;
-use crate::{Confidence, Currency, Reason, format_minor};
+use crate::{Confidence, Currency, Reason, Records, Row, format_minor};
 
 /// The evidence of one pairing under one pass, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +16,10 @@ pub(crate) struct Evidence {
     pub text: Option<f64>,
     /// Records on the many side, of a group.
     pub group: Option<u32>,
+    /// How many records a search chose the group from; 0 when it did not.
+    pub in_reach: u32,
+    /// The fee that explains the difference.
+    pub fee: Option<Fee>,
 }
 
 /// A key that both have.
@@ -47,6 +52,9 @@ struct Weights {
     text: f64,
 }
 
+/// A difference that a fee explains exactly counts nearly as much as none.
+const FEE_CLOSENESS: f64 = 0.9;
+
 impl Weights {
     const fn of(key: bool, text: bool) -> Self {
         match (key, text) {
@@ -59,9 +67,32 @@ impl Weights {
 }
 
 impl Evidence {
+    /// For two records, all but their texts; whether it fits the rule or not.
+    pub fn of_pair(
+        plan: &Plan<'_>,
+        left: (&Records, Row),
+        right: (&Records, Row),
+        key: Option<KeyEvidence>,
+    ) -> Self {
+        let allowance = plan.allowance.in_currency(left.0.currency(left.1));
+        Evidence {
+            key,
+            amount: allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into()),
+            days: i64::from(right.0.date(right.1)) - i64::from(left.0.date(left.1)),
+            text: None,
+            group: None,
+            in_reach: 0,
+            fee: None,
+        }
+    }
+
     /// Amount and date inside what the pass allows. Says nothing about the text's minimum.
     pub fn fits(&self, plan: &Plan<'_>) -> bool {
-        self.amount.fits() && self.in_window(plan)
+        self.amount_fits() && self.in_window(plan)
+    }
+
+    pub fn amount_fits(&self) -> bool {
+        self.amount.fits() || self.fee.is_some()
     }
 
     pub fn in_window(&self, plan: &Plan<'_>) -> bool {
@@ -76,7 +107,11 @@ impl Evidence {
     /// Key, amount, date, text. An amount or date outside the rule counts against the pairing.
     fn weights(&self, plan: &Plan<'_>) -> [f64; 4] {
         let weights = Weights::of(self.key.is_some(), self.text.is_some());
-        let amount = if self.amount.fits() { self.amount.closeness() } else { -0.5 };
+        let amount = match (self.amount.fits(), self.fee) {
+            (true, _) => self.amount.closeness(),
+            (false, Some(_)) => FEE_CLOSENESS,
+            (false, None) => -0.5,
+        };
         let date = if self.in_window(plan) { plan.window.closeness(self.days) } else { -0.5 };
         [
             weights.key * self.key.map_or(0.0, |k| k.strength()),
@@ -103,7 +138,13 @@ impl Evidence {
         }
         match self.group {
             None => add("amount", self.says_amount(currency), amount),
-            Some(records) => add("sum", format!("sum of {records}: {}", self.says_amount(currency)), amount),
+            Some(records) => {
+                let of = match self.in_reach {
+                    0 => format!("sum of {records}"),
+                    n => format!("only sum of its kind, {records} of {n} in reach"),
+                };
+                add("sum", format!("{of}: {}", self.says_amount(currency)), amount);
+            }
         }
         add("date", says_days(self.days), date);
         if let Some(similarity) = self.text {
@@ -118,6 +159,13 @@ impl Evidence {
         }
         let difference = format_minor(self.amount.difference.abs(), currency.exponent());
         let side = if self.amount.difference > 0 { "left" } else { "right" };
+        if let (false, Some(fee)) = (self.amount.fits(), self.fee) {
+            let of = match fee.learned_from {
+                0 => String::new(),
+                n => format!(", as in {n} deposits"),
+            };
+            return format!("{side} is {difference} {currency} more, a fee of {}{of}", fee.says());
+        }
         let within = if self.amount.fits() { "within" } else { "outside" };
         format!("{side} is {difference} {currency} more, {within} the allowance")
     }

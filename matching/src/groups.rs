@@ -3,7 +3,9 @@
 use crate::blocks::{self, Block};
 use crate::candidates::{PAIRS_MAX, Scope, best_of_each};
 use crate::evidence::{Evidence, KeyEvidence};
+use crate::fees::{Deposit, Fee, Fees};
 use crate::keys::Fingerprint;
+use crate::plan::{FeePlan, Plan};
 use crate::select::Pair;
 use crate::twins::Node;
 use crate::{Cancelled, Currency, Records, Row, Side};
@@ -20,6 +22,8 @@ pub(crate) struct Group {
     pub sum: i128,
     pub first_date: i32,
     pub last_date: i32,
+    /// Of a searched group, how many records it was chosen from; else 0.
+    pub in_reach: u32,
 }
 
 /// Pairs of a single record (always `left`, whatever its side) and a group (`right`, its index).
@@ -30,8 +34,41 @@ pub(crate) struct GroupCandidates {
     pub gave_up: u64,
 }
 
-/// `one`: the side of the single record.
-pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Cancelled> {
+/// The fees that the pass allows, those to be learned learned from what its keys join now.
+pub(crate) fn fees(scope: &Scope<'_>, one: Side) -> Result<Fees, Cancelled> {
+    let records = scope.remainder.side(one).records;
+    match scope.plan.fee {
+        FeePlan::Nothing => return Ok(Fees::default()),
+        FeePlan::Given(fee) => {
+            let mut currencies: Vec<Currency> = records.rows().map(|row| records.currency(row)).collect();
+            currencies.sort_unstable();
+            currencies.dedup();
+            return Ok(Fees(currencies.into_iter().map(|currency| (currency, fee)).collect()));
+        }
+        FeePlan::Learned => {}
+    }
+    let (groups, group_keys, one_keys) = sides(scope, one)?;
+    let visit = |block: Block<'_>, list: &mut Vec<(Currency, Deposit)>| {
+        if let (&[node], &[group]) = (block.left, block.right) {
+            let group = &groups[group as usize];
+            list.push((group.currency, group.deposit(scope.plan, one, records.amount(node))));
+        }
+        Ok(())
+    };
+    let mut deposits = blocks::join(one_keys, group_keys, scope.watch, &|_| {}, visit)?;
+    deposits.sort_unstable();
+    let of_currency = deposits.chunk_by(|a, b| a.0 == b.0).filter_map(|same| {
+        let currency = same[0].0;
+        let fee = Fee::learn(same.iter().map(|&(_, deposit)| deposit).collect(), currency.exponent());
+        Some((currency, fee?))
+    });
+    Ok(Fees(of_currency.collect()))
+}
+
+type Keyed = Vec<(Fingerprint, u32)>;
+
+/// The groups, their keys, and the single records' keys.
+fn sides(scope: &Scope<'_>, one: Side) -> Result<(Vec<Group>, Keyed, Keyed), Cancelled> {
     let many = one.other();
     let groups = gather(scope, many)?;
     let mut group_keys = Vec::with_capacity(groups.len());
@@ -41,16 +78,16 @@ pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Canc
             scope.watch.check()?;
         }
         let records = scope.remainder.side(many).records;
-        scope.plan.keys.each(
-            records,
-            many,
-            representative(scope, many, group),
-            Some(group.currency),
-            &mut found,
-        );
+        let row = representative(scope, many, group);
+        scope.plan.keys.each(records, many, row, Some(group.currency), &mut found);
         group_keys.extend(found.iter().map(|&key| (key, i as u32)));
     }
-    let one_keys = one_keys(scope, one)?;
+    Ok((groups, group_keys, one_keys(scope, one)?))
+}
+
+/// `one`: the side of the single record.
+pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Cancelled> {
+    let (groups, group_keys, one_keys) = sides(scope, one)?;
     let tokens = scope.plan.keys.has_tokens();
     let (found, gave_up) = (AtomicU64::new(0), AtomicU64::new(0));
     let visit = |block: Block<'_>, list: &mut Vec<Pair>| {
@@ -67,7 +104,7 @@ pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Canc
         scope.watch.check()?;
         for &node in block.left {
             for &group in block.right {
-                let evidence = scope.group_evidence(one, node, &groups[group as usize], key);
+                let evidence = scope.group_evidence(one, node, &groups[group as usize], Some(key));
                 let confidence = evidence.confidence(scope.plan);
                 if evidence.fits(scope.plan) && confidence >= scope.threshold {
                     list.push(Pair { left: node, right: group, confidence, spread: key.spread });
@@ -84,20 +121,64 @@ pub(crate) fn find(scope: &Scope<'_>, one: Side) -> Result<GroupCandidates, Canc
 }
 
 impl Scope<'_> {
-    /// `one`: the side of the single record. The date that counts is the group's farthest.
-    pub fn group_evidence(&self, one: Side, node: Node, group: &Group, key: KeyEvidence) -> Evidence {
+    /// `one`: the side of the single record.
+    pub fn group_evidence(&self, one: Side, node: Node, group: &Group, key: Option<KeyEvidence>) -> Evidence {
         let records = self.remainder.side(one).records;
-        let allowance = self.plan.allowance.in_currency(group.currency);
-        let (single, date) = (i128::from(records.amount(node)), i64::from(records.date(node)));
-        let (first, last) = (i64::from(group.first_date), i64::from(group.last_date));
+        let evidence = group.evidence(self.plan, one, (records, node), key);
+        let text = self.texts.filter(|_| self.plan.search.is_some()).map(|texts| {
+            let of = |&row: &Row| if one == Side::Left { (node, row) } else { (row, node) };
+            group.rows.iter().map(of).map(|(l, r)| texts.similarity(l, r)).fold(1.0, f64::min)
+        });
+        let fee = if evidence.amount.fits() || group.in_reach > 0 {
+            None
+        } else {
+            self.fees.explaining(group.currency, &group.deposit(self.plan, one, records.amount(node)))
+        };
+        Evidence { text, fee, ..evidence }
+    }
+}
+
+/// The evidence for a single record of side `one` and several of the other.
+pub(crate) fn group_evidence(
+    plan: &Plan<'_>,
+    one: Side,
+    single: (&Records, Row),
+    many: &Records,
+    rows: &[Row],
+    key: Option<KeyEvidence>,
+) -> Evidence {
+    Group::of(many, rows.to_vec()).evidence(plan, one, single, key)
+}
+
+impl Group {
+    /// The date that counts is the group's farthest.
+    fn evidence(
+        &self,
+        plan: &Plan<'_>,
+        one: Side,
+        (records, row): (&Records, Row),
+        key: Option<KeyEvidence>,
+    ) -> Evidence {
+        let allowance = plan.allowance.in_currency(self.currency);
+        let (single, date) = (i128::from(records.amount(row)), i64::from(records.date(row)));
+        let (first, last) = (i64::from(self.first_date), i64::from(self.last_date));
         let (amount, days) = match one {
-            Side::Left => (allowance.distance(single, group.sum), [first - date, last - date]),
-            Side::Right => (allowance.distance(group.sum, single), [date - first, date - last]),
+            Side::Left => (allowance.distance(single, self.sum), [first - date, last - date]),
+            Side::Right => (allowance.distance(self.sum, single), [date - first, date - last]),
         };
         // A day outside the window counts first, then the larger distance.
-        let far = |days: &i64| (!self.plan.window.admits(*days), days.abs(), *days);
+        let far = |days: &i64| (!plan.window.admits(*days), days.abs(), *days);
         let days = if far(&days[0]) > far(&days[1]) { days[0] } else { days[1] };
-        Evidence { key: Some(key), amount, days, text: None, group: Some(group.rows.len() as u32) }
+        let (group, in_reach) = (Some(self.rows.len() as u32), self.in_reach);
+        Evidence { key, amount, days, text: None, group, in_reach, fee: None }
+    }
+
+    /// Sum and single amount as a fee sees them: both in the signs of the sum's file.
+    fn deposit(&self, plan: &Plan<'_>, one: Side, single: i64) -> Deposit {
+        let sign = if plan.allowance.flip_sign { -1 } else { 1 };
+        let gross = if one == Side::Left { sign * self.sum } else { self.sum };
+        let net = if one == Side::Left { i128::from(single) } else { sign * i128::from(single) };
+        Deposit { gross, net, items: self.rows.len() as u32 }
     }
 }
 
@@ -137,6 +218,7 @@ impl Group {
             first_date: dates().min().unwrap_or_default(),
             last_date: dates().max().unwrap_or_default(),
             rows,
+            in_reach: 0,
         }
     }
 }

@@ -16,6 +16,7 @@ mod check;
 mod decimal;
 mod evidence;
 mod explain;
+mod fees;
 mod groups;
 mod held;
 mod keyed;
@@ -25,14 +26,17 @@ mod nearby;
 mod outcome;
 mod plan;
 mod proof;
+mod reasons;
 mod reconcile;
 mod records;
 mod remainder;
 mod rules;
 mod run;
+mod searched;
 mod select;
 mod settle;
 mod standard;
+mod subsets;
 mod text;
 mod tolerance;
 mod twins;
@@ -40,12 +44,15 @@ mod watch;
 
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
-    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Tier,
+    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
+    Tier,
 };
+pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, Key, Normalise, Pass, RuleError, RuleSet, TextRule,
+    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
+    SearchRule, TextRule,
 };
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

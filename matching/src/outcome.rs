@@ -1,7 +1,10 @@
 //! What a reconciliation says: matches, exceptions, and the proof that nothing is missing.
 
+use crate::fees::Fee;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Deref;
 
 /// A probability-like score in [0, 1], exact to one millionth so that results compare byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,7 +59,62 @@ pub enum Tier {
     Suggested,
 }
 
+/// Records of one side of a match, sorted. Nearly always one, which then costs no allocation.
+#[derive(Clone)]
+pub enum Rows {
+    One(Row),
+    /// Boxed twice, for the sake of the millions that are one: a thin pointer leaves them at 16 bytes.
+    Many(Box<Box<[Row]>>),
+}
+
+impl Deref for Rows {
+    type Target = [Row];
+
+    fn deref(&self) -> &[Row] {
+        match self {
+            Rows::One(row) => std::slice::from_ref(row),
+            Rows::Many(rows) => rows,
+        }
+    }
+}
+
+impl From<Vec<Row>> for Rows {
+    fn from(rows: Vec<Row>) -> Self {
+        if let [row] = *rows { Rows::One(row) } else { Rows::Many(Box::new(rows.into())) }
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = &'a Row;
+    type IntoIter = std::slice::Iter<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Rows {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.iter())
+    }
+}
+
 /// Records of both sides that belong together. Both lists are non-empty and sorted.
+///
+/// The reasons are not part of it: there may be millions of matches and few that anybody reads.
+/// [`crate::Reasoner::reasons`] gives them on demand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Match {
     /// Index into [`crate::RuleSet::passes`].
@@ -64,12 +122,29 @@ pub struct Match {
     pub tier: Tier,
     pub confidence: Confidence,
     pub currency: Currency,
-    pub left: Vec<Row>,
-    pub right: Vec<Row>,
+    pub left: Rows,
+    pub right: Rows,
     /// Sum of the left amounts minus the (sign-adjusted) sum of the right amounts, minor units; within the
     /// pass's tolerance.
     pub difference: i64,
-    pub reasons: Vec<Reason>,
+    /// What cannot be seen from the records alone.
+    #[serde(skip)]
+    pub(crate) evidence: MatchEvidence,
+}
+
+/// The part of a match's evidence that depends on all records and not only on its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct MatchEvidence {
+    /// See [`crate::evidence::KeyEvidence::spread`].
+    pub spread: u32,
+    /// Similarity of the texts where the pass compares them.
+    pub text: Option<f32>,
+    /// How many identical records the one of this side is one of: 1 when it has no twin, 0 for a group.
+    pub left_twins: u32,
+    pub right_twins: u32,
+    /// Of a searched group, how many records it was chosen from.
+    pub in_reach: u8,
+    pub fee: Option<Fee>,
 }
 
 /// Why a record ended without a match. Each kind asks for a different action of a person.

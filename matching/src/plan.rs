@@ -1,6 +1,7 @@
 //! A pass of the rule set made ready to run on two sides.
 
-use crate::keys::{Column, Fingerprint, KeyHasher, each_token, normalise};
+use crate::fees::Fee;
+use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::tolerance::{Allowance, Window};
 use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
 
@@ -12,6 +13,21 @@ pub(crate) struct Plan<'r> {
     pub allowance: Allowance,
     pub window: Window,
     pub text: Option<TextPlan>,
+    pub fee: FeePlan,
+    pub search: Option<SearchPlan>,
+}
+
+/// What of a sum may be kept back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum FeePlan {
+    Nothing,
+    Given(Fee),
+    Learned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SearchPlan {
+    pub records_max: usize,
 }
 
 /// The keys of one pass on both sides.
@@ -33,6 +49,7 @@ pub(crate) struct TextPlan {
     pub left: Vec<Column>,
     pub right: Vec<Column>,
     pub min: f64,
+    pub silent: Option<Side>,
 }
 
 impl<'r> Plan<'r> {
@@ -41,7 +58,7 @@ impl<'r> Plan<'r> {
     pub fn for_all(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
         let mut currencies = vec![];
         for currency in [left, right].into_iter().flat_map(|r| r.rows().map(|row| r.currency(row))) {
-            if !currencies.contains(&currency) {
+            if currencies.last() != Some(&currency) && !currencies.contains(&currency) {
                 currencies.push(currency);
             }
         }
@@ -68,12 +85,20 @@ impl<'r> Plan<'r> {
             None => None,
             Some(rule) => {
                 let (left, right) = (columns(&rule.left, left)?, columns(&rule.right, right)?);
-                Some(TextPlan { left, right, min: rule.min })
+                Some(TextPlan { left, right, min: rule.min, silent: rule.silent })
             }
         };
         let mut allowance = Allowance::compile(&pass.amount).ok()?;
         allowance.prepare(currencies);
-        Some(Plan { index, pass, keys, allowance, window: Window::compile(&pass.date), text })
+        let fee = match pass.amount.fee.as_ref().map(Fee::compile) {
+            None => FeePlan::Nothing,
+            Some(Ok(Some(fee))) => FeePlan::Given(fee),
+            Some(Ok(None)) => FeePlan::Learned,
+            Some(Err(_)) => return None,
+        };
+        let search = pass.search.as_ref().map(|s| SearchPlan { records_max: s.records_max as usize });
+        let window = Window::compile(&pass.date);
+        Some(Plan { index, pass, keys, allowance, window, text, fee, search })
     }
 
     /// For a pass of sums, the side of the single record.
@@ -107,13 +132,9 @@ impl KeyPlan {
         row: Row,
         currency: Option<Currency>,
     ) -> Option<Fingerprint> {
-        let (mut hasher, mut buffer) = (KeyHasher::new(), String::new());
+        let mut hasher = KeyHasher::new();
         for part in &self.parts {
-            normalise(part.column(side).text(records, row), part.how, &mut buffer);
-            if buffer.is_empty() {
-                return None;
-            }
-            hasher.part(&buffer);
+            part.hash(part.column(side).text(records, row), &mut hasher)?;
         }
         if let Some(currency) = currency {
             hasher.currency(currency);
@@ -131,7 +152,7 @@ impl KeyPlan {
         found: &mut Vec<Fingerprint>,
     ) {
         found.clear();
-        let (mut hasher, mut buffer) = (KeyHasher::new(), String::new());
+        let mut hasher = KeyHasher::new();
         if let Some(currency) = currency {
             hasher.currency(currency);
         }
@@ -142,16 +163,14 @@ impl KeyPlan {
                 tokens = Some(text);
                 continue;
             }
-            normalise(text, part.how, &mut buffer);
-            if buffer.is_empty() {
+            if part.hash(text, &mut hasher).is_none() {
                 return;
             }
-            hasher.part(&buffer);
         }
         match tokens {
-            None => found.push(hasher.finish()),
+            None => return found.push(hasher.finish()),
             Some(text) => each_token(text, |token| {
-                let mut hasher = hasher.clone();
+                let mut hasher = hasher;
                 hasher.part(token);
                 found.push(hasher.finish());
             }),
@@ -181,6 +200,11 @@ impl KeyPlan {
 }
 
 impl KeyPart {
+    /// `None` when nothing is left to compare.
+    fn hash(&self, text: &str, hasher: &mut KeyHasher) -> Option<()> {
+        with_normalised(text, self.how, |text| (!text.is_empty()).then(|| hasher.part(text)))
+    }
+
     fn column(&self, side: Side) -> Column {
         match side {
             Side::Left => self.left,

@@ -2,7 +2,6 @@
 
 use crate::plan::Plan;
 use crate::{Currency, CurrencyProof, Exception, Match, Records, Side};
-use std::collections::BTreeMap;
 
 /// Adds up totals from the records, matched sums from the matches and unmatched ones from the exceptions,
 /// each on its own, so that a record lost or counted twice on the way would show in the residual.
@@ -13,7 +12,7 @@ pub(crate) fn prove(
     matches: &[Match],
     exceptions: &[Exception],
 ) -> Vec<CurrencyProof> {
-    let mut proofs: BTreeMap<Currency, CurrencyProof> = BTreeMap::new();
+    let mut proofs: Vec<CurrencyProof> = vec![];
     for row in left.rows() {
         let proof = of(&mut proofs, left.currency(row));
         proof.left_count += 1;
@@ -46,21 +45,27 @@ pub(crate) fn prove(
             }
         }
     }
-    proofs.into_values().collect()
+    proofs.sort_unstable_by_key(|proof| proof.currency);
+    proofs
 }
 
-fn of(proofs: &mut BTreeMap<Currency, CurrencyProof>, currency: Currency) -> &mut CurrencyProof {
-    proofs.entry(currency).or_insert(CurrencyProof {
-        currency,
-        left_count: 0,
-        right_count: 0,
-        left_total: 0,
-        right_total: 0,
-        left_matched: 0,
-        right_matched: 0,
-        left_unmatched: 0,
-        right_unmatched: 0,
-        matched_difference: 0,
-        right_flipped: 0,
-    })
+/// A run has few currencies, and neighbours mostly share theirs.
+fn of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &mut CurrencyProof {
+    let place = proofs.iter().position(|proof| proof.currency == currency).unwrap_or_else(|| {
+        proofs.push(CurrencyProof {
+            currency,
+            left_count: 0,
+            right_count: 0,
+            left_total: 0,
+            right_total: 0,
+            left_matched: 0,
+            right_matched: 0,
+            left_unmatched: 0,
+            right_unmatched: 0,
+            matched_difference: 0,
+            right_flipped: 0,
+        });
+        proofs.len() - 1
+    });
+    &mut proofs[place]
 }

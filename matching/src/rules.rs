@@ -1,6 +1,6 @@
 //! The rule set: ordered passes, written by people as TOML or JSON.
 
-use crate::{Confidence, Tier};
+use crate::{Confidence, Side, Tier};
 use serde::{Deserialize, Serialize};
 
 /// Ordered passes over what earlier passes left, with the bounds that keep the work finite.
@@ -53,6 +53,9 @@ pub struct Pass {
     pub date: DateRule,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextRule>,
+    /// Only in a pass of sums without keys, and needed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRule>,
 }
 
 /// How many records of each side one match joins.
@@ -112,9 +115,48 @@ pub struct AmountRule {
     /// larger of both allowances counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<String>,
+    /// In a pass of sums: what the payer kept back of the sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<FeeRule>,
     /// Right amounts are negated first: a payment of -10 matches an invoice of 10.
     #[serde(default)]
     pub flip_sign: bool,
+}
+
+/// A fee kept back from a sum: the single amount is the sum less the fee, to the minor unit in either
+/// rounding. With neither part given both are learned, currency by currency, from the sums that a key joins
+/// to one single record each; a schedule that explains fewer than 20 of them is not used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeeRule {
+    /// Per cent of the sum, 0 to 50, at most two decimals, in text: "1.4".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<String>,
+    /// Major units for each record of the sum, at most two decimals, in text: "0.25".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_item: Option<String>,
+}
+
+/// Looks for the records that add up to a single one among those with a like text inside the window.
+///
+/// A match is made only where exactly one choice of two or more records gives the sum, where chance alone
+/// would not have given one, and where no other record wants any of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRule {
+    /// Records in reach of one search, 2 to 20; where there are more, it gives up.
+    #[serde(default = "default_search_records_max")]
+    pub records_max: u32,
+}
+
+fn default_search_records_max() -> u32 {
+    16
+}
+
+impl Default for SearchRule {
+    fn default() -> Self {
+        SearchRule { records_max: default_search_records_max() }
+    }
 }
 
 /// How far the dates may be apart; right minus left.
@@ -155,6 +197,10 @@ pub struct TextRule {
     pub right: Vec<String>,
     /// Pairs below are not candidates.
     pub min: f64,
+    /// Pairs below `min` are candidates all the same, without evidence from their texts, where the text of
+    /// this side has no word that any record of the other side has: `SQ *9XK2` says nothing about who paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Side>,
 }
 
 /// One mistake in a rule set, with its place: `pass[2].amount.percent`.

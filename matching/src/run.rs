@@ -2,6 +2,7 @@
 
 use crate::candidates::{Candidates, Scope};
 use crate::explain;
+use crate::fees::Fees;
 use crate::groups::{self, Group};
 use crate::held::Held;
 use crate::keyed;
@@ -9,6 +10,7 @@ use crate::nearby;
 use crate::plan::Plan;
 use crate::proof;
 use crate::remainder::{Remainder, Rest};
+use crate::searched;
 use crate::select::{Chosen, Ends, Pair, contended, select};
 use crate::settle;
 use crate::text::{TextSource, Texts};
@@ -16,6 +18,7 @@ use crate::twins::Twins;
 use crate::{
     Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, RuleSet, Side, Watch,
 };
+use rayon::prelude::*;
 
 /// Shares of the whole work, for [`Progress::fraction`]; measured on a million rows, not exact.
 const PREPARED: f64 = 0.05;
@@ -26,6 +29,8 @@ pub(crate) struct Open {
     pub plan: usize,
     /// Of a sum pass: left is the single record's node, right the group's index.
     pub pairs: Vec<Pair>,
+    /// Pairs this near to the best of an end are as good as it.
+    pub margin: Confidence,
     /// Of a sum pass: the single record's side and the groups the pairs speak of.
     pub groups: Option<(Side, Vec<Group>)>,
 }
@@ -40,6 +45,8 @@ pub(crate) struct Run<'a> {
     texts: Vec<(usize, Texts)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// By pass, known when it begins.
+    fees: Vec<Fees>,
     pub watch: Watch<'a>,
 }
 
@@ -70,6 +77,7 @@ impl<'a> Run<'a> {
             texts: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
+            fees: vec![Fees::default(); plans.len()],
             watch,
         })
     }
@@ -79,6 +87,9 @@ impl<'a> Run<'a> {
             self.report(Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() }, 0.0);
             self.watch.check()?;
             self.read_texts(plan)?;
+            if let Some(one) = plan.one_side() {
+                self.fees[usize::from(plan.index)] = groups::fees(&self.scope(plan, &|_| {}), one)?;
+            }
             self.run_pass(plan)?;
             self.eliminate()?;
             self.hold();
@@ -89,7 +100,7 @@ impl<'a> Run<'a> {
         let proof = proof::prove(left, right, self.plans, &self.matches, &exceptions);
         let passes = self.count_passes();
         let (phase, rows) = (Phase::Explain, (left.len() + right.len()) as u64);
-        self.matches.sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0]));
+        self.matches.par_sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0]));
         (self.watch.progress)(Progress { phase, rows_done: rows, rows_total: rows, fraction: 1.0 });
         Ok(Outcome { matches: self.matches, exceptions, proof, passes })
     }
@@ -104,26 +115,47 @@ impl<'a> Run<'a> {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
                 let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, groups: None }, gave_up)
+                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
             }
             Some(one) => {
-                let found = groups::find(&scope, one)?;
-                let single = self.remainder.side(one);
-                let ends = Ends {
-                    left_len: single.records.len(),
-                    right_len: found.groups.len(),
-                    left_capacity: &|node| single.capacity(node),
-                    right_capacity: &|_| 1,
-                    right_frozen: &|_| false,
-                };
-                let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
-                let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
-                let groups = if selection.open.is_empty() { vec![] } else { found.groups };
-                (
-                    made,
-                    Open { plan: index, pairs: selection.open, groups: Some((one, groups)) },
-                    found.gave_up,
-                )
+                if let Some(search) = &plan.search {
+                    let found = searched::find(&scope, one, search)?;
+                    let made = settle::group_matches(&scope, one, &found.groups, &found.chosen)?;
+                    (
+                        made,
+                        Open {
+                            plan: index,
+                            pairs: found.open,
+                            // Another sum is another sum, however much nearer its dates.
+                            margin: Confidence::ONE,
+                            groups: Some((one, found.groups)),
+                        },
+                        found.gave_up,
+                    )
+                } else {
+                    let found = groups::find(&scope, one)?;
+                    let single = self.remainder.side(one);
+                    let ends = Ends {
+                        left_len: single.records.len(),
+                        right_len: found.groups.len(),
+                        left_capacity: &|node| single.capacity(node),
+                        right_capacity: &|_| 1,
+                        right_frozen: &|_| false,
+                    };
+                    let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
+                    let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
+                    let groups = if selection.open.is_empty() { vec![] } else { found.groups };
+                    (
+                        made,
+                        Open {
+                            plan: index,
+                            pairs: selection.open,
+                            margin: self.margin(),
+                            groups: Some((one, groups)),
+                        },
+                        found.gave_up,
+                    )
+                }
             }
         };
         self.gave_up[index] += gave_up;
@@ -139,8 +171,10 @@ impl<'a> Run<'a> {
         loop {
             let mut kept = false;
             for i in 0..self.open.len() {
-                let mut open =
-                    std::mem::replace(&mut self.open[i], Open { plan: 0, pairs: vec![], groups: None });
+                let mut open = std::mem::replace(
+                    &mut self.open[i],
+                    Open { plan: 0, pairs: vec![], margin: Confidence::ZERO, groups: None },
+                );
                 let before = open.pairs.len();
                 open.pairs.retain(|pair| self.is_open(pair, &open.groups));
                 if open.groups.is_none() && open.pairs.len() < before {
@@ -177,7 +211,7 @@ impl<'a> Run<'a> {
     fn hold(&mut self) {
         let mut held = Held::default();
         for open in &self.open {
-            for pair in contended(&open.pairs, self.margin()) {
+            for pair in contended(&open.pairs, open.margin) {
                 let Some((one, groups)) = &open.groups else {
                     held.hold_pair(&pair);
                     continue;
@@ -196,7 +230,11 @@ impl<'a> Run<'a> {
             m.left.iter().for_each(|&row| self.remainder.left.take(row));
             m.right.iter().for_each(|&row| self.remainder.right.take(row));
         }
-        self.matches.extend(made);
+        if self.matches.is_empty() {
+            self.matches = made;
+        } else {
+            self.matches.extend(made);
+        }
     }
 
     /// Reads the texts of the plan's rule, unless an earlier pass had the same.
@@ -228,6 +266,7 @@ impl<'a> Run<'a> {
             plan,
             remainder: &self.remainder,
             texts: self.texts_of(plan),
+            fees: self.fees[usize::from(plan.index)].clone(),
             held: &self.held,
             threshold: self.rules.threshold(),
             watch: self.watch,

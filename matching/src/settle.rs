@@ -3,9 +3,10 @@
 use crate::candidates::Scope;
 use crate::evidence::KeyEvidence;
 use crate::groups::{Group, representative};
+use crate::outcome::MatchEvidence;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Row, Side};
+use crate::{Cancelled, Match, Reason, Row, Rows, Side};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -22,11 +23,13 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
     for ((c, lefts), rights) in twins.iter().zip(lefts).zip(rights) {
         pairs.extend(lefts.into_iter().zip(rights).map(|(l, r)| (c.pair, l, r)));
     }
-    let matches = pairs.par_chunks(4096).map(|pairs| {
+    let mut matches = Vec::with_capacity(pairs.len());
+    for pairs in pairs.chunks(1 << 15) {
         scope.watch.check()?;
-        Ok(pairs.iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)).collect::<Vec<_>>())
-    });
-    Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
+        // Into their places: a copy of all would be the highest peak of memory of the whole run.
+        matches.par_extend(pairs.par_iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)));
+    }
+    Ok(matches)
 }
 
 /// Reasons for a pair whether it fits or not.
@@ -34,12 +37,7 @@ pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
     let currency = l.currency(pair.left);
     let shared = scope.plan.keys.shared(scope.plan.pass, (l, pair.left), (r, pair.right));
-    let evidence = scope.evidence(
-        &scope.plan.allowance.in_currency(currency),
-        pair.left,
-        pair.right,
-        key_of(scope, pair),
-    );
+    let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
     evidence.reasons(scope.plan, currency, &shared)
 }
 
@@ -53,19 +51,23 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
     let allowance = scope.plan.allowance.in_currency(currency);
     let other = scope.remainder.right.records;
     let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
-    let mut reasons = pair_reasons(scope, &pair);
-    add_twins(&mut reasons, Side::Left, &scope.remainder.left, pair.left);
-    add_twins(&mut reasons, Side::Right, &scope.remainder.right, pair.right);
     Match {
         pass: scope.plan.index,
         tier: scope.plan.pass.tier,
         confidence: pair.confidence,
         currency,
-        left: vec![left],
-        right: vec![right],
+        left: Rows::One(left),
+        right: Rows::One(right),
         // Candidates whose difference is not an i64 do not fit.
         difference: distance.difference as i64,
-        reasons,
+        evidence: MatchEvidence {
+            spread: pair.spread,
+            text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),
+            left_twins: scope.remainder.left.twins.count(pair.left),
+            right_twins: scope.remainder.right.twins.count(pair.right),
+            in_reach: 0,
+            fee: None,
+        },
     }
 }
 
@@ -85,21 +87,29 @@ pub(crate) fn group_matches(
         scope.watch.check()?;
         let one_match = |(c, rows): &(&Chosen, Vec<Row>)| {
             let group = &groups[c.pair.right as usize];
-            let (mut reasons, difference) = group_reasons(scope, one, group, &c.pair);
-            add_twins(&mut reasons, one, single, c.pair.left);
-            let (left, right) = match one {
-                Side::Left => (rows.clone(), group.rows.clone()),
-                Side::Right => (group.rows.clone(), rows.clone()),
+            let evidence = scope.group_evidence(one, c.pair.left, group, key_of(scope, &c.pair));
+            let twins = single.twins.count(c.pair.left);
+            let (left, right, left_twins, right_twins) = match one {
+                Side::Left => (rows.clone(), group.rows.clone(), twins, 0),
+                Side::Right => (group.rows.clone(), rows.clone(), 0, twins),
             };
             Match {
                 pass: scope.plan.index,
                 tier: scope.plan.pass.tier,
                 confidence: c.pair.confidence,
                 currency: group.currency,
-                left,
-                right,
-                difference,
-                reasons,
+                left: left.into(),
+                right: right.into(),
+                difference: evidence.amount.difference as i64,
+                evidence: MatchEvidence {
+                    spread: c.pair.spread,
+                    text: evidence.text.map(|similarity| similarity as f32),
+                    left_twins,
+                    right_twins,
+                    // A search has 20 at most.
+                    in_reach: evidence.in_reach as u8,
+                    fee: evidence.fee,
+                },
             }
         };
         Ok(pairs.iter().map(one_match).collect::<Vec<_>>())
@@ -107,8 +117,8 @@ pub(crate) fn group_matches(
     Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
 }
 
-/// Reasons and difference of a single record (of side `one`) against a group, whether it fits or not.
-pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> (Vec<Reason>, i64) {
+/// Reasons for a single record (of side `one`) and a group, whether it fits or not.
+pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> Vec<Reason> {
     let (single, many) = (scope.remainder.side(one).records, scope.remainder.side(one.other()).records);
     let member = representative(scope, one.other(), group);
     let (left, right) = match one {
@@ -116,8 +126,8 @@ pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &
         Side::Right => ((many, member), (single, pair.left)),
     };
     let shared = scope.plan.keys.shared(scope.plan.pass, left, right);
-    let evidence = scope.group_evidence(one, pair.left, group, KeyEvidence { spread: pair.spread });
-    (evidence.reasons(scope.plan, group.currency, &shared), evidence.amount.difference as i64)
+    let evidence = scope.group_evidence(one, pair.left, group, key_of(scope, pair));
+    evidence.reasons(scope.plan, group.currency, &shared)
 }
 
 /// The rows each chosen pair takes of one of its ends. The end's records are dealt out by id, to the most
@@ -141,11 +151,4 @@ fn deal_rows(
         }
     }
     dealt
-}
-
-fn add_twins(reasons: &mut Vec<Reason>, side: Side, rest: &Rest<'_>, node: Row) {
-    if let Some(rows) = rest.twins.of_node(node) {
-        let says = format!("one of {} identical {} records, taken by id", rows.len(), side.as_str());
-        reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
-    }
 }

@@ -1,6 +1,9 @@
 //! The rules for people who wrote none, built on conventional field names.
 
-use crate::{AmountRule, Cardinality, DateRule, Key, Normalise, Pass, RuleSet, TextRule, Tier};
+use crate::{
+    AmountRule, Cardinality, DateRule, FeeRule, Key, Normalise, Pass, RuleSet, SearchRule, Side, TextRule,
+    Tier,
+};
 
 /// A document's or payment's own reference.
 const REFERENCE: &str = "reference";
@@ -28,8 +31,8 @@ impl RuleSet {
     ///
     /// From strong to weak: equal references; sums of batches; references found inside other texts; equal
     /// references with a small difference; equal amounts with like texts; and, only suggested, amounts
-    /// that differ by half a per cent with very like texts. Sides without any of the fields get one
-    /// pass that suggests equal amounts on near dates.
+    /// that differ by half a per cent with very like texts, then less alike ones, then equal amounts
+    /// where a text names nobody. Sides without any of the fields get the last only.
     pub fn standard_for(left_fields: &[String], right_fields: &[String]) -> Self {
         let fields = Fields { left: left_fields, right: right_fields };
         let mut passes = vec![];
@@ -43,8 +46,11 @@ impl RuleSet {
         if fields.both_have(REFERENCE) {
             let pass =
                 keyed("same reference, small difference", REFERENCE, REFERENCE, Normalise::Alphanumeric);
-            let amount =
-                AmountRule { absolute: Some("0.05".into()), percent: Some("0.5".into()), flip_sign: false };
+            let amount = AmountRule {
+                absolute: Some("0.05".into()),
+                percent: Some("0.5".into()),
+                ..AmountRule::default()
+            };
             passes.push(Pass { amount, ..pass });
         }
         passes.extend(fields.text_passes());
@@ -92,6 +98,14 @@ impl Fields<'_> {
                 passes.push(sum(BATCH, single, Cardinality::ManyToOne, "left"));
             }
         }
+        let less_fee = |pass: &Pass| Pass {
+            name: format!("{}, less a fee", pass.name),
+            tier: Tier::Suggested,
+            amount: AmountRule { fee: Some(FeeRule::default()), ..AmountRule::default() },
+            ..pass.clone()
+        };
+        let less_fees: Vec<Pass> = passes.iter().map(less_fee).collect();
+        passes.extend(less_fees);
         passes
     }
 
@@ -105,15 +119,36 @@ impl Fields<'_> {
             let texts = [REFERENCE, DESCRIPTION, COUNTERPARTY].into_iter().filter(|name| has(fields, name));
             texts.map(str::to_owned).collect::<Vec<_>>()
         };
-        let text = |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min });
-        let half_a_per_cent = AmountRule { absolute: None, percent: Some("0.5".into()), flip_sign: false };
+        let text =
+            |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min, silent: None });
+        let half_a_per_cent = AmountRule { percent: Some("0.5".into()), ..AmountRule::default() };
+        // Free text is where banks write codes that name nobody.
+        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
+        let suggested = |name| Pass { tier: Tier::Suggested, ..pass(name, WINDOW_DAYS) };
         vec![
             Pass { text: text(0.6), ..pass("same amount, like text", WINDOW_DAYS) },
+            // A statement has the deposit, the other side what was paid out together.
             Pass {
-                tier: Tier::Suggested,
-                amount: half_a_per_cent,
+                cardinality: if silent == Side::Left {
+                    Cardinality::OneToMany
+                } else {
+                    Cardinality::ManyToOne
+                },
                 text: text(0.7),
-                ..pass("near amount, very like text", WINDOW_DAYS)
+                search: Some(SearchRule::default()),
+                ..suggested("sum of like texts")
+            },
+            Pass {
+                amount: half_a_per_cent.clone(),
+                text: text(0.7),
+                ..suggested("near amount, very like text")
+            },
+            // What is left now has lost most of its competition: less evidence will do for a suggestion.
+            Pass { text: text(0.3), ..suggested("same amount, somewhat like text") },
+            Pass { amount: half_a_per_cent, text: text(0.4), ..suggested("near amount, somewhat like text") },
+            Pass {
+                text: text(0.3).map(|rule| TextRule { silent: Some(silent), ..rule }),
+                ..suggested("same amount, text says nothing")
             },
         ]
     }
@@ -132,6 +167,7 @@ fn pass(name: &str, window_days: u32) -> Pass {
         amount: AmountRule::default(),
         date: DateRule { window_days: Some(window_days), ..DateRule::default() },
         text: None,
+        search: None,
     }
 }
 

@@ -1,11 +1,9 @@
 //! Free texts as bags of weighted words, and how alike two of them are.
 
-use crate::keys::{Column, push_upper};
-use crate::{Cancelled, Pulse, Records, Row, Watch};
+use crate::keys::{Column, HashedMap, KeyHasher, push_upper};
+use crate::{Cancelled, Records, Row, Side, Watch};
 use rapidfuzz::distance::osa;
 use rayon::prelude::*;
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
 /// Words kept of one text, the first ones.
 const WORDS_MAX: usize = 24;
@@ -25,9 +23,13 @@ const PREFIX_CHARS_MIN: usize = 3;
 #[derive(Debug, Clone, Copy)]
 struct Word {
     hash: u64,
+    /// One bit per letter or digit the word has, others sharing them: to tell most words apart at a glance.
+    letters: u64,
     start: u64,
     len: u8,
     is_reference: bool,
+    /// Some text of the other side has it too.
+    is_known: bool,
     /// In (0, 1]: near 0 for a word that every text has, 1 for one that no other has.
     weight: f32,
 }
@@ -60,6 +62,49 @@ pub(crate) struct Texts {
     right: Words,
 }
 
+/// Records of one side by word and day.
+pub(crate) struct Postings<'t> {
+    asking: &'t Words,
+    /// Word, date, row.
+    list: Vec<(u64, i32, Row)>,
+}
+
+impl Postings<'_> {
+    /// More records with one word inside a window, and the word tells too little to search by.
+    const WINDOW_MAX: usize = 256;
+
+    /// Records that share a word with `row` of the other side and are at most `window_days` from `date`,
+    /// sorted. `None` when all its words are too common to search by.
+    pub fn around(&self, row: Row, date: i64, window_days: i64) -> Option<Vec<Row>> {
+        let (mut rows, mut common, mut rare) = (vec![], 0, 0);
+        for word in self.asking.of(row).iter().filter(|w| w.is_known && !w.is_reference) {
+            let first = self
+                .list
+                .partition_point(|&(hash, day, _)| (hash, i64::from(day)) < (word.hash, date - window_days));
+            let near = self.list[first..]
+                .iter()
+                .take_while(|&&(hash, day, _)| hash == word.hash && i64::from(day) <= date + window_days);
+            let before = rows.len();
+            rows.extend(near.take(Self::WINDOW_MAX + 1).map(|&(_, _, row)| row));
+            if rows.len() - before > Self::WINDOW_MAX {
+                rows.truncate(before);
+                common += 1;
+            } else {
+                rare += 1;
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        (common == 0 || rare > 0).then_some(rows)
+    }
+}
+
+/// Who has a word.
+struct Have {
+    texts: u32,
+    on_both_sides: bool,
+}
+
 /// One side of a text rule: whose fields, and which records are wanted; the others get an empty text.
 pub(crate) struct TextSource<'a> {
     pub records: &'a Records,
@@ -79,6 +124,11 @@ impl Texts {
     /// The side whose words weigh less is looked for in the other. References are left out where the other
     /// text has none, since a bank that drops them says nothing by it.
     pub fn similarity(&self, left: Row, right: Row) -> f64 {
+        self.similarity_from(0.0, left, right)
+    }
+
+    /// The same, but any smaller number will do where it is below `min`.
+    pub fn similarity_from(&self, min: f64, left: Row, right: Row) -> f64 {
         let (l, r) = (self.left.of(left), self.right.of(right));
         let (has_left, has_right) = (l.iter().any(|w| w.is_reference), r.iter().any(|w| w.is_reference));
         let heard = |w: &&Word| !w.is_reference || (has_left && has_right);
@@ -92,46 +142,102 @@ impl Texts {
         } else {
             (r, &self.right, l, &self.left, right_weight)
         };
-        let mut found = 0.0;
+        // What is still to be found bounds what can be reached; a hair is left to rounding.
+        let (mut found, mut lost, lost_max) = (0.0, 0.0, total * (1.0 - min) + 1e-9);
         for word in short.iter().filter(heard) {
-            found += f64::from(word.weight) * best_of(word, short_words, long, long_words);
+            let (weight, alike) = (f64::from(word.weight), best_of(word, short_words, long, long_words));
+            found += weight * alike;
+            lost += weight * (1.0 - alike);
+            if lost > lost_max {
+                return 0.0;
+            }
         }
         (found / total).clamp(0.0, 1.0)
     }
 
+    /// Whether the text has no word that any text of the other side has, as the codes of card networks have
+    /// none: that it is not like another then says nothing.
+    pub fn says_nothing(&self, side: Side, row: Row) -> bool {
+        let words = if side == Side::Left { &self.left } else { &self.right };
+        !words.of(row).iter().any(|w| w.is_known && !w.is_reference)
+    }
+
+    /// The words of these records of one side, for [`Postings::around`].
+    pub fn postings(
+        &self,
+        side: Side,
+        rows: &[Row],
+        records: &Records,
+        watch: Watch<'_>,
+    ) -> Result<Postings<'_>, Cancelled> {
+        let (own, asking) = match side {
+            Side::Left => (&self.left, &self.right),
+            Side::Right => (&self.right, &self.left),
+        };
+        let lists = rows.par_chunks(4096).map(|rows| {
+            watch.check()?;
+            let known = |row: Row| own.of(row).iter().filter(|w| w.is_known && !w.is_reference);
+            let of = |&row: &Row| known(row).map(move |w| (w.hash, records.date(row), row));
+            Ok(rows.iter().flat_map(of).collect::<Vec<_>>())
+        });
+        let mut list = lists.collect::<Result<Vec<_>, Cancelled>>()?.concat();
+        list.par_sort_unstable();
+        Ok(Postings { asking, list })
+    }
+
     /// Sets each word's weight from the number of texts that have it: ln(1 + n / have) / ln(1 + n).
     fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
-        const SHARDS: u64 = 64;
         let texts = self.left.ends.len() + self.right.ends.len();
-        let count = |shard: u64| {
-            let mut have: HashMap<u64, u32> = HashMap::new();
-            let mut pulse = Pulse::new(watch);
-            for words in [&self.left, &self.right] {
-                for row in 0..words.ends.len() as Row {
+        let hashes = |words: &Words, side: u64| {
+            let rows: Vec<Row> = (0..words.ends.len() as Row).collect();
+            let lists = rows.par_chunks(8192).map(|rows| {
+                watch.check()?;
+                let mut list = vec![];
+                for &row in rows {
                     let row = words.of(row);
-                    pulse.beat(1 + row.len() as u32)?;
-                    for (i, word) in row.iter().enumerate().filter(|(_, w)| w.hash % SHARDS == shard) {
-                        if !row[..i].iter().any(|w| w.hash == word.hash) {
-                            *have.entry(word.hash).or_default() += 1;
-                        }
-                    }
+                    let first = |i: usize| !row[..i].iter().any(|w| w.hash == row[i].hash);
+                    list.extend((0..row.len()).filter(|&i| first(i)).map(|i| row[i].hash << 1 | side));
                 }
-            }
-            Ok(have)
+                Ok(list)
+            });
+            Ok(lists.collect::<Result<Vec<_>, Cancelled>>()?.concat())
         };
-        let have = (0..SHARDS).into_par_iter().map(count).collect::<Result<Vec<_>, Cancelled>>()?;
+        // Twice the hash, and which side it is from in the lowest bit.
+        let mut all = hashes(&self.left, 0)?;
+        all.append(&mut hashes(&self.right, 1)?);
+        all.par_sort_unstable();
+        watch.check()?;
+        let count = |same: &[u64]| {
+            let left = same.partition_point(|hash| hash & 1 == 0);
+            (same[0] >> 1, Have { texts: same.len() as u32, on_both_sides: 0 < left && left < same.len() })
+        };
+        let have: HashedMap<Have> = all.chunk_by(|a, b| a >> 1 == b >> 1).map(count).collect();
         let n = texts as f64;
         for words in [&mut self.left, &mut self.right] {
             words.words.par_chunks_mut(4096).try_for_each(|words| {
                 watch.check()?;
                 for word in words {
-                    let have = have[(word.hash % SHARDS) as usize].get(&word.hash).copied().unwrap_or(1);
-                    word.weight = ((n / f64::from(have)).ln_1p() / n.ln_1p()) as f32;
+                    let Some(have) = have.get(&word.hash) else { continue };
+                    word.weight = ((n / f64::from(have.texts)).ln_1p() / n.ln_1p()) as f32;
+                    word.is_known = have.on_both_sides;
                 }
                 Ok(())
             })?;
         }
         Ok(())
+    }
+}
+
+impl Word {
+    /// Certain when true. Each letter that only one of two words has takes an edit of its own, and so many
+    /// edits may not be; a word that begins the other has no letter of its own.
+    fn is_other_than(&self, other: &Word) -> bool {
+        let (only_self, only_other) = (self.letters & !other.letters, other.letters & !self.letters);
+        if only_self == 0 || only_other == 0 {
+            return false;
+        }
+        let edits = only_self.count_ones().max(only_other.count_ones());
+        f64::from(edits) > (1.0 - ALIKE_MIN) * f64::from(self.len.max(other.len)) + 1e-9
     }
 }
 
@@ -143,6 +249,9 @@ fn best_of(word: &Word, own: &Words, others: &[Word], other: &Words) -> f64 {
     let letters = own.letters(word);
     let mut best: f64 = 0.0;
     for candidate in others.iter().filter(|o| o.is_reference == word.is_reference) {
+        if !word.is_reference && word.is_other_than(candidate) {
+            continue;
+        }
         let alike = alike(letters, other.letters(candidate), word.is_reference);
         best = best.max(if word.is_reference { alike * REFERENCE_NEAR } else { alike });
     }
@@ -206,13 +315,16 @@ impl Words {
                 len -= 1;
             }
             let letters = &buffer.as_bytes()[..len];
-            let mut hasher = DefaultHasher::new();
-            hasher.write(letters);
+            let mut hasher = KeyHasher::new();
+            hasher.bytes(letters);
             self.words.push(Word {
-                hash: hasher.finish(),
+                // One bit is left to say which side a hash is from.
+                hash: hasher.finish_u64() >> 1,
+                letters: letters.iter().fold(0, |bits, letter| bits | 1 << (letter & 63)),
                 start: self.letters.len() as u64,
                 len: len as u8,
                 is_reference: letters.iter().filter(|b| b.is_ascii_digit()).count() >= REFERENCE_DIGITS_MIN,
+                is_known: false,
                 weight: 1.0,
             });
             self.letters.extend(letters);

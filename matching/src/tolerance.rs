@@ -1,6 +1,7 @@
 //! How far amounts and dates may be apart: [`AmountRule`] and [`DateRule`] ready for the inner loops.
 
-use crate::{AmountRule, Currency, DateDirection, DateRule, decimal};
+use crate::{AmountRule, Currency, DateDirection, DateRule, Side, decimal};
+use std::ops::RangeInclusive;
 
 /// Decimals an absolute allowance may have: enough for every currency, and six times finer than a cent.
 const ABSOLUTE_SCALE: u32 = 6;
@@ -115,9 +116,25 @@ impl CurrencyAllowance {
         CurrencyAllowance { millionths: self.millionths.max(50_000), ..self }
     }
 
+    /// The sums, in the signs of the many side's file, outside which nothing fits the `single` amount on side
+    /// `one`. May be a little too wide.
+    pub fn sum_target(&self, one: Side, single: i64) -> RangeInclusive<i128> {
+        match (one, self.right_sign) {
+            (Side::Left, -1) => {
+                let reach = self.reach(single);
+                -*reach.end()..=-*reach.start()
+            }
+            (Side::Left, _) => self.reach(single),
+            (Side::Right, _) => self.reach_of(self.adjusted(single)),
+        }
+    }
+
     /// The range of adjusted right amounts outside which nothing fits `left`. May be a little too wide.
-    pub fn reach(&self, left: i64) -> std::ops::RangeInclusive<i128> {
-        let left = i128::from(left);
+    pub fn reach(&self, left: i64) -> RangeInclusive<i128> {
+        self.reach_of(left.into())
+    }
+
+    fn reach_of(&self, left: i128) -> RangeInclusive<i128> {
         // |l - r| <= p max(|l|, |r|) implies |l - r| <= |l| p / (1 - p); with p = 1 everything is in reach.
         let relative = match 1_000_000 - self.millionths {
             0 => i128::MAX / 4,
@@ -170,7 +187,7 @@ mod tests {
 
     fn allowance(absolute: &str, percent: &str, currency: &str) -> CurrencyAllowance {
         let text = |t: &str| (!t.is_empty()).then(|| t.to_owned());
-        let rule = AmountRule { absolute: text(absolute), percent: text(percent), flip_sign: false };
+        let rule = AmountRule { absolute: text(absolute), percent: text(percent), ..AmountRule::default() };
         Allowance::compile(&rule).unwrap().in_currency(Currency::parse(currency).unwrap())
     }
 

@@ -1,9 +1,9 @@
 //! Records of one side that are equal in all but id and line: no rule can tell them apart.
 
+use crate::keys::KeyHasher;
 use crate::{Cancelled, Pulse, Records, Row, Watch};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
 /// Stands for a record and its twins: the row of the one with the smallest id.
 pub(crate) type Node = Row;
@@ -30,12 +30,12 @@ impl Twins {
                 || Pulse::new(watch),
                 |pulse, row| {
                     pulse.beat(16)?;
-                    let mut hasher = DefaultHasher::new();
-                    hasher.write_i64(records.amount(row));
-                    hasher.write_i32(records.date(row));
-                    hasher.write(records.currency(row).code().as_bytes());
-                    (0..fields).for_each(|f| hasher.write(records.field(f, row).as_bytes()));
-                    Ok((hasher.finish(), row))
+                    let mut hasher = KeyHasher::new();
+                    hasher.number(records.amount(row).cast_unsigned());
+                    hasher.number(u64::from(records.date(row).cast_unsigned()));
+                    hasher.currency(records.currency(row));
+                    (0..fields).for_each(|f| hasher.part(records.field(f, row)));
+                    Ok((hasher.finish_u64(), row))
                 },
             )
             .collect::<Result<_, Cancelled>>()?;
@@ -60,6 +60,11 @@ impl Twins {
 
     pub fn node(&self, row: Row) -> Node {
         if self.node_of.is_empty() { row } else { self.node_of.get(&row).copied().unwrap_or(row) }
+    }
+
+    /// How many records the node stands for.
+    pub fn count(&self, node: Node) -> u32 {
+        self.of_node(node).map_or(1, |rows| rows.len() as u32)
     }
 
     /// All records of a node, by id; `None` when it is only the record itself.

@@ -18,7 +18,7 @@ pub use excel::ResultWorkbook;
 pub use json::JsonLines;
 
 use crate::RejectedLine;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier, format_minor};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -79,7 +79,14 @@ pub enum Header {
 
 /// matches.csv. A match of m left and n right records takes max(m, n) lines with each record on exactly one of
 /// them, and its difference and reasons on the first: sums over a column are right whatever the groups.
-pub struct MatchesCsv<W: Write>(csv::Writer<W>);
+pub struct MatchesCsv<W: Write> {
+    out: W,
+    /// Whole lines that are not written yet.
+    lines: CsvText,
+    reasons: String,
+}
+
+const FLUSH_BYTES: usize = 64 << 10;
 
 impl<W: Write> MatchesCsv<W> {
     pub fn new(out: W, header: Header) -> io::Result<Self> {
@@ -100,37 +107,156 @@ impl<W: Write> MatchesCsv<W> {
             "difference",
             "reasons",
         ];
-        open(out, header, &columns).map(MatchesCsv)
+        let mut lines = CsvText::default();
+        if header == Header::Written {
+            columns.iter().for_each(|column| lines.text(column));
+            lines.end_line();
+        }
+        Ok(MatchesCsv { out, lines, reasons: String::new() })
     }
 
     pub fn write(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
         let exponent = row.currency.exponent();
-        let number = row.number.to_string();
-        let confidence = row.confidence.as_f64().to_string();
-        let mut difference = format_minor(row.difference.into(), exponent);
-        let reasons: Vec<_> = row.reasons.iter().map(|reason| reason.says.as_str()).collect();
-        let mut reasons = safe(&reasons.join("; ")).into_owned();
+        self.reasons.clear();
+        for (i, reason) in row.reasons.iter().enumerate() {
+            self.reasons.push_str(if i > 0 { "; " } else { "" });
+            self.reasons.push_str(&reason.says);
+        }
+        let lines = &mut self.lines;
         for i in 0..row.left.len().max(row.right.len()) {
-            let cells =
-                |side: &[RecordCells<'_>]| side.get(i).map(|r| cells_of(r, exponent)).unwrap_or_default();
-            let match_cells =
-                [&number, &*safe(row.pass), tier_name(row.tier), &confidence, row.currency.code()];
-            for cell in match_cells {
-                self.0.write_field(cell)?;
+            lines.number(row.number);
+            lines.text(&safe(row.pass));
+            lines.text(tier_name(row.tier));
+            lines.decimal(row.confidence.millionths().into(), 6, true);
+            lines.text(row.currency.code());
+            for side in [&row.left, &row.right] {
+                match side.get(i) {
+                    None => (0..4).for_each(|_| lines.text("")),
+                    Some(cells) => {
+                        lines.text(&safe(cells.id));
+                        lines.number(cells.line);
+                        lines.date(cells.date);
+                        lines.decimal(cells.amount.into(), exponent, false);
+                    }
+                }
             }
-            for cell in cells(&row.left).iter().chain(&cells(&row.right)).chain([&difference, &reasons]) {
-                self.0.write_field(cell)?;
+            if i == 0 {
+                lines.decimal(row.difference.into(), exponent, false);
+                lines.text(&safe(&self.reasons));
+            } else {
+                lines.text("");
+                lines.text("");
             }
-            self.0.write_record(None::<&[u8]>)?;
-            difference.clear();
-            reasons.clear();
+            lines.end_line();
+        }
+        if self.lines.bytes.len() >= FLUSH_BYTES {
+            self.out.write_all(&self.lines.bytes)?;
+            self.lines.bytes.clear();
         }
         Ok(())
     }
 
-    /// Flushes and gives the writer back. Without this call, errors of the last bytes go unnoticed.
-    pub fn finish(self) -> io::Result<W> {
-        close(self.0)
+    /// Writes what is left and gives the writer back. Without this call the last lines are missing.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(&self.lines.bytes)?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Lines of CSV in memory. Where there are millions of them, this takes a quarter of the time that making a
+/// text of every number first takes.
+#[derive(Default)]
+struct CsvText {
+    bytes: Vec<u8>,
+    inside_line: bool,
+}
+
+impl CsvText {
+    fn begin_cell(&mut self) {
+        if self.inside_line {
+            self.bytes.push(b',');
+        }
+        self.inside_line = true;
+    }
+
+    fn end_line(&mut self) {
+        self.bytes.push(b'\n');
+        self.inside_line = false;
+    }
+
+    fn text(&mut self, text: &str) {
+        self.begin_cell();
+        if !text.bytes().any(|b| matches!(b, b',' | b'"' | b'\r' | b'\n')) {
+            self.bytes.extend_from_slice(text.as_bytes());
+            return;
+        }
+        self.bytes.push(b'"');
+        for byte in text.bytes() {
+            if byte == b'"' {
+                self.bytes.push(b'"');
+            }
+            self.bytes.push(byte);
+        }
+        self.bytes.push(b'"');
+    }
+
+    fn number(&mut self, number: u64) {
+        self.begin_cell();
+        self.digits(number.into(), 1);
+    }
+
+    /// `minor` over ten to the `exponent`; `short`: without zeros at the end.
+    fn decimal(&mut self, minor: i128, exponent: u32, short: bool) {
+        self.begin_cell();
+        if minor < 0 {
+            self.bytes.push(b'-');
+        }
+        let unit = 10u128.pow(exponent);
+        let (whole, mut fraction) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
+        self.digits(whole, 1);
+        let mut digits = exponent as usize;
+        while short && digits > 0 && fraction.is_multiple_of(10) {
+            fraction /= 10;
+            digits -= 1;
+        }
+        if digits > 0 {
+            self.bytes.push(b'.');
+            self.digits(fraction, digits);
+        }
+    }
+
+    /// ISO; nothing for days outside the calendar.
+    fn date(&mut self, days: i32) {
+        self.begin_cell();
+        let Some(date) = NaiveDate::from_epoch_days(days) else { return };
+        if !(0..=9999).contains(&date.year()) {
+            return self.bytes.extend_from_slice(date.to_string().as_bytes());
+        }
+        self.digits(date.year().unsigned_abs().into(), 4);
+        self.bytes.push(b'-');
+        self.digits(date.month().into(), 2);
+        self.bytes.push(b'-');
+        self.digits(date.day().into(), 2);
+    }
+
+    /// At least `width` digits.
+    fn digits(&mut self, mut number: u128, width: usize) {
+        let (mut digits, mut at) = ([b'0'; 40], 40);
+        if let Ok(mut small) = u64::try_from(number) {
+            while small > 0 {
+                at -= 1;
+                digits[at] += (small % 10) as u8;
+                small /= 10;
+            }
+        } else {
+            while number > 0 {
+                at -= 1;
+                digits[at] += (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        self.bytes.extend_from_slice(&digits[at.min(40 - width)..]);
     }
 }
 
@@ -172,7 +298,7 @@ impl<W: Write> ExceptionsCsv<W> {
         Ok(())
     }
 
-    /// As [`MatchesCsv::finish`].
+    /// Flushes and gives the writer back. Without this call, errors of the last bytes go unnoticed.
     pub fn finish(self) -> io::Result<W> {
         close(self.0)
     }
@@ -197,7 +323,7 @@ impl<W: Write> RejectedLinesCsv<W> {
         Ok(())
     }
 
-    /// As [`MatchesCsv::finish`].
+    /// As [`ExceptionsCsv::finish`].
     pub fn finish(self) -> io::Result<W> {
         close(self.0)
     }

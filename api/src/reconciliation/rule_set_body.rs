@@ -58,6 +58,10 @@ struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     text: Option<TextRuleBody>,
+    /// Only in a pass of sums without keys, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    search: Option<SearchRuleBody>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -111,10 +115,36 @@ struct AmountRuleBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     percent: Option<String>,
+    /// In a pass of sums: what was kept back of the sum. Both parts are learned where neither is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    fee: Option<FeeRuleBody>,
     /// Right amounts are negated first.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     flip_sign: Option<bool>,
+}
+
+/// Decimals in text, so that they are exact.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeeRuleBody {
+    /// Of the sum: "1.4".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    percent: Option<String>,
+    /// In major units, for each record of the sum: "0.25".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    per_item: Option<String>,
+}
+
+/// Looks for the only choice of records that adds up.
+#[derive(Debug, Serialize, ToSchema)]
+struct SearchRuleBody {
+    /// Records among which one search may choose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 2, maximum = 20)]
+    records_max: Option<u32>,
 }
 
 /// How far the dates may be apart.
@@ -146,6 +176,17 @@ struct TextRuleBody {
     right: Vec<String>,
     #[schema(minimum = 0, maximum = 1)]
     min: f64,
+    /// The side whose texts are not held against a pair where they have no word of the other side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    silent: Option<SideWord>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SideWord {
+    Left,
+    Right,
 }
 
 /// Longer texts and lists are never right, and [`RuleSet::check`] says what is.
@@ -174,7 +215,8 @@ impl ReadBody for PassBody {
         let amount = fields.optional("amount", object(AmountRuleBody::read));
         let date = fields.optional("date", object(DateRuleBody::read));
         let text = fields.optional("text", object(TextRuleBody::read));
-        Some(Self { name: name?, cardinality, tier, key, amount, date, text })
+        let search = fields.optional("search", object(SearchRuleBody::read));
+        Some(Self { name: name?, cardinality, tier, key, amount, date, text, search })
     }
 }
 
@@ -192,8 +234,24 @@ impl ReadBody for AmountRuleBody {
         Some(Self {
             absolute: fields.optional("absolute", text(0..=CHARS_MAX)),
             percent: fields.optional("percent", text(0..=CHARS_MAX)),
+            fee: fields.optional("fee", object(FeeRuleBody::read)),
             flip_sign: fields.optional("flip_sign", boolean),
         })
+    }
+}
+
+impl ReadBody for FeeRuleBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            percent: fields.optional("percent", text(0..=CHARS_MAX)),
+            per_item: fields.optional("per_item", text(0..=CHARS_MAX)),
+        })
+    }
+}
+
+impl ReadBody for SearchRuleBody {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { records_max: fields.optional("records_max", integer(2..=20)) })
     }
 }
 
@@ -212,7 +270,8 @@ impl ReadBody for TextRuleBody {
         let right =
             fields.required("right", list(ITEMS_MAX, |value, place| text(0..=CHARS_MAX)(value, place)));
         let min = fields.required("min", number(0.0..=1.0));
-        Some(Self { left: left?, right: right?, min: min? })
+        let silent = fields.optional("silent", choice);
+        Some(Self { left: left?, right: right?, min: min?, silent })
     }
 }
 
@@ -273,7 +332,18 @@ mod tests {
                 "key": [{"left": "reference", "right": "id", "normalise": "tokens"}],
                 "amount": {"absolute": "0.05", "percent": "0.5", "flip_sign": true},
                 "date": {"window_days": 5, "direction": "right_later"},
+                "text": {"left": ["a"], "right": ["b"], "min": 0.75, "silent": "left"},
+            }, {
+                "name": "two", "cardinality": "1:n", "tier": "confirmed",
+                "amount": {"flip_sign": false},
+                "date": {"window_days": 5, "direction": "either"},
                 "text": {"left": ["a"], "right": ["b"], "min": 0.75},
+                "search": {"records_max": 7},
+            }, {
+                "name": "three", "cardinality": "n:1", "tier": "confirmed",
+                "key": [{"left": "reference", "right": "id", "normalise": "exact"}],
+                "amount": {"fee": {"percent": "1.4", "per_item": "0.25"}, "flip_sign": false},
+                "date": {"direction": "either"},
             }],
         });
         // Nothing of ours is missing there, and nothing of theirs here.
@@ -284,6 +354,8 @@ mod tests {
         assert_schema_is_read::<PassBody>();
         assert_schema_is_read::<KeyBody>();
         assert_schema_is_read::<AmountRuleBody>();
+        assert_schema_is_read::<FeeRuleBody>();
+        assert_schema_is_read::<SearchRuleBody>();
         assert_schema_is_read::<DateRuleBody>();
         assert_schema_is_read::<TextRuleBody>();
     }

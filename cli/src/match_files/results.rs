@@ -3,15 +3,20 @@
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
 use super::staging::Staging;
-use matching::{Candidate, Outcome, Records, Row, RuleSet, Side};
+use matching::{Candidate, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
+use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
     CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
 };
+use std::io::Write;
 
 pub const MATCHES: &str = "matches.csv";
 pub const EXCEPTIONS: &str = "exceptions.csv";
 pub const REJECTED_LINES: &str = "rejected_lines.csv";
+
+const CHUNK_MATCHES: usize = 4 << 10;
+const WAVE_MATCHES: usize = 16 * CHUNK_MATCHES;
 
 pub fn write(
     staging: &Staging,
@@ -24,24 +29,39 @@ pub fn write(
     let sides = Sides { left: &left.records, right: &right.records };
 
     let writing = format_args!("writing {MATCHES}");
-    let mut csv = MatchesCsv::new(staging.create(MATCHES)?, Header::Written).doing(writing)?;
-    for (i, matched) in outcome.matches.iter().enumerate() {
-        interrupt.check()?;
-        let pass = rules.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
-        csv.write(&MatchRow {
-            number: i as u64 + 1,
-            pass,
-            tier: matched.tier,
-            confidence: matched.confidence,
-            currency: matched.currency,
-            left: sides.cells(Side::Left, &matched.left),
-            right: sides.cells(Side::Right, &matched.right),
-            difference: matched.difference,
-            reasons: &matched.reasons,
-        })
-        .doing(writing)?;
+    let mut file = staging.create(MATCHES)?;
+    let reasoner = Reasoner::new(sides.left, sides.right, rules);
+    let render = |first: usize, matches: &[Match]| -> std::io::Result<Vec<u8>> {
+        let header = if first == 0 { Header::Written } else { Header::Omitted };
+        let mut csv = MatchesCsv::new(vec![], header)?;
+        for (i, matched) in matches.iter().enumerate() {
+            let pass = rules.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
+            csv.write(&MatchRow {
+                number: (first + i) as u64 + 1,
+                pass,
+                tier: matched.tier,
+                confidence: matched.confidence,
+                currency: matched.currency,
+                left: sides.cells(Side::Left, &matched.left),
+                right: sides.cells(Side::Right, &matched.right),
+                difference: matched.difference,
+                reasons: &reasoner.reasons(matched),
+            })?;
+        }
+        csv.finish()
+    };
+    if outcome.matches.is_empty() {
+        file.write_all(&render(0, &[]).doing(writing)?).doing(writing)?;
     }
-    csv.finish().doing(writing)?;
+    // Rendered on all threads, some megabytes at a time, and written in order.
+    for (i, wave) in outcome.matches.chunks(WAVE_MATCHES).enumerate() {
+        interrupt.check()?;
+        let chunks = wave.par_chunks(CHUNK_MATCHES).enumerate();
+        let chunks = chunks.map(|(j, chunk)| render(i * WAVE_MATCHES + j * CHUNK_MATCHES, chunk));
+        for chunk in chunks.collect::<Vec<_>>() {
+            file.write_all(&chunk.doing(writing)?).doing(writing)?;
+        }
+    }
 
     let writing = format_args!("writing {EXCEPTIONS}");
     let mut csv = ExceptionsCsv::new(staging.create(EXCEPTIONS)?, Header::Written).doing(writing)?;

@@ -102,7 +102,7 @@ fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Vec<Near>, Cancelled> {
                     if texts.similarity(row, other) < rule.min {
                         continue;
                     }
-                    let evidence = scope.evidence(&exact, row, other, None);
+                    let evidence = scope.evidence(row, other, None);
                     let confidence = evidence.confidence(plan);
                     list.push(Near { pair: Pair { left: row, right: other, confidence, spread: 1 }, kind });
                 }

@@ -90,9 +90,8 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
     let mut found: Vec<(bool, Pair, Row)> = vec![];
     for sharer in &q.sharers.other_side {
         let (left, right) = pair_rows(q, sharer.row);
-        let currency = q.run.remainder.left.records.currency(left);
         let key = KeyEvidence { spread: sharer.spread };
-        let evidence = scope.evidence(&plan.allowance.in_currency(currency), left, right, Some(key));
+        let evidence = scope.evidence(left, right, Some(key));
         let confidence = evidence.confidence(plan);
         let free = other.is_free(sharer.row);
         // A matched record far away, or one of many with the same number, says nothing.

@@ -7,6 +7,7 @@ use super::{Verdict, missing_kind, name};
 use crate::candidates::Scope;
 use crate::evidence::KeyEvidence;
 use crate::groups::Group;
+use crate::keys::Fingerprint;
 use crate::plan::Plan;
 use crate::select::Pair;
 use crate::settle::group_reasons;
@@ -69,7 +70,7 @@ fn sums(q: &Question<'_>) -> Option<Verdict> {
         }
         _ => format!("{} {} records add up to it but were not sure enough", group.rows.len(), many.as_str()),
     };
-    let reasons = group_reasons(&scope, q.side, group, pair).0;
+    let reasons = group_reasons(&scope, q.side, group, pair);
     let candidate = Candidate { side: many, rows: group.rows.clone(), confidence: pair.confidence, reasons };
     Some(Verdict { kind, says, candidates: vec![candidate], found: ranked.len(), is_weak: false })
 }
@@ -109,7 +110,7 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     let found = ranked.len();
     ranked.truncate(q.run.rules.candidates_max as usize);
     let candidate = |pair: Pair| {
-        let reasons = group_reasons(&scope, one, &group, &pair).0;
+        let reasons = group_reasons(&scope, one, &group, &pair);
         Candidate { side: one, rows: vec![pair.left], confidence: pair.confidence, reasons }
     };
     Some(Verdict {
@@ -125,7 +126,7 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
 /// order of their first record.
 fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, u32)> {
     let rest = q.run.remainder.side(many);
-    let mut groups: BTreeMap<(u128, Currency), (Vec<Row>, u32, usize)> = BTreeMap::new();
+    let mut groups: BTreeMap<(Fingerprint, Currency), (Vec<Row>, u32, usize)> = BTreeMap::new();
     for (i, sharer) in sharers.iter().enumerate().filter(|(_, s)| rest.is_free(s.row)) {
         let Some(key) = q.spec.keys.whole(rest.records, many, sharer.row, None) else { continue };
         let group = groups
@@ -140,7 +141,7 @@ fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, 
 }
 
 fn pair_of(scope: &Scope<'_>, one: Side, single: Row, group: &Group, spread: u32, plan: &Plan<'_>) -> Pair {
-    let evidence = scope.group_evidence(one, single, group, KeyEvidence { spread });
+    let evidence = scope.group_evidence(one, single, group, Some(KeyEvidence { spread }));
     Pair { left: single, right: 0, confidence: evidence.confidence(plan), spread }
 }
 
@@ -149,9 +150,9 @@ fn difference(q: &Question<'_>, one: Side, single: Row, group: &Group) -> Except
         return ExceptionKind::CurrencyDiffers;
     }
     let evidence = |plan: &Plan<'_>| {
-        q.run.scope(plan, &|_| {}).group_evidence(one, single, group, KeyEvidence { spread: 1 })
+        q.run.scope(plan, &|_| {}).group_evidence(one, single, group, Some(KeyEvidence { spread: 1 }))
     };
-    if !q.spec.plans.iter().any(|plan| evidence(plan).amount.fits()) {
+    if !q.spec.plans.iter().any(|plan| evidence(plan).amount_fits()) {
         ExceptionKind::AmountDiffers
     } else if !q.spec.plans.iter().any(|plan| evidence(plan).fits(plan)) {
         ExceptionKind::DateDiffers

@@ -9,10 +9,14 @@ use std::collections::HashMap;
 
 pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Cancelled> {
     for open in &run.open {
-        let pairs = contended(&open.pairs, run.margin());
-        let ends = [(Side::Left, by_end(&pairs, |p| p.left)), (Side::Right, by_end(&pairs, |p| p.right))];
+        let pairs = contended(&open.pairs, open.margin);
+        let right = match &open.groups {
+            None => by_end(&pairs, |p| vec![p.right]),
+            // Searched groups may share records: each of those has the singles of all its groups.
+            Some((_, groups)) => by_end(&pairs, |p| groups[p.right as usize].rows.clone()),
+        };
         let mut pulse = Pulse::new(run.watch);
-        for (end, by_end) in ends {
+        for (end, by_end) in [(Side::Left, by_end(&pairs, |p| vec![p.left])), (Side::Right, right)] {
             for (place, pairs) in by_end {
                 pulse.beat(Pulse::TEXT * 16)?;
                 explain_end(run, open, end, place, &pairs, verdicts);
@@ -22,16 +26,24 @@ pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Canc
     Ok(())
 }
 
-fn by_end(pairs: &[Pair], of: fn(&Pair) -> u32) -> HashMap<u32, Vec<Pair>> {
+fn by_end(pairs: &[Pair], of: impl Fn(&Pair) -> Vec<u32>) -> HashMap<u32, Vec<Pair>> {
     let mut all: HashMap<u32, Vec<Pair>> = HashMap::new();
-    pairs.iter().for_each(|p| all.entry(of(p)).or_default().push(*p));
+    for pair in pairs {
+        of(pair).into_iter().for_each(|end| all.entry(end).or_default().push(*pair));
+    }
     all
 }
 
-/// `end`: which end of the pairs `place` is. Its records get all records of the other ends as candidates.
+/// `end`: which end of the pairs `place` is: a node, or a record of groups. Its records get all records of the other ends as candidates.
 fn explain_end(run: &Run<'_>, open: &Open, end: Side, place: u32, pairs: &[Pair], verdicts: &mut Verdicts) {
-    let (side, rows) = rows_at(run, open, end, place);
-    let rows: Vec<Row> = rows.concat().into_iter().filter(|&row| !verdicts.has(side, row)).collect();
+    let (side, rows) = match &open.groups {
+        Some((one, _)) if end == Side::Right => (one.other(), vec![place]),
+        _ => {
+            let (side, rows) = rows_at(run, open, end, place);
+            (side, rows.concat())
+        }
+    };
+    let rows: Vec<Row> = rows.into_iter().filter(|&row| !verdicts.has(side, row)).collect();
     if rows.is_empty() {
         return;
     }
@@ -53,7 +65,7 @@ fn explain_end(run: &Run<'_>, open: &Open, end: Side, place: u32, pairs: &[Pair]
         .map(|(pair, rows)| {
             let reasons = match &open.groups {
                 None => pair_reasons(&scope, pair),
-                Some((one, groups)) => group_reasons(&scope, *one, &groups[pair.right as usize], pair).0,
+                Some((one, groups)) => group_reasons(&scope, *one, &groups[pair.right as usize], pair),
             };
             Candidate { side: side.other(), rows, confidence: pair.confidence, reasons }
         })

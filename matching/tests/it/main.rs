@@ -6,6 +6,7 @@ mod properties;
 mod real_files;
 mod rule_checks;
 mod soundness;
+mod sums;
 mod table;
 mod tables_exceptions;
 mod tables_matches;

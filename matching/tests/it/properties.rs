@@ -2,7 +2,7 @@
 
 use crate::soundness::assert_sound;
 use crate::table::{render, rule_set};
-use matching::{Currency, Outcome, Records, RecordsBuilder, RuleSet, Watch, reconcile};
+use matching::{Currency, Outcome, Reasoner, Records, RecordsBuilder, RuleSet, Watch, reconcile};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -80,6 +80,27 @@ fn rules() -> impl Strategy<Value = &'static str> {
         key = [{ left = "id", right = "id", normalise = "digits" }]
         amount = { percent = "100" }
         "#,
+        r#"
+        [[pass]]
+        name = "less a fee"
+        cardinality = "1:n"
+        key = [{ left = "reference", right = "reference", normalise = "digits" }]
+        amount = { fee = { percent = "50", per_item = "0.01" } }
+        [[pass]]
+        name = "search"
+        cardinality = "1:n"
+        amount = { absolute = "0.05" }
+        date = { window_days = 4 }
+        text = { left = ["description"], right = ["counterparty"], min = 0.1 }
+        search = { records_max = 6 }
+        [[pass]]
+        name = "search the other way, signs flipped"
+        cardinality = "n:1"
+        amount = { flip_sign = true }
+        date = { window_days = 8 }
+        text = { left = ["description"], right = ["description"], min = 0.1, silent = "left" }
+        search = {}
+        "#,
     ])
 }
 
@@ -109,12 +130,13 @@ fn run(left: &Records, right: &Records, rules: &RuleSet, threads: usize) -> Outc
 
 /// The outcome in ids, with confidences and reasons, as far as the order of the files may not change it.
 fn by_ids(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -> (String, Vec<String>) {
+    let reasoner = Reasoner::new(left, right, rules);
     let mut details: Vec<String> = outcome
         .matches
         .iter()
         .map(|m| {
             let first = m.left.iter().map(|&row| left.id(row)).min();
-            format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, m.reasons)
+            format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, reasoner.reasons(m))
         })
         .chain(outcome.exceptions.iter().map(|e| {
             let reasons: Vec<_> = e.candidates.iter().map(|c| (c.confidence, &c.reasons)).collect();

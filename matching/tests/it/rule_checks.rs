@@ -45,6 +45,11 @@ fn every_mistake_is_named_at_once() {
           { left = "text", right = "reference", normalise = "tokens" },
           { left = "reference", right = "reference", normalise = "tokens" },
         ]
+        [[pass]]
+        name = "five"
+        amount = { fee = { percent = "51", per_item = "0.25" } }
+        date = { window_days = 3 }
+        search = { records_max = 21 }
         "#,
         &[
             ("version", "only version 1"),
@@ -65,11 +70,16 @@ fn every_mistake_is_named_at_once() {
             ("pass[1].amount.percent", "\"five\""),
             ("pass[1].date.window_days", "without keys"),
             ("pass[2].key", "needs a key"),
-            ("pass[2].text", "does not compare texts"),
+            ("pass[2].text", "compares texts only in a search"),
             ("pass[2].text.min", "between 0 and 1"),
             ("pass[2].text.left", "1 to 8 fields"),
             ("pass[2].text.right[0]", "\"text\" is not a field"),
             ("pass[3].key", "only one key"),
+            ("pass[4].amount.fee.percent", "between 0 and 50"),
+            ("pass[4].search", "passes of sums without keys"),
+            ("pass[4].text", "is needed to search"),
+            ("pass[4].search.records_max", "between 2 and 20"),
+            ("pass[4].amount.fee", "passes of sums with keys"),
         ],
     );
     check("version = 1\npass = []", &[("pass", "at least one")]);

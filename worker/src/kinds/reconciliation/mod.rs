@@ -69,16 +69,16 @@ impl Reconcile {
             metrics::counter!("counterfoil_rejected_lines_total", "side" => side)
                 .increment(read.rejected.len() as u64);
         }
-        let (read, outcome) = {
+        let (read, outcome, rules) = {
             let bench = bench.clone();
             blocking(move || {
                 let outcome = match_sides(&bench, &read.left, &read.right, &rules)?;
-                Ok((read, outcome))
+                Ok((read, outcome, rules))
             })
             .await?
         };
         bench.report("writing results", MATCHED_PERCENT, 0, outcome.matches.len() as u64);
-        let results = write::Results { left: read.left, right: read.right, outcome };
+        let results = write::Results { left: read.left, right: read.right, outcome, rules };
         let state = write::write(&bench, job_id, results).await?;
         Ok(Done::Released(state))
     }

@@ -4,7 +4,10 @@ use super::read::SideRead;
 use super::{Bench, MATCHED_PERCENT};
 use crate::body::JobError;
 use chrono::NaiveDate;
-use matching::{Candidate, Currency, ExceptionKind, Outcome, Reason, Records, Row, Side, Tier, format_minor};
+use matching::{
+    Candidate, Currency, ExceptionKind, Outcome, Reason, Reasoner, Records, Row, RuleSet, Side, Tier,
+    format_minor,
+};
 use shared::ids::JobId;
 use shared::job::JobState;
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
@@ -18,12 +21,14 @@ pub(super) struct Results {
     pub left: SideRead,
     pub right: SideRead,
     pub outcome: Outcome,
+    pub rules: RuleSet,
 }
 
 /// Writes all results and completes the job, or does neither.
 pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Result<JobState, JobError> {
     let total = results.outcome.matches.len() as u64;
     let mut tx = bench.context.begin().await?;
+    let reasoner = Reasoner::new(&results.left.records, &results.right.records, &results.rules);
     let matches = results.outcome.matches.iter().enumerate().map(|(i, m)| {
         if i % 4096 == 0 {
             let share = i as f32 / total.max(1) as f32;
@@ -34,7 +39,7 @@ pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Res
                 total,
             );
         }
-        results.stored_match(i, m)
+        results.stored_match(i, m, &reasoner)
     });
     write_matches(tx.connection(), job_id, matches).await?;
     let exceptions =
@@ -59,7 +64,7 @@ impl Results {
         }
     }
 
-    fn stored_match(&self, index: usize, m: &matching::Match) -> StoredMatch {
+    fn stored_match(&self, index: usize, m: &matching::Match, reasoner: &Reasoner<'_>) -> StoredMatch {
         StoredMatch {
             ordinal: index as i32,
             confidence: m.confidence.millionths() as i32,
@@ -72,7 +77,7 @@ impl Results {
             difference: m.difference,
             left: stored_records(&self.left.records, &m.left),
             right: stored_records(&self.right.records, &m.right),
-            reasons: stored_reasons(&m.reasons),
+            reasons: stored_reasons(&reasoner.reasons(m)),
         }
     }
 

@@ -1,0 +1,62 @@
+//! The reasons of a match in words, worked out again from its records when somebody asks.
+
+use crate::evidence::{Evidence, KeyEvidence};
+use crate::groups::group_evidence;
+use crate::plan::Plan;
+use crate::twins::by_id;
+use crate::{Match, Reason, Records, Row, RuleSet, Side};
+
+/// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
+pub struct Reasoner<'a> {
+    left: &'a Records,
+    right: &'a Records,
+    plans: Vec<Plan<'a>>,
+}
+
+impl<'a> Reasoner<'a> {
+    /// The same records and rules that gave the outcome. Rules that could not have given one explain nothing.
+    pub fn new(left: &'a Records, right: &'a Records, rules: &'a RuleSet) -> Self {
+        let fits = rules.check(Some(left.field_names()), Some(right.field_names())).is_empty();
+        let plans = if fits { Plan::for_all(rules, left, right) } else { None };
+        Reasoner { left, right, plans: plans.unwrap_or_default() }
+    }
+
+    /// What spoke for the match. The weights add up to its confidence.
+    pub fn reasons(&self, m: &Match) -> Vec<Reason> {
+        let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
+        let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
+        let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
+        let evidence = match plan.one_side() {
+            None => Evidence {
+                text: m.evidence.text.map(f64::from),
+                ..Evidence::of_pair(plan, (self.left, left), (self.right, right), key)
+            },
+            Some(one) => {
+                let (single, many, rows) = match one {
+                    Side::Left => ((self.left, left), self.right, &m.right),
+                    Side::Right => ((self.right, right), self.left, &m.left),
+                };
+                Evidence {
+                    text: m.evidence.text.map(f64::from),
+                    in_reach: m.evidence.in_reach.into(),
+                    fee: m.evidence.fee,
+                    ..group_evidence(plan, one, single, many, rows, key)
+                }
+            }
+        };
+        let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));
+        let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        for (side, twins) in [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)] {
+            if twins > 1 {
+                let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
+                reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
+            }
+        }
+        reasons
+    }
+}
+
+/// The record that stands for several: the one with the smallest id.
+fn representative(records: &Records, rows: &[Row]) -> Row {
+    rows.iter().copied().min_by(|&a, &b| by_id(records, a, b)).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Candidates of sum passes without a key: one record against those of the other side that carry a like
+//! text on near dates and of which some, and only one choice of them, add up to it.
+//!
+//! Sums of many amounts hit a target by chance. A search that chance alone would answer more than now and
+//! then gives up, as does one with too many records in reach; both are counted.
+
+use crate::candidates::Scope;
+use crate::groups::Group;
+use crate::plan::SearchPlan;
+use crate::select::{Chosen, Pair};
+use crate::subsets::{ANSWERS_MAX, expected_by_chance, subsets};
+use crate::text::Postings;
+use crate::twins::Node;
+use crate::{Cancelled, Confidence, Pulse, Row, Side};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// A search that finds more than this by chance proves nothing.
+const BY_CHANCE_MAX: f64 = 0.05;
+
+#[derive(Debug, Default)]
+pub(crate) struct Searched {
+    /// All answers of all searches.
+    pub groups: Vec<Group>,
+    /// Single records (left) and groups (right, an index) that have nobody else.
+    pub chosen: Vec<Chosen>,
+    /// Those between which nothing decides.
+    pub open: Vec<Pair>,
+    pub gave_up: u64,
+}
+
+/// The answers for one single record.
+struct Search {
+    node: Node,
+    /// Sorted rows, each answer with its confidence.
+    answers: Vec<(Group, Confidence)>,
+    /// Not all answers are known, or the record has twins: it only competes.
+    is_frozen: bool,
+}
+
+/// `one`: the side of the single record.
+pub(crate) fn find(scope: &Scope<'_>, one: Side, search: &SearchPlan) -> Result<Searched, Cancelled> {
+    let Some(texts) = scope.texts else { return Ok(Searched::default()) };
+    let many = scope.remainder.side(one.other());
+    let rows: Vec<Row> = many.free_rows().collect();
+    let postings = texts.postings(one.other(), &rows, many.records, scope.watch)?;
+    let nodes = scope.remainder.side(one).free_nodes();
+    let lists = nodes.par_chunks(256).map(|nodes| {
+        let (mut found, mut gave_up, mut pulse) = (vec![], 0, Pulse::new(scope.watch));
+        for &node in nodes {
+            match answer(scope, one, search, &postings, node, &mut pulse)? {
+                Some(search) if search.answers.is_empty() => {}
+                Some(search) => found.push(search),
+                None => gave_up += 1,
+            }
+        }
+        Ok((found, gave_up))
+    });
+    let (mut searches, mut gave_up) = (vec![], 0);
+    for (mut found, more) in lists.collect::<Result<Vec<_>, Cancelled>>()? {
+        searches.append(&mut found);
+        gave_up += more;
+    }
+    (scope.advance)(0.9);
+    Ok(Searched { gave_up, ..settle(searches) })
+}
+
+/// `None` when it gave up.
+fn answer(
+    scope: &Scope<'_>,
+    one: Side,
+    search: &SearchPlan,
+    postings: &Postings<'_>,
+    node: Node,
+    pulse: &mut Pulse<'_>,
+) -> Result<Option<Search>, Cancelled> {
+    let (single, many) = (scope.remainder.side(one), scope.remainder.side(one.other()));
+    let nothing = Search { node, answers: vec![], is_frozen: false };
+    let (amount, currency) = (single.records.amount(node), single.records.currency(node));
+    let allowance = scope.plan.allowance.in_currency(currency);
+    // What sums may be, in the signs of the many side's file.
+    let target = allowance.sum_target(one, amount);
+    let sign = (target.start() + target.end()).signum();
+    let Some((min, window_days)) = scope.plan.text.as_ref().map(|t| t.min).zip(scope.plan.window.days) else {
+        return Ok(Some(nothing));
+    };
+    pulse.beat(64)?;
+    let date = i64::from(single.records.date(node));
+    let Some(mut rows) = postings.around(node, date, window_days) else { return Ok(None) };
+    let mut compared = 0;
+    rows.retain(|&row| {
+        let days = i64::from(many.records.date(row)) - date;
+        let days = if one == Side::Left { days } else { -days };
+        let part = i128::from(many.records.amount(row));
+        let (l, r) = if one == Side::Left { (node, row) } else { (row, node) };
+        let fits = many.records.currency(row) == currency
+            && part.signum() == sign
+            && part.abs() <= target.start().abs().max(target.end().abs())
+            && scope.plan.window.admits(days)
+            && scope.held.allows(scope.remainder.left.twins.node(l), scope.remainder.right.twins.node(r));
+        compared += u32::from(fits);
+        fits && scope.texts.is_some_and(|texts| texts.similarity_from(min, l, r) >= min)
+    });
+    pulse.beat(Pulse::TEXT * compared)?;
+    if rows.len() < 2 {
+        return Ok(Some(nothing));
+    }
+    if rows.len() > search.records_max {
+        return Ok(None);
+    }
+    rows.sort_unstable_by(|&a, &b| {
+        many.records.amount(a).cmp(&many.records.amount(b)).then_with(|| many.by_id(a, b))
+    });
+    let amounts: Vec<i64> = rows.iter().map(|&row| many.records.amount(row)).collect();
+    if expected_by_chance(&amounts, target.end() - target.start() + 1) > BY_CHANCE_MAX {
+        return Ok(None);
+    }
+    pulse.beat(16 << (rows.len() / 2))?;
+    let answers = subsets(&amounts, &target);
+    let is_frozen = answers.len() > ANSWERS_MAX || single.twins.count(node) > 1;
+    let group = |bits: u32| {
+        let of = rows.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, &row)| row);
+        let group = Group { in_reach: rows.len() as u32, ..Group::of(many.records, of.collect()) };
+        let evidence = scope.group_evidence(one, node, &group, None);
+        let confidence = evidence.confidence(scope.plan);
+        (evidence.fits(scope.plan) && confidence >= scope.threshold).then_some((group, confidence))
+    };
+    let answers = answers.into_iter().filter_map(group).collect();
+    Ok(Some(Search { node, answers, is_frozen }))
+}
+
+/// Chooses the answers that have no competition: the only one of their record, of records that no answer
+/// of another single record wants. Each choice may end the competition of others.
+fn settle(mut searches: Vec<Search>) -> Searched {
+    let mut searched = Searched::default();
+    loop {
+        let mut wanted: HashMap<Row, (usize, bool)> = HashMap::new();
+        for (i, search) in searches.iter().enumerate() {
+            for &row in search.answers.iter().flat_map(|(group, _)| &group.rows) {
+                let by = wanted.entry(row).or_insert((i, true));
+                by.1 &= by.0 == i;
+            }
+        }
+        let is_alone = |search: &Search| match &search.answers[..] {
+            [(group, _)] => !search.is_frozen && group.rows.iter().all(|row| wanted[row].1),
+            _ => false,
+        };
+        let (decided, rest): (Vec<Search>, Vec<Search>) = searches.into_iter().partition(is_alone);
+        searches = rest;
+        if decided.is_empty() {
+            break;
+        }
+        for Search { node, answers, .. } in decided {
+            for (group, confidence) in answers {
+                let pair = Pair { left: node, right: searched.groups.len() as u32, confidence, spread: 1 };
+                searched.chosen.push(Chosen { pair, count: 1 });
+                searched.groups.push(group);
+            }
+        }
+        let taken: std::collections::HashSet<Row> =
+            searched.groups.iter().flat_map(|group| group.rows.iter().copied()).collect();
+        for search in &mut searches {
+            search.answers.retain(|(group, _)| !group.rows.iter().any(|row| taken.contains(row)));
+        }
+        searches.retain(|search| !search.answers.is_empty());
+    }
+    for Search { node, answers, .. } in searches {
+        for (group, confidence) in answers {
+            searched.open.push(Pair {
+                left: node,
+                right: searched.groups.len() as u32,
+                confidence,
+                spread: 1,
+            });
+            searched.groups.push(group);
+        }
+    }
+    searched
+}
