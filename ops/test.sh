@@ -75,7 +75,7 @@ main() {
         COUNTERFOIL_TEST_POSTGRESQL_BINDIR="$postgresql_bindir" \
         COUNTERFOIL_TEST_DIR="$dir/tests" \
         ${pair:+COUNTERFOIL_TEST_PAIR_100K="$pair"} \
-        cargo test --locked "$@" || tests_failed=$?
+        cargo test --no-fail-fast --locked "$@" || tests_failed=$?
     [ "${tests_failed:-0}" = 0 ] || status=$tests_failed
     check_nothing_left
     exit

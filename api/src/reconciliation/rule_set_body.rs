@@ -58,7 +58,6 @@ struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     text: Option<TextRuleBody>,
-    /// Only in a pass of sums without keys, and needed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     search: Option<SearchRuleBody>,
@@ -115,7 +114,6 @@ struct AmountRuleBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     percent: Option<String>,
-    /// In a pass of sums: what was kept back of the sum. Both parts are learned where neither is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     fee: Option<FeeRuleBody>,
@@ -125,8 +123,10 @@ struct AmountRuleBody {
     flip_sign: Option<bool>,
 }
 
-/// Decimals in text, so that they are exact.
+/// In a pass of sums: what was kept back of the sum, each part learned where neither is given. Decimals in text, so
+/// that they are exact.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct FeeRuleBody {
     /// Of the sum: "1.4".
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,8 +138,9 @@ struct FeeRuleBody {
     per_item: Option<String>,
 }
 
-/// Looks for the only choice of records that adds up.
+/// Only in a pass of sums without keys, and needed there: looks for the only choice of records that adds up.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct SearchRuleBody {
     /// Records among which one search may choose.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,12 +177,12 @@ struct TextRuleBody {
     right: Vec<String>,
     #[schema(minimum = 0, maximum = 1)]
     min: f64,
-    /// The side whose texts are not held against a pair where they have no word of the other side.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     silent: Option<SideWord>,
 }
 
+/// The side whose texts are not held against a pair where they have no word of the other side.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SideWord {
