@@ -92,7 +92,7 @@ CREATE TABLE rejected_lines (
     PRIMARY KEY (job_id, ordinal)
 ) PARTITION BY RANGE (job_id);
 
--- Catches what no monthly partition covers (a clock far off): slower to drop, never lost.
+-- Catches what no monthly partition covers (a clock far off): not lost, and not dropped by retention either.
 CREATE TABLE matches_default PARTITION OF matches DEFAULT;
 CREATE TABLE exceptions_default PARTITION OF exceptions DEFAULT;
 CREATE TABLE rejected_lines_default PARTITION OF rejected_lines DEFAULT;
@@ -110,11 +110,19 @@ DECLARE
     month_end timestamptz := (date_trunc('month', at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
     parent text;
     child text;
+    early boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('ensure_result_partitions'));
     FOREACH parent IN ARRAY ARRAY['matches', 'exceptions', 'rejected_lines'] LOOP
         child := format('%s_%s', parent, to_char(month_start AT TIME ZONE 'UTC', 'YYYY_MM'));
         IF to_regclass(child) IS NULL THEN
+            -- Rows of this month that came before it (a clock far ahead) keep it in the default partition.
+            EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE job_id >= %L AND job_id < %L)',
+                           parent || '_default', first_id_at(month_start), first_id_at(month_end)) INTO early;
+            IF early THEN
+                RAISE WARNING '% has rows of % already', parent || '_default', child;
+                CONTINUE;
+            END IF;
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
                            child, parent, first_id_at(month_start), first_id_at(month_end));
         END IF;

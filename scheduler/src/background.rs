@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// Longest pause after failures.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// A connection that is silently gone must not hold a loop up for as long as the kernel hopes for it.
+const ROUND_MAX: Duration = Duration::from_secs(120);
+
 pub(crate) struct Background {
     pub name: &'static str,
     pub period: Duration,
@@ -35,6 +38,8 @@ pub(crate) enum RoundError {
     Store(#[from] StoreError),
     #[error("the queue did not take the doorbells")]
     Queue(#[from] shared::queue::QueueError),
+    #[error("the round took longer than {ROUND_MAX:?}")]
+    TimedOut,
 }
 
 impl Background {
@@ -47,7 +52,8 @@ impl Background {
         // A broken dependency is reported once, not with every round.
         let mut failing = false;
         loop {
-            let ended = AssertUnwindSafe(round()).catch_unwind().await;
+            let bounded = tokio::time::timeout(ROUND_MAX, AssertUnwindSafe(round()).catch_unwind()).await;
+            let ended = bounded.unwrap_or(Ok(Err(RoundError::TimedOut)));
             let outcome = match &ended {
                 Ok(Ok(_)) => "ok",
                 Ok(Err(_)) => "failed",

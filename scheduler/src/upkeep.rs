@@ -46,13 +46,16 @@ impl Upkeep {
 
     /// Finished jobs and months of results past their retention → gone; the months to come → prepared.
     pub(crate) async fn prune(self) -> Result<Round, RoundError> {
-        self.store.ensure_result_partitions().await?;
-        let dropped = self.store.drop_expired_results(self.retention).await?;
+        // One that fails must not keep the others from their turn.
+        let ensured = self.store.ensure_result_partitions().await;
+        let dropped = self.store.drop_expired_results(self.retention).await;
+        let pruned = self.store.prune_jobs(self.retention, BATCH).await?;
+        metrics::counter!("counterfoil_jobs_pruned_total").increment(pruned);
+        ensured?;
+        let dropped = dropped?;
         if !dropped.is_empty() {
             tracing::info!(partitions = dropped.join(" "), "dropped results past their retention");
         }
-        let pruned = self.store.prune_jobs(self.retention, BATCH).await?;
-        metrics::counter!("counterfoil_jobs_pruned_total").increment(pruned);
         Ok(if pruned == u64::from(BATCH) || !dropped.is_empty() { Round::More } else { Round::Idle })
     }
 

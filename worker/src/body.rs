@@ -58,7 +58,8 @@ impl From<shared::store::StoreError> for JobError {
     fn from(error: shared::store::StoreError) -> Self {
         // The owner of the job reads what a retry says; what the database said is for the operator.
         tracing::warn!(error = shared::chain(&error), "a body's statement failed");
-        Self::Retry { says: error.to_string() }
+        let says = error.to_string();
+        if error.is_unavailable() { Self::Retry { says } } else { Self::Discard { says } }
     }
 }
 

@@ -53,5 +53,6 @@ fn worker_name() -> String {
     let host = host.trim();
     let host = if host.is_empty() { "worker" } else { host };
     let unique = uuid::Uuid::new_v4().simple().to_string();
-    format!("{}-{}-{}", &host[..host.len().min(40)], std::process::id(), &unique[..8])
+    let host: String = host.chars().take(40).collect();
+    format!("{host}-{}-{}", std::process::id(), &unique[..8])
 }

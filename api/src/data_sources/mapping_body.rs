@@ -205,6 +205,7 @@ impl ReadBody for DateBody {
 
 impl ReadBody for AmountBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let mistakes_before = fields.mistakes();
         let mut column = |name| fields.optional(name, text(0..=CHARS_MAX));
         let (debit, credit) = (column("debit"), column("credit"));
         let (column, direction) = (column("column"), column("direction"));
@@ -215,6 +216,8 @@ impl ReadBody for AmountBody {
         let value = serde_json::to_value(&body).expect("texts are always JSON");
         match serde_json::from_value::<AmountColumn>(value) {
             Ok(_) => Some(body),
+            // A column that is no text is a mistake of its own, not a missing one.
+            Err(_) if fields.mistakes() > mistakes_before => None,
             Err(error) => fields.wrong("choice", error.to_string()),
         }
     }

@@ -48,6 +48,11 @@ impl<'m> Fields<'m> {
         self.take(name).and_then(|value| read(value, &mut self.place.below(name)))
     }
 
+    /// Mistakes noted so far, in the whole request: unchanged after reading members, they were all in order.
+    pub fn mistakes(&self) -> usize {
+        self.place.mistakes()
+    }
+
     /// For what concerns the object as a whole.
     pub fn wrong<T>(&mut self, code: &'static str, detail: impl Into<String>) -> Option<T> {
         self.place.wrong(code, detail)

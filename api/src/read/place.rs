@@ -14,6 +14,10 @@ impl<'m> Place<'m> {
         Self { pointer: "#".into(), mistakes }
     }
 
+    pub fn mistakes(&self) -> usize {
+        self.mistakes.len()
+    }
+
     pub fn same(&mut self) -> Place<'_> {
         Place { pointer: self.pointer.clone(), mistakes: self.mistakes }
     }

@@ -6,7 +6,7 @@ mod find;
 mod server;
 
 use anyhow::{Context, Result, bail, ensure};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{Connection, Executor};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -46,13 +46,16 @@ impl PrivatePostgres {
         }
         let programs = find::programs(cluster_version(&data)).await?;
         if cluster_version(&data).is_none() {
-            make_cluster(&programs, &data, account)?;
+            make_cluster(&programs, &data, account, owner)?;
         }
+        wait_until_free(&data).await?;
         let options = PgConnectOptions::new_without_pgpass()
             .socket(&socket_dir)
             .port(PORT)
             .username(DATABASE)
-            .database(DATABASE);
+            .database(DATABASE)
+            // Whatever PGSSLMODE says about other servers.
+            .ssl_mode(PgSslMode::Disable);
         let log = home.join("postgres.log");
         let server = server::Server::start(postgres(&programs, &data, &socket_dir, account), &log)?;
         let postgres = Self { options, server };
@@ -98,21 +101,46 @@ fn cluster_version(data: &Path) -> Option<u32> {
     std::fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-fn make_cluster(programs: &Path, data: &Path, account: Option<Account>) -> Result<()> {
+/// Made beside its place and then moved there: half a cluster is never taken for a whole one, and what somebody else
+/// keeps in the place is never touched.
+fn make_cluster(programs: &Path, data: &Path, account: Option<Account>, owner: u32) -> Result<()> {
+    let part = data.with_file_name("postgres.part");
+    if part.exists() {
+        std::fs::remove_dir_all(&part).with_context(|| format!("removing {}", part.display()))?;
+    }
+    own(&part, account, owner)?;
     let mut initdb = Command::new(programs.join("initdb"));
     // A bare container has no locale of its own, hence the explicit one.
     let made = as_account(&mut initdb, account)
         .args(["--username", DATABASE, "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"])
         .args(["--locale=C.UTF-8", "--data-checksums", "--no-instructions", "--pgdata"])
-        .arg(data)
+        .arg(&part)
         .output()
         .with_context(|| format!("running {}", programs.join("initdb").display()))?;
     if !made.status.success() {
-        // Half a cluster would be taken for a whole one next time.
-        let _ = std::fs::remove_dir_all(data);
+        let _ = std::fs::remove_dir_all(&part);
         bail!("initdb failed:\n{}", String::from_utf8_lossy(&made.stderr).trim());
     }
-    Ok(())
+    std::fs::rename(&part, data).with_context(|| format!("{} holds something else", data.display()))
+}
+
+/// After a kill the old server writes its last checkpoint; a new one would refuse to start beside it.
+async fn wait_until_free(data: &Path) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let pid = std::fs::read_to_string(data.join("postmaster.pid")).ok();
+        let pid = pid.as_deref().and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
+        let runs = pid.is_some_and(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "postgres")
+        });
+        if !runs {
+            return Ok(());
+        }
+        if started.elapsed() > START_LIMIT {
+            bail!("another PostgreSQL runs on {}", data.display());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn postgres(programs: &Path, data: &Path, socket_dir: &Path, account: Option<Account>) -> Command {

@@ -26,6 +26,8 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations")
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// One connection of its own for renewing leases, which must not wait behind the transactions they protect.
+    renewals: PgPool,
 }
 
 /// What the database said, by what the caller does next.
@@ -62,8 +64,11 @@ impl From<sqlx::Error> for StoreError {
                 }
                 // 08 connection, 40 serialisation and deadlock, 53 resources, 55 lock, 57 operator: not our
                 // statement's fault.
-                match db.code().as_deref().map(|code| code.get(..2).unwrap_or("")) {
-                    Some("08" | "40" | "53" | "55" | "57") => Self::Unavailable(error),
+                let code = db.code().unwrap_or_default();
+                match code.get(..2).unwrap_or("") {
+                    "08" | "40" | "53" | "55" | "57" => Self::Unavailable(error),
+                    // We paused inside a transaction for so long that it was ended.
+                    _ if code == "25P03" => Self::Unavailable(error),
                     _ => Self::Broken(error),
                 }
             }
@@ -104,20 +109,23 @@ pub struct PoolFigures {
 impl Store {
     /// Prepares a pool; connects on first use.
     pub fn new(options: PgConnectOptions, limits: &PoolLimits) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(limits.connections_max)
-            .acquire_timeout(limits.acquire_timeout)
-            .max_lifetime(Duration::from_secs(30 * 60))
-            .idle_timeout(Duration::from_secs(10 * 60))
-            // The ping before each use costs a third of the throughput; a dead connection shows as an
-            // `Unavailable` error, which every caller handles anyway.
-            .test_before_acquire(false)
-            .connect_lazy_with(options.application_name("counterfoil").options([
-                // A process that freezes between two statements must not keep its locks: nobody else could move
-                // the rows it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
-                ("idle_in_transaction_session_timeout", "60s"),
-            ]));
-        Self { pool }
+        let options = options.application_name("counterfoil").options([
+            // A process that freezes between two statements must not keep its locks: nobody else could move the rows
+            // it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        let pool = |connections_max| {
+            PgPoolOptions::new()
+                .max_connections(connections_max)
+                .acquire_timeout(limits.acquire_timeout)
+                .max_lifetime(Duration::from_secs(30 * 60))
+                .idle_timeout(Duration::from_secs(10 * 60))
+                // The ping before each use costs a third of the throughput; a dead connection shows as an
+                // `Unavailable` error, which every caller handles anyway.
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        Self { pool: pool(limits.connections_max), renewals: pool(1) }
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
@@ -161,6 +169,7 @@ impl Store {
     /// Closes every connection; later calls fail.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.renewals.close().await;
     }
 
     pub fn pool(&self) -> &PgPool {

@@ -191,8 +191,10 @@ async fn a_permanent_failure_is_not_tried_again() {
     let store = db.store();
     let id = accept(&store, &new_job()).await;
     let lease = acquire(&store, id).await;
-    let dead = Finish::Dead { error: "the file is no CSV".into() };
+    // Whatever a file made the error say.
+    let dead = Finish::Dead { error: "the file is no CSV: \0".into() };
     assert_eq!(finish(&store, &lease, dead).await.unwrap(), JobState::Dead);
+    assert_eq!(store.job(id).await.unwrap().unwrap().error.as_deref(), Some("the file is no CSV: \u{fffd}"));
     assert_eq!(store.stage(10).await.unwrap() + store.rescue(10).await.unwrap().len() as u64, 0);
 }
 

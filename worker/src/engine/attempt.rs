@@ -216,10 +216,10 @@ impl AttemptLayer {
                 Err(ReleaseError::LeaseLost(_)) => return self.lease_lost(context).await,
                 Err(ReleaseError::Store(error)) => {
                     tracing::warn!(error = %chain(&error), "could not record the outcome yet");
-                    if !error.is_unavailable() && !matches!(finish, Finish::Dead { .. }) {
-                        // Postgres refuses what we want to record; the job must not hang on it.
-                        let refused = format!("the outcome could not be recorded: {}", chain(&error));
-                        let dead = Finish::Dead { error: refused };
+                    if !error.is_unavailable() {
+                        // Postgres refuses what we want to record; the job must not hang on it. What exactly it said
+                        // is in the log, where it can do no harm.
+                        let dead = Finish::Dead { error: "the outcome could not be recorded".into() };
                         if self.release_once(context, &dead).await.is_ok() {
                             return "dead";
                         }

@@ -5,7 +5,7 @@ use shared::ids::JobId;
 use shared::store::Store;
 use shared::store::jobs::Held;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,8 @@ pub(super) struct Leases {
     store: Store,
     duration: Duration,
     held: Arc<Mutex<HashMap<(JobId, i64), Holding>>>,
+    /// Set once by [`Self::stop_all`], for the leases that arrive after it.
+    stopping: Arc<OnceLock<StopReason>>,
 }
 
 struct Holding {
@@ -41,7 +43,7 @@ impl Drop for Renewed {
 
 impl Leases {
     pub(super) fn new(store: Store, duration: Duration) -> Self {
-        Self { store, duration, held: Arc::default() }
+        Self { store, duration, held: Arc::default(), stopping: Arc::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(JobId, i64), Holding>> {
@@ -54,6 +56,10 @@ impl Leases {
         let key = (context.lease().job_id, context.lease().fence);
         let holding = Holding { signals: context.signals().clone(), confirmed_at: acquired_at };
         self.lock().insert(key, holding);
+        // After the insertion: whoever stops all either finds it in there, or has said so before this.
+        if let Some(reason) = self.stopping.get() {
+            context.signals().stop(*reason);
+        }
         self.report();
         Renewed { leases: self.clone(), key }
     }
@@ -62,8 +68,9 @@ impl Leases {
         metrics::gauge!("counterfoil_leases_held").set(self.lock().len() as f64);
     }
 
-    /// Tells every running body to stop.
+    /// Tells every running body to stop, and those that are about to start.
     pub(super) fn stop_all(&self, reason: StopReason) {
+        let _ = self.stopping.set(reason);
         for holding in self.lock().values() {
             holding.signals.stop(reason);
         }

@@ -106,7 +106,7 @@ impl Store {
         .bind(fences)
         .bind(progress)
         .bind(lease_duration.as_secs_f64())
-        .fetch_all(self.pool())
+        .fetch_all(&self.renewals)
         .await?;
         Ok(rows
             .into_iter()

@@ -77,6 +77,8 @@ pub async fn release(
         Finish::Snooze { reason, .. } => Some(reason.as_str()),
         _ => None,
     };
+    // PostgreSQL cannot store a zero character, and a reason that cannot be recorded would leave the job stuck.
+    let error = error.map(|text| text.replace('\0', "\u{fffd}"));
     let result = match finish {
         Finish::Completed { result } => Some(result),
         _ => None,
