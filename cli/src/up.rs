@@ -40,8 +40,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
-    let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
-    let data_dir = std::path::absolute(data_dir)?;
+    let data_dir = data_dir(args.data_dir)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
     let _lock = lock(&data_dir)?;
     // Before the database: a taken port should not cost the start of one.
@@ -180,6 +179,11 @@ fn lock(data_dir: &Path) -> Result<std::fs::File> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).context(format!("locking {}", path.display())),
     }
+}
+
+/// The data directory asked for, or the default one.
+pub fn data_dir(asked: Option<PathBuf>) -> Result<PathBuf> {
+    Ok(std::path::absolute(asked.map_or_else(default_data_dir, Ok)?)?)
 }
 
 fn default_data_dir() -> Result<PathBuf> {

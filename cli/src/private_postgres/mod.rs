@@ -49,13 +49,7 @@ impl PrivatePostgres {
             make_cluster(&programs, &data, account, owner)?;
         }
         wait_until_free(&data).await?;
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(&socket_dir)
-            .port(PORT)
-            .username(DATABASE)
-            .database(DATABASE)
-            // Whatever PGSSLMODE says about other servers.
-            .ssl_mode(PgSslMode::Disable);
+        let options = options(home);
         let log = home.join("postgres.log");
         let server = server::Server::start(postgres(&programs, &data, &socket_dir, account), &log)?;
         let postgres = Self { options, server };
@@ -94,6 +88,18 @@ impl PrivatePostgres {
     pub fn has_ended(&self) -> bool {
         self.server.has_ended()
     }
+}
+
+/// How to reach the cluster of `home` while it runs.
+pub fn options(home: &Path) -> PgConnectOptions {
+    let owner = unprivileged_account().map_or_else(effective_uid, |account| account.uid);
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir(home, owner))
+        .port(PORT)
+        .username(DATABASE)
+        .database(DATABASE)
+        // Whatever PGSSLMODE says about other servers.
+        .ssl_mode(PgSslMode::Disable)
 }
 
 /// The major version that made the cluster; `None` when there is none yet.

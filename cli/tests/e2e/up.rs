@@ -109,6 +109,14 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     let says = format!("another `counterfoil up` runs on {}", place.data_dir.display());
     assert!(refused.stderr().contains(&says), "{}", refused.stderr());
 
+    let mut command = counterfoil();
+    command.args(["users", "add", "--email", "ada@example.com", "--name", "Ada", "--random-password"]);
+    command.arg("--data-dir").arg(&place.data_dir);
+    let mut adding = Process::start("users-add", &place.log_dir, command);
+    assert_eq!(adding.wait_for_end().code(), Some(0), "{}", adding.stderr());
+    let password_of_ada = word_after(&adding.stdout(), "password: ").expect("a password");
+    Client::new(&url(&output)).logged_in("ada@example.com", &password_of_ada);
+
     let socket = place.socket();
     assert!(socket.exists() && !processes_with(&place.cluster()).is_empty());
     assert_eq!(up.stop(libc::SIGINT).code(), Some(0), "{}", up.stderr());
@@ -131,6 +139,13 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     up.wait_for_output("Ctrl-C stops it");
     let admin = Client::new(&url(&up.stdout())).logged_in(&email, &password);
     assert!(matches(&admin, &second_result) == found, "a result that was told survives a kill");
+
+    // At once, while the old server may still be shutting down.
+    up.kill_9();
+    let mut up = place.up("fourth", &[]);
+    up.wait_for_output("Ctrl-C stops it");
+    let admin = Client::new(&url(&up.stdout())).logged_in(&email, &password);
+    assert!(matches(&admin, &second_result) == found);
     assert_eq!(up.stop(libc::SIGTERM).code(), Some(0), "{}", up.stderr());
     assert_eq!(processes_with(&place.cluster()), [0; 0]);
 }
