@@ -316,6 +316,8 @@ async fn a_month_past_its_retention_is_dropped_whole() {
     let day = Duration::from_secs(86_400);
     assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty(), "its job has not finished");
     write(&store, old_id, 3, &[]).await;
+    assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty(), "its job has only just finished");
+    let_pass(&store, old_id, day * 180).await;
     assert!(store.drop_expired_results(day * 365).await.unwrap().is_empty(), "still kept");
     let dropped = store.drop_expired_results(day * 60).await.unwrap();
     assert_eq!(dropped.len(), 3, "{dropped:?}");
