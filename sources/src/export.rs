@@ -19,6 +19,7 @@ pub use json::JsonLines;
 
 use crate::RejectedLine;
 use chrono::{Datelike, NaiveDate};
+use columns::{EXCEPTION_COLUMNS, MATCH_COLUMNS, REJECTED_LINE_COLUMNS};
 use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier, format_minor};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -90,26 +91,9 @@ const FLUSH_BYTES: usize = 64 << 10;
 
 impl<W: Write> MatchesCsv<W> {
     pub fn new(out: W, header: Header) -> io::Result<Self> {
-        let columns = [
-            "match",
-            "pass",
-            "tier",
-            "confidence",
-            "currency",
-            "left_id",
-            "left_line",
-            "left_date",
-            "left_amount",
-            "right_id",
-            "right_line",
-            "right_date",
-            "right_amount",
-            "difference",
-            "reasons",
-        ];
         let mut lines = CsvText::default();
         if header == Header::Written {
-            columns.iter().for_each(|column| lines.text(column));
+            MATCH_COLUMNS.iter().for_each(|column| lines.text(column));
             lines.end_line();
         }
         Ok(MatchesCsv { out, lines, reasons: String::new() })
@@ -265,19 +249,7 @@ pub struct ExceptionsCsv<W: Write>(csv::Writer<W>);
 
 impl<W: Write> ExceptionsCsv<W> {
     pub fn new(out: W, header: Header) -> io::Result<Self> {
-        let columns = [
-            "kind",
-            "side",
-            "id",
-            "line",
-            "date",
-            "amount",
-            "currency",
-            "says",
-            "candidates",
-            "candidates_found",
-        ];
-        open(out, header, &columns).map(ExceptionsCsv)
+        open(out, header, &EXCEPTION_COLUMNS).map(ExceptionsCsv)
     }
 
     pub fn write(&mut self, row: &ExceptionRow<'_>) -> io::Result<()> {
@@ -309,7 +281,7 @@ pub struct RejectedLinesCsv<W: Write>(csv::Writer<W>);
 
 impl<W: Write> RejectedLinesCsv<W> {
     pub fn new(out: W, header: Header) -> io::Result<Self> {
-        open(out, header, &["side", "line", "column", "reason", "excerpt"]).map(RejectedLinesCsv)
+        open(out, header, &REJECTED_LINE_COLUMNS).map(RejectedLinesCsv)
     }
 
     pub fn write(&mut self, side: Side, row: &RejectedLine) -> io::Result<()> {

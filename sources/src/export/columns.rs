@@ -1,4 +1,4 @@
-//! Names of the columns of a workbook: those of the CSV files, which a test watches.
+//! Names of the columns, the same in CSV files and workbooks.
 
 pub(super) const MATCH_COLUMNS: [&str; 15] = [
     "match",
