@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Longest pause after failures.
-const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Longest pause after failures: jobs wait this long after an outage.
+const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A connection that is silently gone must not hold a loop up for as long as the kernel hopes for it.
 const ROUND_MAX: Duration = Duration::from_secs(120);
