@@ -258,6 +258,9 @@ pub struct PassCount {
     /// Blocks (in a pass without keys: records) that hit a limit of work and were left to later passes.
     /// Counted, never silent.
     pub gave_up: u64,
+    /// Connected pieces of candidate pairs with more than 200 nodes or 1,000 records on a side: there only
+    /// what is clearly the best of both its ends was matched, not the best choice of all.
+    pub beyond_bound: u64,
 }
 
 /// The whole answer.

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::proof;
 use crate::remainder::{Remainder, Rest};
 use crate::searched;
-use crate::select::{Chosen, Ends, Pair, contended, select};
+use crate::select::{Chosen, Ends, Pair, Selection, Stakes, select};
 use crate::settle;
 use crate::text::{TextSource, Texts};
 use crate::twins::Twins;
@@ -29,8 +29,8 @@ pub(crate) struct Open {
     pub plan: usize,
     /// Of a sum pass: left is the single record's node, right the group's index.
     pub pairs: Vec<Pair>,
-    /// Pairs this near to the best of an end are as good as it.
-    pub margin: Confidence,
+    /// Those of them that are as good as each other.
+    pub tied: Vec<Pair>,
     /// Of a sum pass: the single record's side and the groups the pairs speak of.
     pub groups: Option<(Side, Vec<Group>)>,
 }
@@ -45,6 +45,8 @@ pub(crate) struct Run<'a> {
     texts: Vec<(usize, Texts)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// By pass, see [`PassCount::beyond_bound`].
+    beyond_bound: Vec<u64>,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
@@ -77,6 +79,7 @@ impl<'a> Run<'a> {
             texts: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
+            beyond_bound: vec![0; plans.len()],
             fees: vec![Fees::default(); plans.len()],
             watch,
         })
@@ -110,12 +113,12 @@ impl<'a> Run<'a> {
         let advance = |share: f64| self.report(phase.clone(), share);
         let scope = self.scope(plan, &advance);
         let index = usize::from(plan.index);
-        let (made, open, gave_up) = match plan.one_side() {
+        let (made, open, gave_up, beyond_bound) = match plan.one_side() {
             None => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
-                let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
+                let (made, open, beyond_bound) = decide(&scope, found, self.margin())?;
+                (made, open, gave_up, beyond_bound)
             }
             Some(one) => {
                 if let Some(search) = &plan.search {
@@ -125,12 +128,13 @@ impl<'a> Run<'a> {
                         made,
                         Open {
                             plan: index,
-                            pairs: found.open,
                             // Another sum is another sum, however much nearer its dates.
-                            margin: Confidence::ONE,
+                            tied: found.open.clone(),
+                            pairs: found.open,
                             groups: Some((one, found.groups)),
                         },
                         found.gave_up,
+                        0,
                     )
                 } else {
                     let found = groups::find(&scope, one)?;
@@ -142,7 +146,8 @@ impl<'a> Run<'a> {
                         right_capacity: &|_| 1,
                         right_frozen: &|_| false,
                     };
-                    let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
+                    let stakes = Stakes { threshold: scope.threshold, margin: self.margin() };
+                    let selection = select(found.pairs, &ends, stakes, self.watch)?;
                     let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
                     let groups = if selection.open.is_empty() { vec![] } else { found.groups };
                     (
@@ -150,15 +155,17 @@ impl<'a> Run<'a> {
                         Open {
                             plan: index,
                             pairs: selection.open,
-                            margin: self.margin(),
+                            tied: selection.tied,
                             groups: Some((one, groups)),
                         },
                         found.gave_up,
+                        selection.beyond_bound,
                     )
                 }
             }
         };
         self.gave_up[index] += gave_up;
+        self.beyond_bound[index] += beyond_bound;
         self.keep(made);
         if !open.pairs.is_empty() {
             self.open.push(open);
@@ -173,16 +180,17 @@ impl<'a> Run<'a> {
             for i in 0..self.open.len() {
                 let mut open = std::mem::replace(
                     &mut self.open[i],
-                    Open { plan: 0, pairs: vec![], margin: Confidence::ZERO, groups: None },
+                    Open { plan: 0, pairs: vec![], tied: vec![], groups: None },
                 );
                 let before = open.pairs.len();
                 open.pairs.retain(|pair| self.is_open(pair, &open.groups));
+                open.tied.retain(|pair| self.is_open(pair, &open.groups));
                 if open.groups.is_none() && open.pairs.len() < before {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let (made, pairs) = decide(&scope, found, self.margin())?;
-                    open.pairs = pairs;
+                    let (made, rest, _) = decide(&scope, found, self.margin())?;
+                    open = rest;
                     kept |= !made.is_empty();
                     self.keep(made);
                 }
@@ -211,9 +219,9 @@ impl<'a> Run<'a> {
     fn hold(&mut self) {
         let mut held = Held::default();
         for open in &self.open {
-            for pair in contended(&open.pairs, open.margin) {
+            for pair in &open.tied {
                 let Some((one, groups)) = &open.groups else {
-                    held.hold_pair(&pair);
+                    held.hold_pair(pair);
                     continue;
                 };
                 held.hold(*one, pair.left);
@@ -293,16 +301,15 @@ impl<'a> Run<'a> {
     }
 
     fn count_passes(&self) -> Vec<PassCount> {
-        let names = self.plans.iter().zip(&self.gave_up);
-        let mut counts: Vec<PassCount> = names
-            .map(|(plan, &gave_up)| PassCount {
-                name: plan.pass.name.clone(),
-                matches: 0,
-                left_records: 0,
-                right_records: 0,
-                gave_up,
-            })
-            .collect();
+        let empty = |(i, plan): (usize, &Plan<'_>)| PassCount {
+            name: plan.pass.name.clone(),
+            matches: 0,
+            left_records: 0,
+            right_records: 0,
+            gave_up: self.gave_up[i],
+            beyond_bound: self.beyond_bound[i],
+        };
+        let mut counts: Vec<PassCount> = self.plans.iter().enumerate().map(empty).collect();
         for m in &self.matches {
             let count = &mut counts[usize::from(m.pass)];
             count.matches += 1;
@@ -313,12 +320,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Matches one to one, and the pairs that stay open.
+/// Matches one to one, what stays open, and how many pieces were too large to be solved exactly.
 fn decide(
     scope: &Scope<'_>,
     found: Candidates,
     margin: Confidence,
-) -> Result<(Vec<Match>, Vec<Pair>), Cancelled> {
+) -> Result<(Vec<Match>, Open, u64), Cancelled> {
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
     let ends = Ends {
         left_len: left.records.len(),
@@ -327,7 +334,9 @@ fn decide(
         right_capacity: &|node| right.capacity(node),
         right_frozen: &|node| found.right_frozen.binary_search(&node).is_ok(),
     };
-    let selection = select(found.pairs, &ends, margin, scope.watch)?;
-    let chosen: &[Chosen] = &selection.chosen;
-    Ok((settle::pair_matches(scope, chosen)?, selection.open))
+    let stakes = Stakes { threshold: scope.threshold, margin };
+    let Selection { chosen, open, tied, beyond_bound } = select(found.pairs, &ends, stakes, scope.watch)?;
+    let chosen: &[Chosen] = &chosen;
+    let made = settle::pair_matches(scope, chosen)?;
+    Ok((made, Open { plan: scope.plan.index.into(), pairs: open, tied, groups: None }, beyond_bound))
 }

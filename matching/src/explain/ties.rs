@@ -2,21 +2,20 @@
 
 use super::{Verdict, Verdicts};
 use crate::run::{Open, Run};
-use crate::select::{Pair, contended};
+use crate::select::Pair;
 use crate::settle::{group_reasons, pair_reasons};
 use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row, Side};
 use std::collections::HashMap;
 
 pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Cancelled> {
     for open in &run.open {
-        let pairs = contended(&open.pairs, open.margin);
         let right = match &open.groups {
-            None => by_end(&pairs, |p| vec![p.right]),
+            None => by_end(&open.tied, |p| vec![p.right]),
             // Searched groups may share records: each of those has the singles of all its groups.
-            Some((_, groups)) => by_end(&pairs, |p| groups[p.right as usize].rows.clone()),
+            Some((_, groups)) => by_end(&open.tied, |p| groups[p.right as usize].rows.clone()),
         };
         let mut pulse = Pulse::new(run.watch);
-        for (end, by_end) in [(Side::Left, by_end(&pairs, |p| vec![p.left])), (Side::Right, right)] {
+        for (end, by_end) in [(Side::Left, by_end(&open.tied, |p| vec![p.left])), (Side::Right, right)] {
             for (place, pairs) in by_end {
                 pulse.beat(Pulse::TEXT * 16)?;
                 explain_end(run, open, end, place, &pairs, verdicts);
