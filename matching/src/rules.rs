@@ -3,6 +3,7 @@
 mod amount;
 mod date;
 mod key;
+mod netting;
 mod pass;
 mod search;
 mod text;
@@ -10,6 +11,7 @@ mod text;
 pub use amount::{AmountRule, FeeRule};
 pub use date::{DateDirection, DateRule};
 pub use key::{Key, Normalise};
+pub use netting::{NettingKey, NettingRule};
 pub use pass::{Cardinality, Pass};
 pub use search::SearchRule;
 pub use text::TextRule;
@@ -34,6 +36,9 @@ pub struct RuleSet {
     /// Candidates listed per exception, 1 to 100.
     #[serde(default = "default_candidates_max")]
     pub candidates_max: u32,
+    /// What is taken out of a side before the passes, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub netting: Vec<NettingRule>,
     #[serde(rename = "pass")]
     pub passes: Vec<Pass>,
 }

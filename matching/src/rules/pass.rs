@@ -23,9 +23,14 @@ pub struct Pass {
     pub date: DateRule,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextRule>,
-    /// Only in a pass of sums without keys, and needed there.
+    /// In a pass of sums: looks for the records that add up, where not all of the key do. Needed in one
+    /// without keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRule>,
+    /// In a pass `1:n` or `n:1` with keys: the single record may be settled in part, or overpaid, by smaller
+    /// ones. What is over is [`crate::Match::remainder`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub split: bool,
 }
 
 /// How many records of each side one match joins.
@@ -40,4 +45,7 @@ pub enum Cardinality {
     /// The sum of all left records with a key against one right record.
     #[serde(rename = "n:1")]
     ManyToOne,
+    /// The sum of all left records with a key against the sum of all right ones with it.
+    #[serde(rename = "n:m")]
+    ManyToMany,
 }
