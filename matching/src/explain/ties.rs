@@ -2,10 +2,12 @@
 
 use super::{Verdict, Verdicts};
 use crate::open::{End, Open};
+use crate::remainder::Rest;
 use crate::run::Run;
 use crate::select::Pair;
 use crate::settle::reasons_between;
 use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
 pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Cancelled> {
@@ -48,22 +50,25 @@ fn explain_rows(
     verdicts: &mut Verdicts,
 ) {
     let (side, other) = (open.between.side(end), open.between.side(end.other()));
-    let mut ranked: Vec<(&Pair, Vec<Row>)> = vec![];
+    let (own, rest) = (run.remainder.side(side), run.remainder.side(other));
+    let mut ranked: Vec<(&Pair, Vec<Row>, Vec<Row>)> = vec![];
     for pair in pairs {
+        let own_rows = open.between.group(end, pair).map_or(vec![], |group| in_order(own, &group.rows));
         let others = open.between.rows(&run.remainder, end.other(), pair);
-        ranked.extend(others.into_iter().map(|rows| (pair, rows)));
+        ranked.extend(others.into_iter().map(|rows| (pair, in_order(rest, &rows), own_rows.clone())));
     }
-    let rest = run.remainder.side(other);
-    ranked.sort_by(|(a, a_rows), (b, b_rows)| {
-        b.confidence.cmp(&a.confidence).then_with(|| rest.by_id(a_rows[0], b_rows[0]))
+    ranked.sort_by(|a, b| {
+        let by_confidence = b.0.confidence.cmp(&a.0.confidence);
+        by_confidence.then_with(|| by_ids(rest, &a.1, &b.1)).then_with(|| by_ids(own, &a.2, &b.2))
     });
     // Two sums with one record in common may be those of one and the same single record.
     let mut seen = HashSet::new();
-    ranked.retain(|(_, rows)| seen.insert(rows.clone()));
+    ranked.retain(|(_, rows, _)| seen.insert(rows.clone()));
     let found = ranked.len();
     ranked.truncate(run.rules.candidates_max as usize);
     let scope = run.scope(&run.plans[open.plan], &|_| {});
-    let candidate = |(pair, rows): (&Pair, Vec<Row>)| {
+    let candidate = |(pair, mut rows, _): (&Pair, Vec<Row>, Vec<Row>)| {
+        rows.sort_unstable();
         let reasons = reasons_between(&scope, &open.between, pair);
         Candidate { side: other, rows, confidence: pair.confidence, reasons }
     };
@@ -77,4 +82,16 @@ fn explain_rows(
         let (says, candidates) = (says.clone(), candidates.clone());
         verdicts.add(side, row, Verdict { kind, says, candidates, found, is_weak: false });
     }
+}
+
+/// By id: the order of the file plays no part.
+fn in_order(rest: &Rest<'_>, rows: &[Row]) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    rows.sort_by(|&a, &b| rest.by_id(a, b));
+    rows
+}
+
+fn by_ids(rest: &Rest<'_>, a: &[Row], b: &[Row]) -> Ordering {
+    let differing = a.iter().zip(b).map(|(&a, &b)| rest.by_id(a, b)).find(|order| order.is_ne());
+    differing.unwrap_or_else(|| a.len().cmp(&b.len()))
 }

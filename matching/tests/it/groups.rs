@@ -280,3 +280,38 @@ fn the_balance_names_what_stays_open() {
         ]
     );
 }
+
+#[test]
+fn the_tolerance_of_a_sum_is_in_its_own_currency() {
+    check(
+        "id | date  | amount     | batch
+         S1 | 01-05 | 300.05     | P1
+         S2 | 01-05 | 300.06     | P2
+         S3 | 01-05 | 10001 JPY  | P3
+         S4 | 01-05 | 300.050 KWD| P4
+         S5 | 01-05 | 300.051 KWD| P5",
+        "id | date  | amount     | batch
+         A1 | 01-06 | 100.00     | P1
+         A2 | 01-06 | 200.00     | P1
+         B1 | 01-06 | 100.00     | P2
+         B2 | 01-06 | 200.00     | P2
+         C1 | 01-06 | 5000 JPY   | P3
+         C2 | 01-06 | 5000 JPY   | P3
+         D1 | 01-06 | 100.000 KWD| P4
+         D2 | 01-06 | 200.000 KWD| P4
+         E1 | 01-06 | 100.000 KWD| P5
+         E2 | 01-06 | 200.000 KWD| P5",
+        GROUPS,
+        "S1 = A1 + A2 : settlement
+         S2 amount_differs : B1 + B2
+         B1 amount_differs : S2
+         B2 amount_differs : S2
+         S3 amount_differs : C1 + C2
+         C1 amount_differs : S3
+         C2 amount_differs : S3
+         S4 = D1 + D2 : settlement
+         S5 amount_differs : E1 + E2
+         E1 amount_differs : S5
+         E2 amount_differs : S5",
+    );
+}
