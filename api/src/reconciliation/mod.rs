@@ -7,6 +7,7 @@ mod events;
 mod exceptions;
 mod list;
 mod matches;
+mod netting_body;
 mod records;
 mod rejected_lines;
 mod rule_set_body;

@@ -2,6 +2,8 @@
 //! random input, cancellation, and files that other people made.
 
 mod cancel;
+mod groups;
+mod netting;
 mod properties;
 mod real_files;
 mod rule_checks;
