@@ -112,12 +112,18 @@ pub struct Scheduler {
     /// Most doorbells kept waiting in the broker per queue, 1 to 100000. The rest of the backlog stays in
     /// Postgres, where priority still decides.
     pub relay_window: u64,
+    /// Fewest of them, 1 to 100000: the window follows what workers take, between this and `relay_window`.
+    pub relay_window_min: u64,
+    /// Waiting that lifts a job by one priority, 1 to 86400 s.
+    pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
     /// Period of stager and rescuer, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
+    /// A job is dead when so many of its leases in a row expired, 1 to 100: it seems to kill its workers.
+    pub lease_expiries_max: u16,
     /// Finished jobs and results are kept at least this long, 1 to 36500 days.
     pub retention_days: u64,
     /// Where a separate scheduler process answers `/api/health` and `/api/metrics`; unset: nowhere.
@@ -188,9 +194,12 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             relay_window: 1000,
+            relay_window_min: 16,
+            age_step_s: 120,
             relay_period_ms: 100,
             period_ms: 1000,
             ring_again_after_s: 60,
+            lease_expiries_max: 3,
             retention_days: 400,
             listen: None,
         }
@@ -247,6 +256,9 @@ impl Config {
         range("worker.reconciliation_time_limit_s", self.worker.reconciliation_time_limit_s, 1, 86_400);
         range("worker.retry_base_ms", self.worker.retry_base_ms, 1, 3_600_000);
         range("scheduler.relay_window", self.scheduler.relay_window, 1, 100_000);
+        range("scheduler.relay_window_min", self.scheduler.relay_window_min, 1, 100_000);
+        range("scheduler.age_step_s", self.scheduler.age_step_s, 1, 86_400);
+        range("scheduler.lease_expiries_max", self.scheduler.lease_expiries_max.into(), 1, 100);
         range("scheduler.relay_period_ms", self.scheduler.relay_period_ms, 10, 60_000);
         range("scheduler.period_ms", self.scheduler.period_ms, 100, 60_000);
         range("scheduler.ring_again_after_s", self.scheduler.ring_again_after_s, 1, 3600);

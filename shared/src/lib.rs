@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod job;
+pub mod limits;
 pub mod objects;
 pub mod queue;
 pub mod store;

@@ -61,6 +61,7 @@ pub(super) async fn submit_reconciliation(
         kind: JobKind::RECONCILIATION,
         project_id: Some(project_id),
         priority: accepted.priority,
+        concurrency_key: None,
         // Everything else is in the row of the reconciliation.
         args: serde_json::json!({"v": 1}),
         due_at: None,

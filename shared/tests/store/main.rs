@@ -1,6 +1,7 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
 mod jobs;
+mod limits;
 mod maintenance;
 mod migrations;
 mod outbox;
@@ -20,6 +21,7 @@ fn new_job() -> NewJob {
         kind: JobKind::RECONCILIATION,
         project_id: None,
         priority: 5,
+        concurrency_key: None,
         args: serde_json::json!({ "v": 1 }),
         due_at: None,
         attempts_max: 3,

@@ -25,7 +25,7 @@ async fn rescuer_takes_expired_leases_and_leaves_the_rest_alone() {
     let lease = acquire(&store, done).await;
     finish(&store, &lease, Finish::Completed { result: serde_json::json!(1) }).await.unwrap();
 
-    let mut rescued = store.rescue(10).await.unwrap();
+    let mut rescued = store.rescue(10, 3).await.unwrap();
     rescued.sort_by_key(|r| r.id);
     let seen: Vec<_> = rescued.iter().map(|r| (r.id, r.state)).collect();
     let expected = [(expired, JobState::Available), (last, JobState::Dead), (unwanted, JobState::Cancelled)];

@@ -87,6 +87,7 @@ impl World {
             kind: KIND,
             project_id: None,
             priority: 5,
+            concurrency_key: None,
             args: serde_json::json!({ "behaviour": behaviour }),
             due_at: None,
             attempts_max: 3,
