@@ -63,6 +63,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         clock: parts.clock,
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
+        policies: config.policies(),
         upload_bytes_max: config.http.upload_bytes_max,
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod objects;
+pub mod policy;
 pub mod queue;
 pub mod store;
 pub mod telemetry;

@@ -19,6 +19,8 @@ pub enum StopReason {
     LeaseLost,
     /// The worker is leaving; another one starts over.
     WorkerStops,
+    /// The attempt took as long as its kind may.
+    TimeLimit,
 }
 
 /// One attempt's way to the outside. Clones are the same attempt.

@@ -11,7 +11,7 @@ pub mod kinds;
 
 use engine::{Engine, EngineError};
 use shared::config::Config;
-use shared::job::{JobKind, RetryPolicy};
+use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::Queue;
 use shared::store::Store;
@@ -36,7 +36,7 @@ pub async fn run(
         concurrency: config.worker.concurrency,
         lease_duration: Duration::from_secs(config.worker.lease_s),
         drain: Duration::from_secs(config.worker.drain_s),
-        retry: RetryPolicy { base: Duration::from_millis(config.worker.retry_base_ms), ..Default::default() },
+        policies: config.policies(),
     };
     let kinds: Vec<JobKind> = if config.worker.queues.is_empty() {
         JobKind::ALL.to_vec()

@@ -31,9 +31,6 @@ pub(crate) struct Submitted {
     summary_url: String,
 }
 
-/// Attempts before a failing job is dead.
-const ATTEMPTS_MAX: u16 = 5;
-
 /// Submit a reconciliation. It runs as soon as a worker is free.
 #[utoipa::path(
     post, path = "/api/reconciliation/jobs", tag = "reconciliation", security(("access_token" = [])),
@@ -65,7 +62,7 @@ pub(super) async fn submit_reconciliation(
         // Everything else is in the row of the reconciliation.
         args: serde_json::json!({"v": 1}),
         due_at: None,
-        attempts_max: ATTEMPTS_MAX,
+        attempts_max: api.policies.of(&JobKind::RECONCILIATION).attempts_max,
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
     };

@@ -212,3 +212,6 @@ CROSS JOIN LATERAL (
       AND concurrency_key = wanted.concurrency_key
     ORDER BY waiting_since, id LIMIT wanted.n FOR UPDATE SKIP LOCKED
 ) AS o";
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! The engine that runs any kind of job: apalis as a thin executor over a backend of our own.
 //!
-//! Layers, outermost first: [`attempt`] (lease, acknowledge, run, release) → concurrency → bodies as data → time
-//! limit → a thread and panic boundary per attempt, aborted when dropped → the body. The order is the point: a
-//! time-out or lost lease must end the very thing that runs the body, and a panic must end only that. (apalis'
-//! own `parallelize` and `catch_panic` do the same in two layers; composed, their types no longer are `Send`.)
+//! Layers, outermost first: [`attempt`] (lease, acknowledge, run within the time limit, release) → concurrency →
+//! bodies as data → a thread and panic boundary per attempt, aborted when dropped → the body. The order is the
+//! point: a time limit or lost lease must end the very thing that runs the body, and a panic must end only that.
+//! (apalis' own `parallelize` and `catch_panic` do the same in two layers; composed, their types no longer are
+//! `Send`. Its `timeout` drops without a word; ours tells the body first.)
 //!
 //! apalis would lose every attempt in flight on a backend error and hang on an ended one. So the backend's error
 //! is `Infallible` (reconnecting is the queue's business) and it never ends before it is told to.
@@ -19,7 +20,8 @@ use apalis::prelude::{Data, WorkerBuilder};
 use attempt::{AttemptLayer, Work};
 use backend::QueueBackend;
 use leases::Leases;
-use shared::job::{JobKind, RetryPolicy};
+use shared::job::JobKind;
+use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::Store;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ pub struct Engine {
     pub lease_duration: Duration,
     /// How long running jobs may go on after the stop.
     pub drain: Duration,
-    pub retry: RetryPolicy,
+    pub policies: Policies,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -145,15 +147,14 @@ impl Engine {
             store: self.store.clone(),
             leases: leases.clone(),
             lease_duration: self.lease_duration,
-            retry: self.retry,
+            policies: self.policies.clone(),
+            time_limit: self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit()),
             stop: stop.clone(),
         };
-        let time_limit = self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit());
         let worker = WorkerBuilder::new(format!("{}/{queue}", self.name))
             .backend(QueueBackend::new(deliveries, layer))
             .concurrency(self.concurrency)
             .data(self.bodies.clone())
-            .timeout(time_limit)
             .build(run_body);
         let told = stop.clone().cancelled_owned();
         async move {

@@ -9,6 +9,7 @@ use bodies::{Probe, TestBody};
 use shared::config::Config;
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, NewJob, RetryPolicy};
+use shared::policy::{KindPolicy, Policies};
 use shared::queue::Queue;
 use shared::store::Store;
 use shared::store::jobs::enqueue;
@@ -60,6 +61,8 @@ impl World {
     }
 
     fn engine_with_limit(&self, name: &str, time_limit: Duration) -> Engine {
+        let retry = RetryPolicy { base: Duration::from_millis(20), ..Default::default() };
+        let policy = KindPolicy { retry, ..KindPolicy::default_of(&KIND) };
         let body = TestBody { probe: self.probe.clone(), time_limit };
         Engine {
             name: name.into(),
@@ -70,7 +73,7 @@ impl World {
             concurrency: 4,
             lease_duration: Duration::from_secs(3),
             drain: PATIENCE,
-            retry: RetryPolicy { base: Duration::from_millis(20), ..Default::default() },
+            policies: Policies::default().with(KIND, policy),
         }
     }
 
