@@ -1,5 +1,6 @@
 //! What the routes share.
 
+use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Tokens};
 use crate::reconciliation::Watcher;
 use crate::vitals::Vitals;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub watcher: Watcher,
     pub vitals: Vitals,
     pub policies: Policies,
+    pub admission: Admission,
     pub upload_bytes_max: u64,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,

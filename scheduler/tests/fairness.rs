@@ -128,7 +128,7 @@ async fn a_flood_of_ten_thousand_delays_another_tenants_job_by_less_than_the_win
     };
     println!("{before} jobs of the flood ran before it");
     // What is in the broker and in the hands of the relays at that moment; not a part of the 9,700 that wait.
-    assert!(before <= 600, "{before}");
+    assert!(before <= 300, "{before}");
     drop(deliveries);
     world.end().await;
 }

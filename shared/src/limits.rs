@@ -150,6 +150,12 @@ impl Places {
         LimitScope::ALL.into_iter().any(|scope| self.limit_on(scope, subject).is_some())
     }
 
+    /// The smallest limit that counts for such a job, whatever is taken; `None`: there is none.
+    pub fn jobs_max(&self, subject: Subject<'_>) -> Option<u32> {
+        let limits = LimitScope::ALL.into_iter().filter_map(|scope| self.limit_on(scope, subject));
+        limits.map(|(limit, _)| limit.jobs_max).min()
+    }
+
     /// Whether one more such job may run. O(limits).
     pub fn are_free(&self, subject: Subject<'_>) -> bool {
         LimitScope::ALL.into_iter().all(|scope| match self.limit_on(scope, subject) {

@@ -3,7 +3,7 @@
 use super::address;
 use super::submission::{Accepted, Submission};
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::read::JsonDraft;
 use crate::request_id::RequestId;
 use crate::state::Api;
@@ -35,7 +35,11 @@ pub(crate) struct Submitted {
 #[utoipa::path(
     post, path = "/api/reconciliation/jobs", tag = "reconciliation", security(("access_token" = [])),
     request_body = Submission,
-    responses((status = 202, description = "Accepted; Location is the job's address", body = Submitted))
+    responses(
+        (status = 202, description = "Accepted; Location is the job's address", body = Submitted),
+        (status = 429, description = "The project has too many waiting jobs; see Retry-After",
+         body = ProblemDocument<'static>, content_type = "application/problem+json")
+    )
 )]
 pub(super) async fn submit_reconciliation(
     State(api): State<Api>,
@@ -66,6 +70,7 @@ pub(super) async fn submit_reconciliation(
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
     };
+    api.admission.admit(project_id).await?;
     store(&api.store, &job, project_id, accepted).await?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);

@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod backlog;
 pub mod copy;
 pub mod data_sources;
 pub mod files;

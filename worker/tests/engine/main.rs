@@ -3,6 +3,7 @@
 
 mod bodies;
 mod endings;
+mod hindrances;
 mod stopping;
 
 use bodies::{Probe, TestBody};
