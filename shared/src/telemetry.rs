@@ -69,6 +69,10 @@ fn describe() {
     gauge!("counterfoil_event_streams_open", "Server-sent event streams open");
     counter!("counterfoil_jobs_accepted_total", "Jobs accepted, by kind");
     counter!("counterfoil_attempts_total", "Attempts that ended in this process, by kind and outcome");
+    counter!(
+        "counterfoil_attempts_stuck_total",
+        "Attempts whose blocking work did not end with them, by kind"
+    );
     histogram!("counterfoil_attempt_duration_seconds", "Time of an attempt from lease to release, by kind");
     histogram!("counterfoil_job_wait_seconds", "Time from due to lease, by kind");
     gauge!("counterfoil_jobs", "Unfinished jobs in Postgres, by queue and state");

@@ -1,5 +1,6 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
+mod cost;
 mod jobs;
 mod limits;
 mod maintenance;

@@ -1,6 +1,7 @@
 //! One attempt: lease → acknowledge → run → release. The outermost layer around every body.
 
 use super::leases::Leases;
+use super::stuck::StuckWatch;
 use crate::body::{Done, JobError};
 use crate::context::{JobContext, StopReason};
 use apalis::prelude::BoxDynError;
@@ -43,6 +44,7 @@ pub(crate) struct AttemptLayer {
     pub(super) leases: Leases,
     pub(super) lease_duration: Duration,
     pub(super) policies: Policies,
+    pub(super) stuck: StuckWatch,
     pub(super) time_limit: Duration,
     pub(super) stop: CancellationToken,
 }
@@ -165,6 +167,7 @@ impl AttemptLayer {
         };
         let ended = self.settle(&context, outcome).await;
         drop(renewed);
+        self.stuck.attempt_ended(&context);
         let seconds = acquired_at.elapsed().as_secs_f64();
         metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
             .increment(1);

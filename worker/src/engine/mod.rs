@@ -12,6 +12,7 @@
 mod attempt;
 mod backend;
 mod leases;
+mod stuck;
 
 use crate::body::{Bodies, Done, JobError};
 use crate::context::StopReason;
@@ -26,6 +27,7 @@ use shared::queue::Queue;
 use shared::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
+use stuck::StuckWatch;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,8 @@ pub struct Engine {
     /// How long running jobs may go on after the stop.
     pub drain: Duration,
     pub policies: Policies,
+    /// How long blocking work may outlive its attempt before the worker gives itself up.
+    pub stuck_after: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,9 @@ pub enum EngineError {
     /// An executor ended although nobody told it to.
     #[error("the executor of queue {queue} ended: {says}")]
     ExecutorEnded { queue: String, says: String },
+    /// A job's blocking work cannot be ended but with the process; see [`stuck`].
+    #[error("blocking work of a job did not end; this process has to start anew")]
+    Stuck,
 }
 
 impl Engine {
@@ -72,12 +79,13 @@ impl Engine {
         let renewals_stop = CancellationToken::new();
         let renewing = tokio::spawn(leases.clone().keep_renewed(renewals_stop.clone()));
 
+        let stuck = StuckWatch::new(self.stuck_after);
         let mut executors = JoinSet::new();
         for kind in kinds {
-            executors.spawn(self.executor(kind, &leases, stop.clone()));
+            executors.spawn(self.executor(kind, &leases, &stuck, stop.clone()));
         }
         tracing::info!(worker = %self.name, concurrency = self.concurrency, "worker serves {kinds:?}");
-        let ended = self.supervise(executors, &leases, &stop).await;
+        let ended = self.supervise(executors, &leases, &stuck, &stop).await;
         // Only now: a lease must stay renewed while its job drains.
         renewals_stop.cancel();
         let _ = renewing.await;
@@ -90,6 +98,7 @@ impl Engine {
         &self,
         mut executors: JoinSet<Result<(), EngineError>>,
         leases: &Leases,
+        stuck: &StuckWatch,
         stop: &CancellationToken,
     ) -> Result<(), EngineError> {
         let deadline = async {
@@ -121,6 +130,10 @@ impl Engine {
                         stop.cancel();
                     }
                 },
+                () = stuck.found(), if first_error.is_ok() => {
+                    first_error = Err(EngineError::Stuck);
+                    stop.cancel();
+                }
                 () = &mut deadline, if !handing_back => {
                     handing_back = true;
                     leases.stop_all(StopReason::WorkerStops);
@@ -137,6 +150,7 @@ impl Engine {
         &self,
         kind: &JobKind,
         leases: &Leases,
+        stuck: &StuckWatch,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
         let queue = kind.queue();
@@ -148,6 +162,7 @@ impl Engine {
             leases: leases.clone(),
             lease_duration: self.lease_duration,
             policies: self.policies.clone(),
+            stuck: stuck.clone(),
             time_limit: self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit()),
             stop: stop.clone(),
         };

@@ -76,3 +76,29 @@ async fn a_body_is_told_of_its_time_limit_before_it_is_dropped() {
     assert_eq!(world.probe.dropped_midway(), 0);
     assert_eq!(world.error(listens).await, "took longer than its time limit of 300ms");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_cannot_be_ended_ends_the_worker_after_its_neighbours() {
+    let world = World::new().await;
+    let (_stop, worker) = world.start(world.engine("a"));
+    let deaf = world.accept("loops deaf").await;
+    let neighbour = world.accept("holds").await;
+    world.probe.until_running(2).await;
+    world.store.request_cancel(deaf).await.unwrap();
+    // The attempt is over for everybody else.
+    world.until(deaf, JobState::Cancelled).await;
+    let tell = world.probe.clone();
+    let store = world.store.clone();
+    let ended = async {
+        // Told to drain, it still finishes what runs.
+        while store.job(neighbour).await.unwrap().unwrap().state == JobState::Running {
+            tell.let_go(1);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        worker.await.unwrap()
+    };
+    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("the worker gives itself up");
+    world.probe.free_the_loops();
+    assert!(matches!(ended, Err(EngineError::Stuck)), "{ended:?}");
+    assert_eq!(world.state(neighbour).await, JobState::Completed);
+}

@@ -75,6 +75,7 @@ impl World {
             lease_duration: Duration::from_secs(3),
             drain: PATIENCE,
             policies: Policies::default().with(KIND, policy),
+            stuck_after: Duration::from_millis(200),
         }
     }
 
