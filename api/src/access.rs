@@ -4,8 +4,26 @@
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use shared::ids::{JobId, ProjectId};
 use shared::store::projects::{Access, ProjectRole};
+use shared::store::users::User;
+
+/// A caller who administers the platform. To everybody else the route does not exist.
+pub(crate) struct Administrator(pub User);
+
+impl FromRequestParts<Api> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        match api.store.user(caller.user_id).await? {
+            Some(user) if user.is_platform_admin => Ok(Self(user)),
+            _ => Err(Problem::not_found()),
+        }
+    }
+}
 
 impl Api {
     /// Not found for strangers, as if the project did not exist; forbidden for members of a lesser role.

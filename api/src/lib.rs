@@ -12,6 +12,7 @@
 
 mod access;
 pub mod accounts;
+mod admission;
 mod analytics;
 mod auth;
 mod caller;
@@ -20,10 +21,12 @@ mod data_sources;
 mod document;
 mod files;
 mod layers;
+mod limits;
 mod observe;
 mod page;
 mod problem;
 mod projects;
+mod queues;
 mod read;
 mod reconciliation;
 mod request_id;

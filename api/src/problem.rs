@@ -28,6 +28,8 @@ pub(crate) enum ProblemKind {
     Unavailable,
     TimedOut,
     TooManyStreams,
+    TooManyJobs,
+    Overloaded,
 }
 
 impl ProblemKind {
@@ -65,6 +67,10 @@ impl ProblemKind {
             TooManyStreams => {
                 ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE, "Too many event streams are open")
             }
+            TooManyJobs => {
+                ("too_many_jobs", StatusCode::TOO_MANY_REQUESTS, "The project has too many waiting jobs")
+            }
+            Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "No new jobs are accepted now"),
         }
     }
 
@@ -131,6 +137,7 @@ impl Problem {
         match self.kind {
             ProblemKind::Unavailable => Some("2"),
             ProblemKind::TimedOut | ProblemKind::TooManyStreams => Some("5"),
+            ProblemKind::TooManyJobs | ProblemKind::Overloaded => Some("30"),
             _ => None,
         }
     }

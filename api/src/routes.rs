@@ -1,7 +1,9 @@
 //! Everything that can be asked: the router and the OpenAPI document are made from this one list.
 
 use crate::state::Api;
-use crate::{analytics, auth, data_sources, document, files, layers, projects, reconciliation, vitals};
+use crate::{
+    analytics, auth, data_sources, document, files, layers, limits, projects, queues, reconciliation, vitals,
+};
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -13,6 +15,8 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
         .merge(analytics::routes())
+        .merge(queues::routes())
+        .merge(limits::routes())
         .merge(vitals::routes())
         .merge(document::routes());
     // These take as long as the client wants; each has a limit of its own.

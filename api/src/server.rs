@@ -1,5 +1,6 @@
 //! Serving: the whole API, or only the figures of a process that has no API.
 
+use crate::admission::Admission;
 use crate::auth::{PasswordHasher, SigningKey, Tokens};
 use crate::connections::{self, Limits};
 use crate::reconciliation::Watcher;
@@ -55,6 +56,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
         vitals: Vitals::new(parts.store.clone(), parts.queue, Some(parts.objects.clone()), parts.metrics),
+        admission: Admission::new(parts.store.clone(), config.backlog),
         store: parts.store,
         objects: parts.objects,
         tokens: Tokens::new(&parts.signing_key, lifetime, parts.clock.clone()),
@@ -63,6 +65,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         clock: parts.clock,
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
+        policies: config.policies(),
         upload_bytes_max: config.http.upload_bytes_max,
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));

@@ -1,5 +1,6 @@
 //! What the routes share.
 
+use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Tokens};
 use crate::reconciliation::Watcher;
 use crate::vitals::Vitals;
@@ -7,6 +8,7 @@ use axum::extract::FromRef;
 use shared::clock::Clock;
 use shared::config::Registration;
 use shared::objects::Objects;
+use shared::policy::Policies;
 use shared::store::Store;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     pub relay_wake: Arc<Notify>,
     pub watcher: Watcher,
     pub vitals: Vitals,
+    pub policies: Policies,
+    pub admission: Admission,
     pub upload_bytes_max: u64,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,

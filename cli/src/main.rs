@@ -1,8 +1,10 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
+mod administration;
 mod demo;
 mod match_files;
 mod private_postgres;
+mod queues;
 mod roles;
 mod samples;
 mod stop;
@@ -38,6 +40,12 @@ enum Command {
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
+    /// Look at the queues, pause and resume them.
+    #[command(subcommand)]
+    Queues(queues::QueuesCommand),
+    /// Manage how many jobs may run at once.
+    #[command(subcommand)]
+    Limits(queues::LimitsCommand),
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -66,6 +74,10 @@ fn main() -> ExitCode {
         Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
         Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
         Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
+        Command::Queues(command) => config().and_then(|config| in_runtime(queues::run(config, command))),
+        Command::Limits(command) => {
+            config().and_then(|config| in_runtime(queues::run_limits(config, command)))
+        }
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
     };
     match ended {

@@ -4,11 +4,12 @@
 //! at once. A wake-up only makes a loop faster; its period makes it right.
 
 mod background;
+mod dispatch;
 mod relay;
 mod upkeep;
 
 use background::Background;
-use shared::config::Config;
+use shared::config::{Config, Scheduler};
 use shared::queue::Queue;
 use shared::store::Store;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub async fn run(
         stop: stop.clone(),
     };
     loops.spawn({
-        let relay_once = relay::Relay::new(store.clone(), queue, scheduler.relay_window);
+        let relay_once = relay::Relay::new(store.clone(), queue, relay_rules(scheduler));
         relay.run(move || relay_once.clone().round())
     });
 
@@ -46,6 +47,7 @@ pub async fn run(
         store,
         relay_wake,
         ring_again_after: Duration::from_secs(scheduler.ring_again_after_s),
+        lease_expiries_max: scheduler.lease_expiries_max,
         retention: Duration::from_secs(scheduler.retention_days * 86_400),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
@@ -67,4 +69,15 @@ pub async fn run(
         }
     }
     tracing::info!("scheduler stopped");
+}
+
+fn relay_rules(scheduler: &Scheduler) -> relay::RelayRules {
+    relay::RelayRules {
+        window: dispatch::window::WindowBounds {
+            min: scheduler.relay_window_min,
+            max: scheduler.relay_window,
+        },
+        age_step: chrono::TimeDelta::seconds(scheduler.age_step_s as i64),
+        answered_within: Duration::from_secs(scheduler.ring_again_after_s),
+    }
 }

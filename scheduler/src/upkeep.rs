@@ -14,6 +14,7 @@ pub(crate) struct Upkeep {
     pub store: Store,
     pub relay_wake: Arc<Notify>,
     pub ring_again_after: Duration,
+    pub lease_expiries_max: u16,
     pub retention: Duration,
 }
 
@@ -27,7 +28,7 @@ impl Upkeep {
 
     /// Expired leases → available (or dead); available jobs nobody took → rung again.
     pub(crate) async fn rescue(self) -> Result<Round, RoundError> {
-        let rescued = self.store.rescue(BATCH).await?;
+        let rescued = self.store.rescue(BATCH, self.lease_expiries_max).await?;
         for job in &rescued {
             metrics::counter!(
                 "counterfoil_jobs_rescued_total", "kind" => job.kind.clone(), "state" => job.state.as_str()

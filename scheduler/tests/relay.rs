@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn config(relay_window: u64) -> Config {
     let mut config = Config::default();
     config.scheduler.relay_window = relay_window;
+    config.scheduler.relay_window_min = relay_window;
     config.scheduler.relay_period_ms = 20;
     config.scheduler.period_ms = 100;
     config.scheduler.ring_again_after_s = 1;
@@ -41,6 +42,7 @@ async fn accept(store: &Store, priority: u8) -> JobId {
         kind: KIND,
         project_id: None,
         priority,
+        concurrency_key: None,
         args: serde_json::json!({}),
         due_at: None,
         attempts_max: 3,

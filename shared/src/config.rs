@@ -4,10 +4,12 @@
 //! `COUNTERFOIL_<SECTION>__<KEY>` (`COUNTERFOIL_DATABASE__URL`). Unknown keys are refused, and all mistakes are
 //! reported at once.
 
+use crate::policy::{KindSettings, Policies};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,9 @@ pub struct Config {
     pub auth: Auth,
     pub worker: Worker,
     pub scheduler: Scheduler,
+    pub backlog: Backlog,
+    /// By job kind; see [`crate::policy::KindPolicy::default_of`].
+    pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
 }
 
@@ -98,10 +103,6 @@ pub struct Worker {
     pub lease_s: u64,
     /// How long running jobs may go on after SIGTERM before they are handed back, 0 to 3600 s.
     pub drain_s: u64,
-    /// Longest attempt of a reconciliation, 1 to 86400 s.
-    pub reconciliation_time_limit_s: u64,
-    /// Wait before the second attempt of a failed job, milliseconds, doubling from then on; at least 1.
-    pub retry_base_ms: u64,
     /// Where a separate worker process answers `/api/health` and `/api/metrics`; unset: nowhere.
     pub listen: Option<SocketAddr>,
 }
@@ -112,16 +113,34 @@ pub struct Scheduler {
     /// Most doorbells kept waiting in the broker per queue, 1 to 100000. The rest of the backlog stays in
     /// Postgres, where priority still decides.
     pub relay_window: u64,
+    /// Fewest of them, 1 to 100000: the window follows what workers take, between this and `relay_window`.
+    pub relay_window_min: u64,
+    /// Waiting that lifts a job by one priority, 1 to 86400 s.
+    pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
     /// Period of stager and rescuer, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
+    /// A job is dead when so many of its leases in a row expired, 1 to 100: it seems to kill its workers.
+    pub lease_expiries_max: u16,
     /// Finished jobs and results are kept at least this long, 1 to 36500 days.
     pub retention_days: u64,
     /// Where a separate scheduler process answers `/api/health` and `/api/metrics`; unset: nowhere.
     pub listen: Option<SocketAddr>,
+}
+
+/// From which point on the API refuses new jobs instead of letting them pile up.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backlog {
+    /// Most waiting jobs altogether, 1 to 1000000000.
+    pub jobs_max: u64,
+    /// Most waiting jobs of one project, 1 to 1000000000.
+    pub project_jobs_max: u64,
+    /// Longest time that the relay may be behind, 1 to 604800 s.
+    pub lag_s_max: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -172,15 +191,7 @@ impl Default for Auth {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self {
-            queues: vec![],
-            concurrency: 2,
-            lease_s: 15,
-            drain_s: 30,
-            reconciliation_time_limit_s: 3600,
-            retry_base_ms: 5000,
-            listen: None,
-        }
+        Self { queues: vec![], concurrency: 2, lease_s: 15, drain_s: 30, listen: None }
     }
 }
 
@@ -188,12 +199,22 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             relay_window: 1000,
+            relay_window_min: 16,
+            age_step_s: 120,
             relay_period_ms: 100,
             period_ms: 1000,
             ring_again_after_s: 60,
+            lease_expiries_max: 3,
             retention_days: 400,
             listen: None,
         }
+    }
+}
+
+impl Default for Backlog {
+    /// A million waiting jobs take about a gigabyte; an hour behind is long after every alarm.
+    fn default() -> Self {
+        Self { jobs_max: 1_000_000, project_jobs_max: 100_000, lag_s_max: 3600 }
     }
 }
 
@@ -228,6 +249,11 @@ impl Config {
         Ok(config)
     }
 
+    /// How each kind of job is tried.
+    pub fn policies(&self) -> Policies {
+        Policies::new(&self.kinds)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let mut wrong = vec![];
         let mut range = |key: &str, value: u64, min: u64, max: u64| {
@@ -244,13 +270,27 @@ impl Config {
         range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
         range("worker.lease_s", self.worker.lease_s, 2, 3600);
         range("worker.drain_s", self.worker.drain_s, 0, 3600);
-        range("worker.reconciliation_time_limit_s", self.worker.reconciliation_time_limit_s, 1, 86_400);
-        range("worker.retry_base_ms", self.worker.retry_base_ms, 1, 3_600_000);
+        range("backlog.jobs_max", self.backlog.jobs_max, 1, 1_000_000_000);
+        range("backlog.project_jobs_max", self.backlog.project_jobs_max, 1, 1_000_000_000);
+        range("backlog.lag_s_max", self.backlog.lag_s_max, 1, 604_800);
+        for (kind, settings) in &self.kinds {
+            for (key, value, min, max) in settings.ranges() {
+                range(&format!("kinds.{kind}.{key}"), value, min, max);
+            }
+        }
         range("scheduler.relay_window", self.scheduler.relay_window, 1, 100_000);
+        range("scheduler.relay_window_min", self.scheduler.relay_window_min, 1, 100_000);
+        range("scheduler.age_step_s", self.scheduler.age_step_s, 1, 86_400);
+        range("scheduler.lease_expiries_max", self.scheduler.lease_expiries_max.into(), 1, 100);
         range("scheduler.relay_period_ms", self.scheduler.relay_period_ms, 10, 60_000);
         range("scheduler.period_ms", self.scheduler.period_ms, 100, 60_000);
         range("scheduler.ring_again_after_s", self.scheduler.ring_again_after_s, 1, 3600);
         range("scheduler.retention_days", self.scheduler.retention_days, 1, 36_500);
+        for kind in self.kinds.keys() {
+            if crate::job::JobKind::parse(kind).is_none() {
+                wrong.push(format!("kinds.{kind}: is not a job kind"));
+            }
+        }
         for queue in &self.worker.queues {
             if crate::job::JobKind::parse(queue).is_none() {
                 wrong.push(format!("worker.queues: {queue:?} is not a queue"));
@@ -288,6 +328,17 @@ mod tests {
         let ConfigError(wrong) =
             load("[worker]\nconcurrency = 0\nlease_s = 1\n[http]\nrequest_timeout_s = 0").unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
+    }
+
+    #[test]
+    fn kinds_have_sections_of_their_own() {
+        let config = load("[kinds.reconciliation]\nattempts_max = 7\nretry_cap_s = 60").unwrap();
+        let policy = config.policies().of(&crate::job::JobKind::RECONCILIATION);
+        assert_eq!((policy.attempts_max, policy.retry.cap.as_secs()), (7, 60));
+        let ConfigError(wrong) =
+            load("[kinds.Mail]\n[kinds.mail]\nattempts_max = 0\ntime_limit_s = 0").unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(load("[kinds.mail]\nretries = 3").is_err());
     }
 
     #[test]

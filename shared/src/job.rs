@@ -1,6 +1,7 @@
 //! What a job is, and the only table of the states it goes through.
 
 use crate::ids::{JobId, ProjectId, UserId};
+use crate::limits::ConcurrencyKey;
 use crate::queue::QueueName;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,8 @@ pub struct NewJob {
     pub project_id: Option<ProjectId>,
     /// 0 (last) to 9 (first).
     pub priority: u8,
+    /// At most one job of a key runs at once, unless a limit says otherwise.
+    pub concurrency_key: Option<ConcurrencyKey>,
     pub args: serde_json::Value,
     /// `None`: at once.
     pub due_at: Option<DateTime<Utc>>,

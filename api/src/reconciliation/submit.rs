@@ -3,7 +3,7 @@
 use super::address;
 use super::submission::{Accepted, Submission};
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::read::JsonDraft;
 use crate::request_id::RequestId;
 use crate::state::Api;
@@ -31,14 +31,15 @@ pub(crate) struct Submitted {
     summary_url: String,
 }
 
-/// Attempts before a failing job is dead.
-const ATTEMPTS_MAX: u16 = 5;
-
 /// Submit a reconciliation. It runs as soon as a worker is free.
 #[utoipa::path(
     post, path = "/api/reconciliation/jobs", tag = "reconciliation", security(("access_token" = [])),
     request_body = Submission,
-    responses((status = 202, description = "Accepted; Location is the job's address", body = Submitted))
+    responses(
+        (status = 202, description = "Accepted; Location is the job's address", body = Submitted),
+        (status = 429, description = "The project has too many waiting jobs; see Retry-After",
+         body = ProblemDocument<'static>, content_type = "application/problem+json")
+    )
 )]
 pub(super) async fn submit_reconciliation(
     State(api): State<Api>,
@@ -61,13 +62,15 @@ pub(super) async fn submit_reconciliation(
         kind: JobKind::RECONCILIATION,
         project_id: Some(project_id),
         priority: accepted.priority,
+        concurrency_key: None,
         // Everything else is in the row of the reconciliation.
         args: serde_json::json!({"v": 1}),
         due_at: None,
-        attempts_max: ATTEMPTS_MAX,
+        attempts_max: api.policies.of(&JobKind::RECONCILIATION).attempts_max,
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
     };
+    api.admission.admit(project_id).await?;
     store(&api.store, &job, project_id, accepted).await?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);

@@ -1,5 +1,6 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
+mod admission;
 mod auth;
 mod client;
 mod data_sources;
@@ -8,6 +9,7 @@ mod flow;
 mod outcome;
 mod problems;
 mod projects;
+mod queues;
 mod results;
 mod server;
 mod stopping;

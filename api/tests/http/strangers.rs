@@ -24,11 +24,12 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
         "/api/data-sources/{id}" => &ids.source,
         path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
         path => {
-            assert!(!path.contains('{'), "say here what the id in {path} is");
+            assert!(!path.contains("{id}"), "say here what the id in {path} is");
             ""
         }
     };
-    let mut address = path.replace("{id}", id);
+    let mut address = path.replace("{id}", id).replace("{queue}", "reconciliation");
+    address = address.replace("{scope}", "kind").replace("{name}", "reconciliation");
     let parameters = operation["parameters"].as_array().map_or(&[] as &[_], Vec::as_slice);
     if parameters.iter().any(|p| p["name"] == "project_id") {
         address = format!("{address}?project_id={}", ids.project);
@@ -39,6 +40,8 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
     }
     let body = match (method, path) {
         ("POST", "/api/projects") => json!({"name": "Mine"}),
+        ("POST", "/api/queues/{queue}/pause") => json!({"reason": "a test"}),
+        ("PUT", "/api/limits/{scope}/{name}") => json!({"jobs_max": 3}),
         ("POST", "/api/data-sources") => json!({
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
@@ -138,7 +141,8 @@ async fn the_owner_gets_an_answer_from_every_route() {
     crate::outcome::Outcome::default().write(&server.store, ids.job.parse().expect("an id")).await;
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (method, path, operation) in guarded(&server).await {
-        if method == "DELETE" {
+        // Administration is nobody's who owns but one project.
+        if method == "DELETE" || operation["tags"][0] == "administration" {
             continue;
         }
         let answer = ask(&project.client, &method, &path, &operation, &ids).await;

@@ -109,7 +109,7 @@ pub fn common_settings(
         ("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0".into()),
         ("COUNTERFOIL_HTTP__REQUEST_TIMEOUT_S", "60".into()),
         ("COUNTERFOIL_WORKER__LEASE_S", "5".into()),
-        ("COUNTERFOIL_WORKER__RETRY_BASE_MS", "200".into()),
+        ("COUNTERFOIL_KINDS__RECONCILIATION__RETRY_BASE_MS", "200".into()),
         ("COUNTERFOIL_WORKER__DRAIN_S", "100".into()),
         ("COUNTERFOIL_SCHEDULER__PERIOD_MS", "200".into()),
         ("COUNTERFOIL_SCHEDULER__RELAY_PERIOD_MS", "20".into()),

@@ -4,13 +4,16 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod backlog;
 pub mod copy;
 pub mod data_sources;
 pub mod files;
 pub mod jobs;
+pub mod limits;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;
+pub mod queues;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;

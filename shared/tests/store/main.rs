@@ -1,6 +1,8 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
+mod cost;
 mod jobs;
+mod limits;
 mod maintenance;
 mod migrations;
 mod outbox;
@@ -20,6 +22,7 @@ fn new_job() -> NewJob {
         kind: JobKind::RECONCILIATION,
         project_id: None,
         priority: 5,
+        concurrency_key: None,
         args: serde_json::json!({ "v": 1 }),
         due_at: None,
         attempts_max: 3,

@@ -194,7 +194,7 @@ async fn rows_that_a_frozen_worker_has_written_do_not_hold_up_the_next_one() {
     write_matches(&mut tx, id, (0..3).map(|i| matched(i, 1000))).await.unwrap();
     // It still holds its connection, its rows and its lock when its lease has gone to somebody else.
     let_pass(&store, id, LEASE * 2).await;
-    store.rescue(10).await.unwrap();
+    store.rescue(10, 3).await.unwrap();
     write(&store, id, 3, &[]).await;
     assert_eq!(store.matches(id, None, 0, 10).await.unwrap().len(), 3);
     assert!(complete(&mut tx, id, &summary(3, 0)).await.is_err(), "its session was ended");
@@ -207,7 +207,7 @@ async fn a_worker_that_is_late_does_not_end_the_one_that_took_over() {
     let id = accept_reconciliation(&store).await;
     let late = acquire(&store, id).await;
     let_pass(&store, id, LEASE * 2).await;
-    store.rescue(10).await.unwrap();
+    store.rescue(10, 3).await.unwrap();
     let current = acquire(&store, id).await;
     let mut writing = store.begin().await.unwrap();
     become_writer(&mut writing, &current).await.unwrap();
@@ -223,7 +223,7 @@ async fn results_of_a_lost_lease_vanish_with_it() {
     let id = accept_reconciliation(&store).await;
     let lease = acquire(&store, id).await;
     let_pass(&store, id, LEASE * 2).await;
-    store.rescue(10).await.unwrap();
+    store.rescue(10, 3).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     write_matches(&mut tx, id, (0..3).map(|i| matched(i, 1000))).await.unwrap();
     complete(&mut tx, id, &summary(3, 0)).await.unwrap();

@@ -4,10 +4,10 @@ mod reconciliation;
 
 use crate::body::Bodies;
 use shared::config::Config;
+use shared::job::JobKind;
 use shared::objects::Objects;
-use std::time::Duration;
 
 pub fn all(config: &Config, objects: Objects) -> Bodies {
-    let time_limit = Duration::from_secs(config.worker.reconciliation_time_limit_s);
+    let time_limit = config.policies().of(&JobKind::RECONCILIATION).time_limit;
     Bodies::default().with(reconciliation::Reconcile { objects, time_limit })
 }

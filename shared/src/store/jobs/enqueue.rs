@@ -2,6 +2,7 @@
 
 use crate::ids::JobId;
 use crate::job::{JobState, NewJob};
+use crate::limits::ConcurrencyKey;
 use crate::store::{Store, StoreError};
 use sqlx::PgConnection;
 
@@ -11,14 +12,15 @@ pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<(), StoreE
     sqlx::query(
         "WITH accepted AS (
              INSERT INTO jobs (id, kind, queue, project_id, state, priority, args, due_at, attempts_max,
-                               created_by, request_id)
+                               created_by, request_id, concurrency_key)
              VALUES ($1, $2, $3, $4,
                      CASE WHEN $7 > now() THEN 'scheduled'::job_state ELSE 'available' END,
-                     $5, $6, coalesce($7, now()), $8, $9, $10)
-             RETURNING id, queue, priority, state
+                     $5, $6, coalesce($7, now()), $8, $9, $10, $11)
+             RETURNING id, queue, priority, state, project_id, concurrency_key
          )
-         INSERT INTO outbox (job_id, queue, priority)
-         SELECT id, queue, priority FROM accepted WHERE state = 'available'",
+         INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key)
+         SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, '')
+         FROM accepted WHERE state = 'available'",
     )
     .bind(job.id)
     .bind(job.kind.as_str())
@@ -30,6 +32,7 @@ pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<(), StoreE
     .bind(i32::from(job.attempts_max))
     .bind(job.created_by)
     .bind(&job.request_id)
+    .bind(job.concurrency_key.as_ref().map(ConcurrencyKey::as_str))
     .execute(conn)
     .await?;
     Ok(())

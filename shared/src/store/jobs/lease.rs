@@ -1,7 +1,7 @@
-//! Leases: who may run a job, until when.
+//! Keeping leases. How one is had: [`super::acquire`].
 
-use crate::ids::{JobId, ProjectId};
-use crate::job::{JobKind, JobProgress, Lease};
+use crate::ids::JobId;
+use crate::job::JobProgress;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
 use std::time::Duration;
@@ -25,70 +25,7 @@ pub struct Renewal {
     pub cancel_requested: bool,
 }
 
-#[derive(sqlx::FromRow)]
-struct LeaseRow {
-    id: JobId,
-    kind: String,
-    project_id: Option<ProjectId>,
-    fence: i64,
-    attempt: i32,
-    attempts_max: i32,
-    args: serde_json::Value,
-    request_id: Option<String>,
-    waited_s: f64,
-}
-
 impl Store {
-    /// Takes the lease of an available job and counts the attempt.
-    ///
-    /// `None` when there is nothing to take: the doorbell was a duplicate, or the job is cancelled, not due or
-    /// leased already. Of any number of workers asking at once, one gets it.
-    pub async fn acquire(
-        &self,
-        id: JobId,
-        worker: &str,
-        lease_duration: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
-        let row: Option<LeaseRow> = sqlx::query_as(
-            "WITH taken AS (
-                 UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, progress = NULL,
-                     lease_worker = $2, lease_expires_at = now() + $3 * interval '1 second'
-                 WHERE id = $1 AND state = 'available'
-                 RETURNING *
-             ), noted AS (
-                 INSERT INTO attempts (job_id, fence, attempt, worker)
-                 SELECT id, fence, attempt, lease_worker FROM taken
-             )
-             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id,
-                    greatest(0, extract(epoch FROM now() - due_at))::float8 AS waited_s
-             FROM taken",
-        )
-        .bind(id)
-        .bind(worker)
-        .bind(lease_duration.as_secs_f64())
-        .fetch_optional(self.pool())
-        .await?;
-        row.map(|row| {
-            let kind = JobKind::parse(&row.kind).ok_or_else(|| {
-                StoreError::Broken(sqlx::Error::Decode(
-                    format!("jobs.kind of {}: {:?}", row.id, row.kind).into(),
-                ))
-            })?;
-            Ok(Lease {
-                job_id: row.id,
-                kind,
-                project_id: row.project_id,
-                fence: row.fence,
-                attempt: row.attempt as u16,
-                attempts_max: row.attempts_max as u16,
-                args: row.args,
-                request_id: row.request_id,
-                waited: Duration::from_secs_f64(row.waited_s),
-            })
-        })
-        .transpose()
-    }
-
     /// Extends every lease in `held` that is still ours and publishes progress, in one statement.
     pub async fn renew(&self, held: &[Held], lease_duration: Duration) -> Result<Vec<Renewal>, StoreError> {
         let ids: Vec<Uuid> = held.iter().map(|h| h.job_id.0).collect();

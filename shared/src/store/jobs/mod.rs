@@ -1,14 +1,17 @@
 //! Jobs: the only module that changes `jobs.state`, and only along [`JobState::may_become`].
 //!
-//! [`enqueue`](Store) makes a job with its doorbell, [`lease`] hands out and renews the right to run it,
+//! [`enqueue`](Store) makes a job with its doorbell, [`acquire`] hands out the right to run it,
+//! [`lease`] renews that,
 //! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due.
 
+mod acquire;
 mod enqueue;
 mod lease;
 mod maintain;
 mod release;
 mod write;
 
+pub use acquire::{Hindrance, LeaseAnswer};
 pub use enqueue::enqueue;
 pub use lease::{Held, Renewal};
 pub use maintain::Rescued;

@@ -61,7 +61,7 @@ impl Reconcile {
 
         let read = {
             let (bench, objects) = (bench.clone(), self.objects.clone());
-            blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
+            context.blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
         };
         for (side, read) in [("left", &read.left), ("right", &read.right)] {
             metrics::counter!("counterfoil_reconciled_records_total", "side" => side)
@@ -71,11 +71,12 @@ impl Reconcile {
         }
         let (read, outcome, rules) = {
             let bench = bench.clone();
-            blocking(move || {
-                let outcome = match_sides(&bench, &read.left, &read.right, &rules)?;
-                Ok((read, outcome, rules))
-            })
-            .await?
+            context
+                .blocking(move || {
+                    let outcome = match_sides(&bench, &read.left, &read.right, &rules)?;
+                    Ok((read, outcome, rules))
+                })
+                .await?
         };
         bench.report("writing results", MATCHED_PERCENT, 0, outcome.matches.len() as u64);
         let results = write::Results { left: read.left, right: read.right, outcome, rules };
@@ -142,15 +143,4 @@ fn match_sides(
 
 fn gone(what: &str) -> JobError {
     JobError::Discard { says: format!("{what} of this job is gone") }
-}
-
-/// Runs `work` where blocking is allowed. A panic in there ends this attempt like one in the body.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
-) -> Result<T, JobError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
-        Err(join) => Err(JobError::Retry { says: shared::chain(&join) }),
-    }
 }
