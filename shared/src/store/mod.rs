@@ -4,9 +4,12 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod batches;
 pub mod copy;
 pub mod data_sources;
 pub mod files;
+pub mod idempotency;
+pub mod job_ledger;
 pub mod jobs;
 pub mod outbox;
 pub mod partitions;

@@ -1,19 +1,31 @@
 //! Jobs: the only module that changes `jobs.state`, and only along [`JobState::may_become`].
 //!
 //! [`enqueue`](Store) makes a job with its doorbell, [`lease`] hands out and renews the right to run it,
-//! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due.
+//! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due, [`operate`] what people
+//! ask for. [`list`] and [`history`] show jobs.
 
+mod dead;
 mod enqueue;
+mod enqueue_many;
+mod history;
 mod lease;
+mod list;
 mod maintain;
+mod operate;
 mod release;
+mod unique;
 mod write;
 
+pub use dead::DeadGroup;
 pub use enqueue::enqueue;
+pub use enqueue_many::enqueue_many;
+pub use history::{History, HistoryEvent};
 pub use lease::{Held, Renewal};
+pub use list::{JobFilter, JobLine, Listed};
 pub use maintain::Rescued;
+pub use operate::{BULK_STEP, BulkAction, BulkDone};
 pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
-
+pub use unique::{Enqueued, Unique, UniqueWhile, enqueue_unique};
 pub use write::become_writer;
 
 use super::{Store, StoreError};

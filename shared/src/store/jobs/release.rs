@@ -1,5 +1,6 @@
 //! How an attempt ends: the lease goes back together with the outcome, or neither does.
 
+use super::history::ATTEMPTS_KEPT;
 use crate::job::{JobState, Lease};
 use crate::store::StoreError;
 use sqlx::PgConnection;
@@ -104,6 +105,8 @@ pub async fn release(
          ), rung AS (
              INSERT INTO outbox (job_id, queue, priority)
              SELECT id, queue, priority FROM released WHERE state = 'available'
+         ), forgotten AS (
+             DELETE FROM attempts WHERE job_id = $1 AND fence <= $2 - $9
          )
          SELECT state FROM released",
     )
@@ -115,6 +118,7 @@ pub async fn release(
     .bind(wait_s)
     .bind(result)
     .bind(error)
+    .bind(ATTEMPTS_KEPT)
     .fetch_optional(conn)
     .await?;
     Ok(released.ok_or(LeaseLost)?)
