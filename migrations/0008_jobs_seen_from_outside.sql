@@ -87,7 +87,7 @@ CREATE TABLE idempotency_keys (
 COMMENT ON TABLE idempotency_keys IS 'Answers to requests that carried an Idempotency-Key, written in the transaction of the change they answer.';
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);          -- pruner
 
-CREATE TYPE job_event AS ENUM ('cancel_requested', 're_driven', 'hurried', 'phase');
+CREATE TYPE job_event AS ENUM ('cancel_requested', 're_driven', 'made_due', 'phase');
 
 -- Most of a job's history is in its row and its attempts already; here is only what is not.
 CREATE TABLE job_events (

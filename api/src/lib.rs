@@ -19,6 +19,8 @@ mod connections;
 mod data_sources;
 mod document;
 mod files;
+mod idempotency;
+mod jobs;
 mod layers;
 mod observe;
 mod page;

@@ -1,10 +1,13 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
 mod auth;
+mod batches;
 mod client;
 mod data_sources;
 mod events;
 mod flow;
+mod idempotency;
+mod jobs;
 mod outcome;
 mod problems;
 mod projects;

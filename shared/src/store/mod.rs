@@ -19,6 +19,9 @@ pub mod reconciliations;
 pub mod results;
 pub mod users;
 
+/// One connection, mostly inside a transaction: what changes of several modules share.
+pub use sqlx::PgConnection as Connection;
+
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::time::Duration;

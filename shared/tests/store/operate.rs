@@ -34,15 +34,15 @@ async fn a_re_driven_job_starts_over_with_all_its_attempts() {
 }
 
 #[tokio::test]
-async fn a_hurried_job_does_not_wait_for_its_time() {
+async fn a_job_made_due_does_not_wait_for_its_time() {
     let db = TestDatabase::create().await;
     let store = db.store();
     let id = accept(&store, &new_job()).await;
     let lease = acquire(&store, id).await;
     finish(&store, &lease, retry_after(Duration::from_secs(3600))).await.unwrap();
-    assert_eq!(store.hurry_job(id, None).await.unwrap(), Some(JobState::Available));
+    assert_eq!(store.make_job_due(id, None).await.unwrap(), Some(JobState::Available));
     assert_eq!(acquire(&store, id).await.attempt, 2, "the failed attempt counts still");
-    assert_eq!(store.hurry_job(id, None).await.unwrap(), Some(JobState::Running));
+    assert_eq!(store.make_job_due(id, None).await.unwrap(), Some(JobState::Running));
 }
 
 #[tokio::test]

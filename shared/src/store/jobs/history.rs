@@ -36,7 +36,7 @@ pub enum HistoryEvent {
     /// The worker went silent.
     LeaseExpired,
     /// Somebody made it available before its time.
-    Hurried,
+    MadeDue,
     /// Somebody had a dead job start over.
     ReDriven,
     Completed,
@@ -54,7 +54,7 @@ impl HistoryEvent {
             "snoozed" => Self::Snoozed,
             "handed_back" => Self::HandedBack,
             "lease_expired" => Self::LeaseExpired,
-            "hurried" => Self::Hurried,
+            "made_due" => Self::MadeDue,
             "re_driven" => Self::ReDriven,
             "completed" => Self::Completed,
             "cancelled" => Self::Cancelled,
@@ -73,7 +73,7 @@ impl HistoryEvent {
             Self::Snoozed => "snoozed",
             Self::HandedBack => "handed_back",
             Self::LeaseExpired => "lease_expired",
-            Self::Hurried => "hurried",
+            Self::MadeDue => "made_due",
             Self::ReDriven => "re_driven",
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
@@ -194,7 +194,7 @@ mod tests {
             Snoozed,
             HandedBack,
             LeaseExpired,
-            Hurried,
+            MadeDue,
             ReDriven,
             Completed,
             Cancelled,

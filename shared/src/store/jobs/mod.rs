@@ -29,7 +29,7 @@ pub use unique::{Enqueued, Unique, UniqueWhile, enqueue_unique};
 pub use write::become_writer;
 
 use super::{Store, StoreError};
-use crate::ids::{JobId, ProjectId};
+use crate::ids::{BatchId, JobId, ProjectId};
 use crate::job::{JobProgress, JobState};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -39,7 +39,9 @@ use sqlx::types::Json;
 pub struct JobView {
     pub id: JobId,
     pub kind: String,
+    pub queue: String,
     pub project_id: Option<ProjectId>,
+    pub batch_id: Option<BatchId>,
     pub state: JobState,
     pub priority: i16,
     pub attempt: i32,
@@ -50,7 +52,12 @@ pub struct JobView {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     pub progress: Option<Json<JobProgress>>,
     pub error: Option<String>,
+    /// Of dead jobs; see [`Store::dead_groups`].
+    pub error_fingerprint: Option<String>,
     pub request_id: Option<String>,
+    /// Who runs it.
+    pub worker: Option<String>,
+    pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
 /// One lease a job had, and how it ended.
@@ -84,13 +91,24 @@ impl Store {
     pub async fn jobs(&self, ids: &[JobId]) -> Result<Vec<JobView>, StoreError> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         Ok(sqlx::query_as(
-            "SELECT id, kind, project_id, state, priority, attempt, attempts_max, due_at, created_at,
-                    finished_at, cancel_requested_at, progress, error, request_id
+            "SELECT id, kind, queue, project_id, batch_id, state, priority, attempt, attempts_max, due_at, created_at,
+                    finished_at, cancel_requested_at, progress, error, error_fingerprint, request_id,
+                    lease_worker AS worker, lease_expires_at
              FROM jobs WHERE id = ANY($1)",
         )
         .bind(ids)
         .fetch_all(self.pool())
         .await?)
+    }
+
+    /// What a completed job left as its result; results of reconciliations have tables of their own.
+    pub async fn job_result(&self, id: JobId) -> Result<Option<serde_json::Value>, StoreError> {
+        let result: Option<Option<serde_json::Value>> =
+            sqlx::query_scalar("SELECT result FROM jobs WHERE id = $1")
+                .bind(id)
+                .fetch_optional(self.pool())
+                .await?;
+        Ok(result.flatten())
     }
 
     /// All attempts of a job, oldest first.

@@ -13,7 +13,7 @@ pub enum BulkAction {
     /// Scheduled, available and running jobs stop.
     Cancel,
     /// Scheduled jobs, those between two attempts included, become available now.
-    Hurry,
+    RetryNow,
     /// Dead jobs start over, with all their attempts.
     Redrive,
 }
@@ -23,7 +23,7 @@ impl BulkAction {
     pub fn states(self) -> &'static [JobState] {
         match self {
             Self::Cancel => &[JobState::Scheduled, JobState::Available, JobState::Running],
-            Self::Hurry => &[JobState::Scheduled],
+            Self::RetryNow => &[JobState::Scheduled],
             Self::Redrive => &[JobState::Dead],
         }
     }
@@ -66,8 +66,8 @@ impl Store {
     }
 
     /// Makes a scheduled job available now. Returns the state after the call; `None`: no such job.
-    pub async fn hurry_job(&self, id: JobId, by: Option<UserId>) -> Result<Option<JobState>, StoreError> {
-        self.hurry_jobs(&[id.0], by).await?;
+    pub async fn make_job_due(&self, id: JobId, by: Option<UserId>) -> Result<Option<JobState>, StoreError> {
+        self.make_jobs_due(&[id.0], by).await?;
         self.state_of(id).await
     }
 
@@ -104,7 +104,7 @@ impl Store {
                 done.matched += ids.len() as u64;
                 done.changed += match action {
                     BulkAction::Cancel => self.cancel_jobs(&ids, by).await?,
-                    BulkAction::Hurry => self.hurry_jobs(&ids, by).await?,
+                    BulkAction::RetryNow => self.make_jobs_due(&ids, by).await?,
                     BulkAction::Redrive => self.redrive_jobs(&ids, by).await?,
                 };
                 if !more {
@@ -114,6 +114,23 @@ impl Store {
         }
         done.is_complete = true;
         Ok(done)
+    }
+
+    /// How many jobs [`Self::act_on_jobs`] would look at, counted up to `at_most`.
+    pub async fn count_for_action(
+        &self,
+        action: BulkAction,
+        filter: &JobFilter,
+        at_most: u32,
+    ) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for state in action.states() {
+            if filter.state.is_none_or(|asked| asked == *state) {
+                let filter = JobFilter { state: Some(*state), ..filter.clone() };
+                count += self.count_jobs(&filter, at_most).await?;
+            }
+        }
+        Ok(count.min(u64::from(at_most)))
     }
 
     async fn state_of(&self, id: JobId) -> Result<Option<JobState>, StoreError> {
@@ -148,7 +165,7 @@ impl Store {
         Ok(changed.rows_affected())
     }
 
-    async fn hurry_jobs(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
+    async fn make_jobs_due(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs WHERE id = ANY($1) AND state = 'scheduled' ORDER BY id FOR UPDATE
@@ -159,7 +176,7 @@ impl Store {
              ), rung AS (
                  INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM changed
              )
-             INSERT INTO job_events (job_id, event, by_user) SELECT id, 'hurried', $2 FROM changed",
+             INSERT INTO job_events (job_id, event, by_user) SELECT id, 'made_due', $2 FROM changed",
         )
         .bind(ids)
         .bind(by)
