@@ -1,6 +1,8 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
+mod administration;
 mod demo;
+mod jobs;
 mod match_files;
 mod private_postgres;
 mod roles;
@@ -38,6 +40,9 @@ enum Command {
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
+    /// Look at jobs, stop them, have dead ones start over.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -66,6 +71,7 @@ fn main() -> ExitCode {
         Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
         Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
         Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
+        Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
     };
     match ended {

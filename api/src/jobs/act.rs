@@ -35,7 +35,7 @@ type Answer = Result<(StatusCode, Json<JobNow>), Problem>;
 )]
 pub(super) async fn cancel_job(State(api): State<Api>, caller: Caller, PathId(id): PathId<JobId>) -> Answer {
     api.access_job(&caller, id, ProjectRole::Operator).await?;
-    match api.store.cancel_job(id, Some(caller.user_id)).await? {
+    match api.store.cancel_job(id, &caller.asker()).await? {
         Some(state @ (JobState::Completed | JobState::Dead)) => Err(refused(state)),
         state => accepted(id, state, "asked a job to stop"),
     }
@@ -54,7 +54,7 @@ pub(super) async fn cancel_job(State(api): State<Api>, caller: Caller, PathId(id
 pub(super) async fn redrive_job(State(api): State<Api>, caller: Caller, PathId(id): PathId<JobId>) -> Answer {
     api.access_job(&caller, id, ProjectRole::Operator).await?;
     let before = api.store.job(id).await?.map(|job| job.state);
-    match (before, api.store.redrive_job(id, Some(caller.user_id)).await?) {
+    match (before, api.store.redrive_job(id, &caller.asker()).await?) {
         (Some(JobState::Dead), Some(JobState::Dead)) => {
             let detail = "An unfinished job of the same unique key stands in for it";
             Err(Problem::new(ProblemKind::Conflict, detail))
@@ -84,7 +84,7 @@ pub(super) async fn retry_job_now(
     PathId(id): PathId<JobId>,
 ) -> Answer {
     api.access_job(&caller, id, ProjectRole::Operator).await?;
-    match api.store.make_job_due(id, Some(caller.user_id)).await? {
+    match api.store.make_job_due(id, &caller.asker()).await? {
         Some(state) if state.is_final() => Err(refused(state)),
         state => {
             api.relay_wake.notify_one();

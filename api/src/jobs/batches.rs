@@ -313,7 +313,7 @@ pub(super) async fn cancel_batch(
     PathId(id): PathId<BatchId>,
 ) -> Result<(StatusCode, Json<BatchAnswer>), Problem> {
     api.access_batch(&caller, id, ProjectRole::Operator).await?;
-    let done = api.store.cancel_batch(id, Some(caller.user_id)).await?.ok_or_else(Problem::not_found)?;
+    let done = api.store.cancel_batch(id, &caller.asker()).await?.ok_or_else(Problem::not_found)?;
     tracing::info!(batch_id = %id, jobs = done.changed, "asked a batch to stop");
     let batch = api.store.batch(id).await?.ok_or_else(Problem::not_found)?;
     Ok((StatusCode::ACCEPTED, Json(batch.into())))

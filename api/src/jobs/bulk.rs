@@ -149,7 +149,7 @@ pub(super) async fn act_on_jobs(
         answer.matched = found.min(u64::from(body.jobs_max));
         answer.is_complete = found <= u64::from(body.jobs_max);
     } else {
-        let done = api.store.act_on_jobs(action, &filter, body.jobs_max, Some(caller.user_id)).await?;
+        let done = api.store.act_on_jobs(action, &filter, body.jobs_max, &caller.asker()).await?;
         api.relay_wake.notify_one();
         tracing::info!(?action, changed = done.changed, "changed jobs by filter");
         (answer.matched, answer.changed, answer.is_complete) = (done.matched, done.changed, done.is_complete);

@@ -64,9 +64,9 @@ pub(crate) struct HistoryAnswer {
     /// The number of the lease it belongs to, from 1.
     lease: Option<i64>,
     worker: Option<String>,
-    /// Who asked; null also for somebody with a shell on the server.
+    /// Who asked; null also for somebody with a shell on the server, whose name is the detail.
     by_user_id: Option<Uuid>,
-    /// The phase, or what went wrong.
+    /// The phase, what went wrong, or who asked at a shell.
     detail: Option<String>,
 }
 

@@ -4,7 +4,7 @@
 //! the one before. Instead [`Store::finish_batches`] looks for batches without an unfinished job, which is one probe
 //! of an index each, and finishes each once, whoever looks.
 
-use super::jobs::{BulkAction, BulkDone, JobFilter, enqueue, enqueue_many};
+use super::jobs::{Asker, BulkAction, BulkDone, JobFilter, enqueue, enqueue_many};
 use super::{Store, StoreError};
 use crate::ids::{BatchId, JobId, ProjectId, UserId};
 use crate::job::{JobKind, NewJob};
@@ -195,11 +195,7 @@ impl Store {
 
     /// Cancels every job of a batch that has not finished, as [`Store::act_on_jobs`] does. What follows the batch
     /// still follows: it is told by its jobs' states what happened. `None`: no such batch.
-    pub async fn cancel_batch(
-        &self,
-        id: BatchId,
-        by: Option<UserId>,
-    ) -> Result<Option<BulkDone>, StoreError> {
+    pub async fn cancel_batch(&self, id: BatchId, by: &Asker) -> Result<Option<BulkDone>, StoreError> {
         let noted = sqlx::query(
             "UPDATE batches SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = $1",
         )

@@ -3,6 +3,7 @@
 use super::*;
 use shared::ids::BatchId;
 use shared::store::batches::{BatchView, Completion, NewBatch, enqueue_batch};
+use shared::store::jobs::Asker;
 use shared::testing::TestDatabase;
 
 fn new_batch(completion: Option<Completion>) -> NewBatch {
@@ -115,14 +116,14 @@ async fn a_cancelled_batch_ends_and_what_follows_still_follows() {
     let ids = accept_batch(&store, &batch, 3).await;
     let other = accept_batch(&store, &new_batch(None), 1).await;
     let lease = acquire(&store, ids[0]).await;
-    let done = store.cancel_batch(batch.id, None).await.unwrap().expect("there is one");
+    let done = store.cancel_batch(batch.id, &Asker::System).await.unwrap().expect("there is one");
     assert_eq!((done.matched, done.changed), (3, 3));
     assert!(store.finish_batches(10).await.unwrap().is_empty(), "one runs still");
     finish(&store, &lease, Finish::Cancelled).await.unwrap();
     assert_eq!(store.finish_batches(10).await.unwrap().len(), 1);
     assert_eq!(state(&store, follows.id).await, JobState::Available);
     assert_eq!(state(&store, other[0]).await, JobState::Available, "another batch is left alone");
-    assert!(store.cancel_batch(BatchId::new(), None).await.unwrap().is_none());
+    assert!(store.cancel_batch(BatchId::new(), &Asker::System).await.unwrap().is_none());
 }
 
 #[tokio::test]

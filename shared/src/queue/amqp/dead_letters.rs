@@ -25,8 +25,8 @@ pub(super) async fn look(broker: &Broker, limit: u32) -> Result<Vec<DeadLetter>,
     on_a_link(broker, Role::Inspect, async |channel| {
         let held = take(channel, broker, limit).await?;
         let letters = held.iter().map(|delivery| read(broker, delivery)).collect();
-        // Backwards: each goes to the front.
-        for delivery in held.iter().rev() {
+        // In their order: what comes back is delivered before the rest, first come first.
+        for delivery in &held {
             delivery.nack(BasicNackOptions { requeue: true, multiple: false }).await?;
         }
         Ok(letters)

@@ -90,9 +90,9 @@ pub struct History {
     /// The lease it belongs to, if it belongs to one.
     pub fence: Option<i64>,
     pub worker: Option<String>,
-    /// Who asked; `None` also for somebody with a shell on the server.
+    /// Who asked; `None` also for somebody with a shell on the server, whose name is the detail.
     pub by_user: Option<UserId>,
-    /// The phase, or what went wrong.
+    /// The phase, what went wrong, or who asked at a shell.
     pub detail: Option<String>,
 }
 

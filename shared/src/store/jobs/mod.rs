@@ -23,7 +23,7 @@ pub use history::{History, HistoryEvent};
 pub use lease::{Held, Renewal};
 pub use list::{JobFilter, JobLine, Listed};
 pub use maintain::Rescued;
-pub use operate::{BULK_STEP, BulkAction, BulkDone};
+pub use operate::{Asker, BULK_STEP, BulkAction, BulkDone};
 pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
 pub use unique::{Enqueued, Unique, UniqueWhile, enqueue_unique};
 pub use write::become_writer;

@@ -29,6 +29,31 @@ impl BulkAction {
     }
 }
 
+/// Who asks, for the job's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    User(UserId),
+    /// Somebody with a shell on the server, by the name they go by there.
+    Shell(String),
+    System,
+}
+
+impl Asker {
+    fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Shell(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// What a bulk action did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BulkDone {
@@ -49,24 +74,24 @@ impl Store {
     /// its next renewal (within about a second). Returns the state after the call; `None`: no such job.
     /// A finished job stays as it is.
     pub async fn request_cancel(&self, id: JobId) -> Result<Option<JobState>, StoreError> {
-        self.cancel_job(id, None).await
+        self.cancel_job(id, &Asker::System).await
     }
 
     /// As [`Self::request_cancel`]; the job's history says who asked first.
-    pub async fn cancel_job(&self, id: JobId, by: Option<UserId>) -> Result<Option<JobState>, StoreError> {
+    pub async fn cancel_job(&self, id: JobId, by: &Asker) -> Result<Option<JobState>, StoreError> {
         self.cancel_jobs(&[id.0], by).await?;
         self.state_of(id).await
     }
 
     /// Makes a dead job available again, with all its attempts before it. Returns the state after the call, which is
     /// *dead* still when an unfinished job has its unique key; `None`: no such job.
-    pub async fn redrive_job(&self, id: JobId, by: Option<UserId>) -> Result<Option<JobState>, StoreError> {
+    pub async fn redrive_job(&self, id: JobId, by: &Asker) -> Result<Option<JobState>, StoreError> {
         self.redrive_jobs(&[id.0], by).await?;
         self.state_of(id).await
     }
 
     /// Makes a scheduled job available now. Returns the state after the call; `None`: no such job.
-    pub async fn make_job_due(&self, id: JobId, by: Option<UserId>) -> Result<Option<JobState>, StoreError> {
+    pub async fn make_job_due(&self, id: JobId, by: &Asker) -> Result<Option<JobState>, StoreError> {
         self.make_jobs_due(&[id.0], by).await?;
         self.state_of(id).await
     }
@@ -78,7 +103,7 @@ impl Store {
         action: BulkAction,
         filter: &JobFilter,
         jobs_max: u32,
-        by: Option<UserId>,
+        by: &Asker,
     ) -> Result<BulkDone, StoreError> {
         let mut done = BulkDone::default();
         for state in action.states() {
@@ -140,7 +165,7 @@ impl Store {
             .await?)
     }
 
-    async fn cancel_jobs(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
+    async fn cancel_jobs(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         // Locked in one order, so that two bulk actions cannot hold each other up for ever.
         let changed = sqlx::query(
             "WITH picked AS (
@@ -156,16 +181,17 @@ impl Store {
                  FROM picked WHERE jobs.id = picked.id
                  RETURNING jobs.id
              )
-             INSERT INTO job_events (job_id, event, by_user) SELECT id, 'cancel_requested', $2 FROM changed",
+             INSERT INTO job_events (job_id, event, by_user, detail) SELECT id, 'cancel_requested', $2, $3 FROM changed",
         )
         .bind(ids)
-        .bind(by)
+        .bind(by.user_id())
+        .bind(by.name())
         .execute(self.pool())
         .await?;
         Ok(changed.rows_affected())
     }
 
-    async fn make_jobs_due(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
+    async fn make_jobs_due(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs WHERE id = ANY($1) AND state = 'scheduled' ORDER BY id FOR UPDATE
@@ -176,16 +202,17 @@ impl Store {
              ), rung AS (
                  INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM changed
              )
-             INSERT INTO job_events (job_id, event, by_user) SELECT id, 'made_due', $2 FROM changed",
+             INSERT INTO job_events (job_id, event, by_user, detail) SELECT id, 'made_due', $2, $3 FROM changed",
         )
         .bind(ids)
-        .bind(by)
+        .bind(by.user_id())
+        .bind(by.name())
         .execute(self.pool())
         .await?;
         Ok(changed.rows_affected())
     }
 
-    async fn redrive_jobs(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
+    async fn redrive_jobs(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         match self.redrive_together(ids, by).await {
             // Two of them are twins: one at a time, the second stays dead.
             Err(error) if error.constraint() == Some("jobs_unique") => {}
@@ -201,7 +228,7 @@ impl Store {
         Ok(changed)
     }
 
-    async fn redrive_together(&self, ids: &[uuid::Uuid], by: Option<UserId>) -> Result<u64, StoreError> {
+    async fn redrive_together(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead' ORDER BY id FOR UPDATE
@@ -213,10 +240,11 @@ impl Store {
              ), rung AS (
                  INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM changed
              )
-             INSERT INTO job_events (job_id, event, by_user) SELECT id, 're_driven', $2 FROM changed",
+             INSERT INTO job_events (job_id, event, by_user, detail) SELECT id, 're_driven', $2, $3 FROM changed",
         )
         .bind(ids)
-        .bind(by)
+        .bind(by.user_id())
+        .bind(by.name())
         .execute(self.pool())
         .await?;
         Ok(changed.rows_affected())
