@@ -6,7 +6,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use shared::ids::{JobId, ProjectId};
+use shared::ids::{BatchId, JobId, ProjectId};
 use shared::store::projects::{Access, ProjectRole};
 use shared::store::users::User;
 
@@ -45,14 +45,68 @@ impl Api {
     ) -> Result<Access, Problem> {
         judge(self.store.access_to_reconciliation(caller.user_id, id).await?, needs)
     }
+
+    /// For a job of any kind.
+    pub(crate) async fn access_job(
+        &self,
+        caller: &Caller,
+        id: JobId,
+        needs: ProjectRole,
+    ) -> Result<(), Problem> {
+        judge_role(self.store.role_for_job(caller.user_id, id).await?, needs)
+    }
+
+    pub(crate) async fn access_batch(
+        &self,
+        caller: &Caller,
+        id: BatchId,
+        needs: ProjectRole,
+    ) -> Result<(), Problem> {
+        judge_role(self.store.role_for_batch(caller.user_id, id).await?, needs)
+    }
+
+    /// For what concerns one project, or with `None` all of them: the latter is for platform administrators.
+    pub(crate) async fn access_project_or_all(
+        &self,
+        caller: &Caller,
+        id: Option<ProjectId>,
+        needs: ProjectRole,
+    ) -> Result<(), Problem> {
+        match id {
+            Some(id) => self.access_project(caller, id, needs).await.map(drop),
+            None if self.store.is_platform_admin(caller.user_id).await? => Ok(()),
+            None => Err(Problem::new(
+                ProblemKind::Forbidden,
+                "Say which project; only platform administrators may leave it out",
+            )),
+        }
+    }
+
+    /// For what belongs to the installation. Not found for everybody else.
+    pub(crate) async fn access_installation(&self, caller: &Caller) -> Result<(), Problem> {
+        match self.store.is_platform_admin(caller.user_id).await? {
+            true => Ok(()),
+            false => Err(Problem::not_found()),
+        }
+    }
+}
+
+fn judge_role(role: Option<ProjectRole>, needs: ProjectRole) -> Result<(), Problem> {
+    match role {
+        None => Err(Problem::not_found()),
+        Some(role) if role < needs => Err(too_small_a_role()),
+        Some(_) => Ok(()),
+    }
+}
+
+fn too_small_a_role() -> Problem {
+    Problem::new(ProblemKind::Forbidden, "Members who only view cannot do this")
 }
 
 fn judge(access: Option<Access>, needs: ProjectRole) -> Result<Access, Problem> {
     match access {
         None => Err(Problem::not_found()),
-        Some(access) if access.role < needs => {
-            Err(Problem::new(ProblemKind::Forbidden, "Members who only view cannot do this"))
-        }
+        Some(access) if access.role < needs => Err(too_small_a_role()),
         Some(access) => Ok(access),
     }
 }

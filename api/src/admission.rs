@@ -48,8 +48,8 @@ impl Admission {
         }))
     }
 
-    /// Whether one more job of the project may be accepted. To be asked right before it is.
-    pub async fn admit(&self, project_id: ProjectId) -> Result<(), Problem> {
+    /// Whether so many more jobs of the project may be accepted, all or none. To be asked right before they are.
+    pub async fn admit(&self, project_id: ProjectId, jobs: u64) -> Result<(), Problem> {
         if self.0.lock().is_none() {
             self.0.count().await?;
         }
@@ -57,11 +57,11 @@ impl Admission {
         let mut counted = self.0.lock();
         let Some(counted) = counted.as_mut() else { return Ok(()) };
         let of_project = counted.by_project.entry(Some(project_id)).or_default();
-        let refused = if *of_project >= self.0.bounds.project_jobs_max {
+        let refused = if *of_project + jobs > self.0.bounds.project_jobs_max {
             let max = self.0.bounds.project_jobs_max;
-            let says = format!("The project has {max} waiting jobs; submit again when some have run");
+            let says = format!("The project may have {max} waiting jobs; submit again when some have run");
             Some(("project", Problem::new(ProblemKind::TooManyJobs, says)))
-        } else if counted.jobs >= self.0.bounds.jobs_max {
+        } else if counted.jobs + jobs > self.0.bounds.jobs_max {
             Some(("all", Problem::new(ProblemKind::Overloaded, "Too many jobs wait; submit again later")))
         } else if counted.lag_s > self.0.bounds.lag_s_max as f64 {
             let says = "Accepted jobs are not being started at the moment; submit again later";
@@ -73,8 +73,8 @@ impl Admission {
             metrics::counter!("counterfoil_submissions_refused_total", "bound" => bound).increment(1);
             return Err(problem);
         }
-        *of_project += 1;
-        counted.jobs += 1;
+        *of_project += jobs;
+        counted.jobs += jobs;
         Ok(())
     }
 

@@ -20,6 +20,8 @@ mod connections;
 mod data_sources;
 mod document;
 mod files;
+mod idempotency;
+mod jobs;
 mod layers;
 mod limits;
 mod observe;

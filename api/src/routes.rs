@@ -2,8 +2,10 @@
 
 use crate::state::Api;
 use crate::{
-    analytics, auth, data_sources, document, files, layers, limits, projects, queues, reconciliation, vitals,
+    analytics, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects, queues,
+    reconciliation, vitals,
 };
+use axum::middleware::from_fn;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,6 +16,7 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(files::routes())
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
+        .merge(jobs::routes())
         .merge(analytics::routes())
         .merge(queues::routes())
         .merge(limits::routes())
@@ -21,7 +24,7 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(document::routes());
     // These take as long as the client wants; each has a limit of its own.
     let long = OpenApiRouter::new().merge(files::long_routes()).merge(reconciliation::long_routes());
-    layers::with_time_limit(short, request_timeout).merge(long)
+    layers::with_time_limit(short.layer(from_fn(idempotency::note_key)), request_timeout).merge(long)
 }
 
 /// The OpenAPI 3.1 document of [`crate::run`].

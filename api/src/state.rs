@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::config::Registration;
 use shared::objects::Objects;
 use shared::policy::Policies;
+use shared::queue::Queue;
 use shared::store::Store;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Api(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub store: Store,
     pub objects: Objects,
+    /// Only looked at, and for dead letters: jobs leave through the outbox.
+    pub queue: Queue,
     pub tokens: Tokens,
     pub passwords: PasswordHasher,
     pub registration: Registration,
@@ -33,6 +36,7 @@ pub(crate) struct Shared {
     pub policies: Policies,
     pub admission: Admission,
     pub upload_bytes_max: u64,
+    pub idempotency_key_life: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
 }

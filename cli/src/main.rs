@@ -2,6 +2,7 @@
 
 mod administration;
 mod demo;
+mod jobs;
 mod match_files;
 mod private_postgres;
 mod queues;
@@ -46,6 +47,9 @@ enum Command {
     /// Manage how many jobs may run at once.
     #[command(subcommand)]
     Limits(queues::LimitsCommand),
+    /// Look at jobs, stop them, have dead ones start over.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Limits(command) => {
             config().and_then(|config| in_runtime(queues::run_limits(config, command)))
         }
+        Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
     };
     match ended {

@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// Counting a million jobs takes about a tenth of a second.
+const BALANCE_PERIOD: Duration = Duration::from_secs(30);
+
 /// Runs every loop until `stop`; each ends after the round it is in. `relay_wake` rings when something in this
 /// process has written to the outbox; without such a neighbour the relay's period has to do.
 pub async fn run(
@@ -49,6 +52,7 @@ pub async fn run(
         ring_again_after: Duration::from_secs(scheduler.ring_again_after_s),
         lease_expiries_max: scheduler.lease_expiries_max,
         retention: Duration::from_secs(scheduler.retention_days * 86_400),
+        idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
     loops.spawn(background("stager", period).run({
@@ -59,9 +63,17 @@ pub async fn run(
         let upkeep = upkeep.clone();
         move || upkeep.clone().rescue()
     }));
+    loops.spawn(background("finisher", period).run({
+        let upkeep = upkeep.clone();
+        move || upkeep.clone().finish_batches()
+    }));
+    loops.spawn(background("accountant", BALANCE_PERIOD).run({
+        let upkeep = upkeep.clone();
+        move || upkeep.clone().balance()
+    }));
     loops.spawn(background("pruner", Duration::from_secs(600)).run(move || upkeep.clone().prune()));
 
-    tracing::info!("scheduler runs relay, stager, rescuer and pruner");
+    tracing::info!("scheduler runs relay, stager, rescuer, finisher, accountant and pruner");
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
             // Only a panic gets here; the others go on, and the missing one shows in its metric.

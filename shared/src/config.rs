@@ -71,6 +71,8 @@ pub struct Http {
     pub request_timeout_s: u64,
     /// Event streams open at once in one process, 1 to 100000.
     pub event_streams_max: usize,
+    /// How long the answer to a request with an `Idempotency-Key` is kept for its repetitions, 1 to 8760 h.
+    pub idempotency_key_hours: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -179,6 +181,7 @@ impl Default for Http {
             upload_bytes_max: 4 << 30,
             request_timeout_s: 30,
             event_streams_max: 1000,
+            idempotency_key_hours: 24,
         }
     }
 }
@@ -266,6 +269,7 @@ impl Config {
         range("http.upload_bytes_max", self.http.upload_bytes_max, 1, i64::MAX as u64);
         range("http.request_timeout_s", self.http.request_timeout_s, 1, 600);
         range("http.event_streams_max", self.http.event_streams_max as u64, 1, 100_000);
+        range("http.idempotency_key_hours", self.http.idempotency_key_hours, 1, 8760);
         range("auth.access_token_minutes", self.auth.access_token_minutes.max(0) as u64, 1, 1440);
         range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
         range("worker.lease_s", self.worker.lease_s, 2, 3600);

@@ -53,6 +53,10 @@ id!(
     ProjectId
 );
 id!(FileId);
+id!(
+    /// Jobs accepted together.
+    BatchId
+);
 id!(DataSourceId);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.

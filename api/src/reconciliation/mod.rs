@@ -20,6 +20,10 @@ mod watcher;
 
 pub(crate) use events::StateEvent;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use rule_set_body::RuleSetBody;
+pub(crate) use show::{Attempt, Progress};
+pub(crate) use submission::Submission;
+pub(crate) use submit::{new_job, new_reconciliation};
 pub(crate) use watcher::Watcher;
 
 use crate::problem::{Problem, ProblemKind};

@@ -3,20 +3,20 @@
 use super::address;
 use super::submission::{Accepted, Submission};
 use crate::caller::Caller;
+use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::JsonDraft;
 use crate::request_id::RequestId;
 use crate::state::Api;
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::job::{JobKind, NewJob};
 use shared::store::projects::ProjectRole;
 use shared::store::reconciliations::NewReconciliation;
-use shared::store::{Store, StoreError, jobs, reconciliations};
+use shared::store::{StoreError, jobs, reconciliations};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -34,9 +34,12 @@ pub(crate) struct Submitted {
 /// Submit a reconciliation. It runs as soon as a worker is free.
 #[utoipa::path(
     post, path = "/api/reconciliation/jobs", tag = "reconciliation", security(("access_token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     request_body = Submission,
     responses(
         (status = 202, description = "Accepted; Location is the job's address", body = Submitted),
+        (status = 409, description = "The first request with this key is being worked on",
+         body = ProblemDocument<'static>, content_type = "application/problem+json"),
         (status = 429, description = "The project has too many waiting jobs; see Retry-After",
          body = ProblemDocument<'static>, content_type = "application/problem+json")
     )
@@ -45,23 +48,69 @@ pub(super) async fn submit_reconciliation(
     State(api): State<Api>,
     caller: Caller,
     request_id: RequestId,
+    repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<Submission>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let Some((submission, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
     api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    if let Some(answer) = repeatable.known(&api).await? {
+        return Ok(answer);
+    }
     let named: Vec<DataSourceId> =
         [submission.left_source_id, submission.right_source_id].into_iter().flatten().collect();
     let found = api.store.data_sources_of(project_id, &named).await?;
     let Some(accepted) = submission.check(&found, &mut mistakes) else {
         return Err(Problem::invalid(mistakes));
     };
-    let job = NewJob {
+    let job = new_job(&api, &caller, project_id, &request_id, accepted.priority);
+    let new = new_reconciliation(job.id, project_id, accepted);
+    api.admission.admit(project_id, 1).await?;
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    jobs::enqueue(&mut tx, &job).await?;
+    reconciliations::insert(&mut tx, &new).await?;
+    let submitted = Submitted::at(job.id);
+    let location = Some(submitted.status_url.clone());
+    let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, location, &submitted).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    api.relay_wake.notify_one();
+    metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);
+    tracing::info!(job_id = %job.id, %project_id, priority = job.priority, "accepted a reconciliation");
+    Ok(response)
+}
+
+impl Submitted {
+    fn at(id: JobId) -> Self {
+        let status_url = address(id);
+        let below = |what: &str| format!("{status_url}/{what}");
+        Self {
+            id: id.0,
+            events_url: below("events"),
+            results_url: below("results"),
+            exceptions_url: below("exceptions"),
+            summary_url: below("summary"),
+            status_url: status_url.clone(),
+        }
+    }
+}
+
+/// The job of a reconciliation.
+pub(crate) fn new_job(
+    api: &Api,
+    caller: &Caller,
+    project_id: ProjectId,
+    request_id: &RequestId,
+    priority: u8,
+) -> NewJob {
+    NewJob {
         id: JobId::new(),
         kind: JobKind::RECONCILIATION,
         project_id: Some(project_id),
-        priority: accepted.priority,
+        priority,
         concurrency_key: None,
         // Everything else is in the row of the reconciliation.
         args: serde_json::json!({"v": 1}),
@@ -69,42 +118,20 @@ pub(super) async fn submit_reconciliation(
         attempts_max: api.policies.of(&JobKind::RECONCILIATION).attempts_max,
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
-    };
-    api.admission.admit(project_id).await?;
-    store(&api.store, &job, project_id, accepted).await?;
-    api.relay_wake.notify_one();
-    metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);
-    tracing::info!(job_id = %job.id, %project_id, priority = job.priority, "accepted a reconciliation");
-
-    let status_url = address(job.id);
-    let below = |what: &str| format!("{status_url}/{what}");
-    let submitted = Submitted {
-        id: job.id.0,
-        events_url: below("events"),
-        results_url: below("results"),
-        exceptions_url: below("exceptions"),
-        summary_url: below("summary"),
-        status_url: status_url.clone(),
-    };
-    Ok((StatusCode::ACCEPTED, AppendHeaders([(header::LOCATION, status_url)]), Json(submitted)))
+    }
 }
 
-async fn store(
-    store: &Store,
-    job: &NewJob,
+pub(crate) fn new_reconciliation(
+    job_id: JobId,
     project_id: ProjectId,
     accepted: Accepted,
-) -> Result<(), StoreError> {
-    let new = NewReconciliation {
-        job_id: job.id,
+) -> NewReconciliation {
+    NewReconciliation {
+        job_id,
         project_id,
         name: accepted.name,
         left_source_id: accepted.left,
         right_source_id: accepted.right,
         rules: serde_json::to_value(&accepted.rules).expect("checked rules are always JSON"),
-    };
-    let mut tx = store.begin().await?;
-    jobs::enqueue(&mut tx, job).await?;
-    reconciliations::insert(&mut tx, &new).await?;
-    Ok(tx.commit().await?)
+    }
 }

@@ -2,10 +2,13 @@
 
 mod admission;
 mod auth;
+mod batches;
 mod client;
 mod data_sources;
 mod events;
 mod flow;
+mod idempotency;
+mod jobs;
 mod outcome;
 mod problems;
 mod projects;

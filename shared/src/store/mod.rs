@@ -5,9 +5,12 @@
 
 pub mod analytics;
 pub mod backlog;
+pub mod batches;
 pub mod copy;
 pub mod data_sources;
 pub mod files;
+pub mod idempotency;
+pub mod job_ledger;
 pub mod jobs;
 pub mod limits;
 pub mod outbox;
@@ -18,6 +21,9 @@ pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
 pub mod users;
+
+/// One connection, mostly inside a transaction: what changes of several modules share.
+pub use sqlx::PgConnection as Connection;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

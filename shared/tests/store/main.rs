@@ -1,12 +1,19 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
+mod batches;
+mod conservation;
 mod cost;
+mod history;
+mod idempotency;
 mod jobs;
 mod limits;
+mod lists;
 mod maintenance;
 mod migrations;
+mod operate;
 mod outbox;
 mod results;
+mod unique;
 
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, Lease, NewJob};

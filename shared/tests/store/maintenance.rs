@@ -105,6 +105,8 @@ async fn pruner_deletes_finished_jobs_after_their_retention_only() {
     let_pass(&store, old, day * 30).await;
     assert_eq!(store.prune_jobs(day * 10, 100).await.unwrap(), 1);
     assert!(store.job(old).await.unwrap().is_none());
+    let balance = store.job_balance().await.unwrap();
+    assert_eq!((balance.accepted, balance.removed, balance.unaccounted()), (3, 1, 0));
     assert!(store.attempts(old).await.unwrap().is_empty());
     assert!(store.job(recent).await.unwrap().is_some() && store.job(unfinished).await.unwrap().is_some());
 }

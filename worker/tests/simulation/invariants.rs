@@ -26,12 +26,13 @@ struct Seen {
     doorbells: i64,
     effects: i64,
     effect_of: Option<i64>,
+    concurrency_key: Option<String>,
 }
 
 impl World {
     pub async fn check_invariants(&mut self, seed: u64) {
         let jobs: Vec<Seen> = sqlx::query_as(
-            "SELECT job.id, job.state, job.attempt, job.attempts_max, job.fence,
+            "SELECT job.id, job.state, job.attempt, job.attempts_max, job.fence, job.concurrency_key,
                     (SELECT count(*) FROM attempts WHERE job_id = job.id) AS leases,
                     (SELECT count(*) FROM attempts WHERE job_id = job.id AND finished_at IS NULL) AS open_leases,
                     (SELECT coalesce(max(fence), 0) FROM attempts WHERE job_id = job.id) AS newest_fence,
@@ -43,6 +44,9 @@ impl World {
         .fetch_all(&self.pool)
         .await
         .expect("looking");
+        let with_key =
+            jobs.iter().filter(|job| job.state == JobState::Running && job.concurrency_key.is_some());
+        assert!(with_key.count() <= 1, "seed {seed}: two jobs of one key run");
         let mut now: BTreeMap<JobId, Option<JobState>> = self.seen.keys().map(|id| (*id, None)).collect();
         for job in jobs {
             let says = |what: &str| format!("seed {seed}, job {} ({}): {what}", job.id, job.state);

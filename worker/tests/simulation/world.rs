@@ -6,7 +6,9 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use shared::ids::JobId;
 use shared::job::{JobState, NewJob};
+use shared::limits::ConcurrencyKey;
 use shared::store::jobs::enqueue;
+use shared::store::outbox::{LanesFrom, LanesMax};
 use shared::store::{Store, StoreError};
 use shared::testing::TestDatabase;
 use sqlx::PgPool;
@@ -17,6 +19,9 @@ use std::time::Duration;
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const RING_AGAIN: Duration = Duration::from_secs(60);
 const RETENTION: Duration = Duration::from_secs(3600);
+/// A job that has so many leases in a row run out is dead.
+const EXPIRIES_MAX: u16 = 3;
+const LANES_MAX: LanesMax = LanesMax { tenants: 10, keys: 10 };
 const JOBS_MAX: usize = 12;
 const WORKERS: usize = 3;
 
@@ -74,6 +79,9 @@ impl World {
             kind: KIND,
             project_id: None,
             priority: dice.random_range(0..=9),
+            concurrency_key: dice
+                .random_bool(0.3)
+                .then(|| ConcurrencyKey::parse("vault").expect("a key")),
             args: serde_json::json!({ "amount": dice.random_range(1..1_000_000_i64) }),
             due_at: dice.random_bool(0.2).then(|| chrono::Utc::now() + later),
             attempts_max: dice.random_range(2..=6),
@@ -96,10 +104,13 @@ impl World {
     /// The relay publishes; now and then it dies before it can forget what it has published.
     pub async fn relay(&mut self, dice: &mut SmallRng) {
         for queue in self.store.outbox_queues().await.expect("queues") {
-            let batch = self.store.take_doorbells(&queue, dice.random_range(1..8)).await.expect("doorbells");
-            self.broker.extend(batch.doorbells.iter().map(|doorbell| doorbell.job_id));
+            let (heads, _) = self.store.lanes(&queue, &LanesFrom::default(), LANES_MAX).await.expect("lanes");
+            let wanted: Vec<_> = heads.into_iter().map(|head| (head.lane, dice.random_range(0..4))).collect();
+            let batch = self.store.take_doorbells(&queue, &wanted).await.expect("doorbells");
+            self.broker.extend(batch.doorbells.iter().map(|(_, doorbell)| doorbell.job_id));
             if dice.random_bool(0.85) {
-                let confirmed: Vec<i64> = batch.doorbells.iter().map(|doorbell| doorbell.outbox_id).collect();
+                let confirmed: Vec<i64> =
+                    batch.doorbells.iter().map(|(_, doorbell)| doorbell.outbox_id).collect();
                 batch.confirm(&confirmed).await.expect("forgetting");
             }
         }
@@ -131,7 +142,7 @@ impl World {
     }
 
     pub async fn rescue(&self) {
-        self.store.rescue(100).await.expect("rescuing");
+        self.store.rescue(100, EXPIRIES_MAX).await.expect("rescuing");
     }
 
     pub async fn ring_again(&self) {

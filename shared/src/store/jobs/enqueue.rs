@@ -1,9 +1,8 @@
-//! Accepting a job, and asking a job to stop.
+//! Accepting a job.
 
-use crate::ids::JobId;
-use crate::job::{JobState, NewJob};
+use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use sqlx::PgConnection;
 
 /// Writes the job row and, when it may start now, its outbox row, in the caller's transaction: the job exists
@@ -36,30 +35,4 @@ pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<(), StoreE
     .execute(conn)
     .await?;
     Ok(())
-}
-
-impl Store {
-    /// Cancels a job that has not started at once; asks a running one to stop, which its worker notices with
-    /// its next renewal (within about a second). Returns the state after the call; `None`: no such job.
-    /// A finished job stays as it is.
-    pub async fn request_cancel(&self, id: JobId) -> Result<Option<JobState>, StoreError> {
-        let changed: Option<JobState> = sqlx::query_scalar(
-            "UPDATE jobs SET
-                 state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
-                 finished_at = CASE WHEN state = 'running' THEN NULL ELSE now() END,
-                 cancel_requested_at = coalesce(cancel_requested_at, now())
-             WHERE id = $1 AND state IN ('scheduled', 'available', 'running')
-             RETURNING state",
-        )
-        .bind(id)
-        .fetch_optional(self.pool())
-        .await?;
-        match changed {
-            Some(state) => Ok(Some(state)),
-            None => Ok(sqlx::query_scalar("SELECT state FROM jobs WHERE id = $1")
-                .bind(id)
-                .fetch_optional(self.pool())
-                .await?),
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Keeping leases. How one is had: [`super::acquire`].
 
+use super::history::PHASES_MAX;
 use crate::ids::JobId;
 use crate::job::JobProgress;
 use crate::store::{Store, StoreError};
@@ -26,23 +27,38 @@ pub struct Renewal {
 }
 
 impl Store {
-    /// Extends every lease in `held` that is still ours and publishes progress, in one statement.
+    /// Extends every lease in `held` that is still ours and publishes progress, in one statement. A new phase becomes
+    /// an event of the job's history.
     pub async fn renew(&self, held: &[Held], lease_duration: Duration) -> Result<Vec<Renewal>, StoreError> {
         let ids: Vec<Uuid> = held.iter().map(|h| h.job_id.0).collect();
         let fences: Vec<i64> = held.iter().map(|h| h.fence).collect();
         let progress: Vec<Option<Json<&JobProgress>>> =
             held.iter().map(|h| h.progress.as_ref().map(Json)).collect();
         let rows: Vec<(JobId, i64, bool)> = sqlx::query_as(
-            "UPDATE jobs SET lease_expires_at = now() + $4 * interval '1 second',
-                 progress = coalesce(held.progress, jobs.progress)
-             FROM UNNEST($1::uuid[], $2::bigint[], $3::jsonb[]) AS held (id, fence, progress)
-             WHERE jobs.id = held.id AND jobs.fence = held.fence AND state = 'running'
-             RETURNING jobs.id, jobs.fence, cancel_requested_at IS NOT NULL",
+            "WITH held AS (
+                 SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::jsonb[]) AS held (id, fence, progress)
+             ), before AS (
+                 SELECT jobs.id, jobs.progress->>'phase' AS phase FROM jobs JOIN held USING (id)
+                 WHERE held.progress IS NOT NULL
+             ), renewed AS (
+                 UPDATE jobs SET lease_expires_at = now() + $4 * interval '1 second',
+                     progress = coalesce(held.progress, jobs.progress)
+                 FROM held WHERE jobs.id = held.id AND jobs.fence = held.fence AND state = 'running'
+                 RETURNING jobs.id, jobs.fence, cancel_requested_at IS NOT NULL AS cancelled,
+                           jobs.progress->>'phase' AS phase
+             ), noted AS (
+                 INSERT INTO job_events (job_id, event, fence, detail)
+                 SELECT id, 'phase', fence, left(renewed.phase, 200) FROM renewed JOIN before USING (id)
+                 WHERE renewed.phase IS DISTINCT FROM before.phase
+                   AND (SELECT count(*) FROM job_events WHERE job_id = renewed.id) < $5
+             )
+             SELECT id, fence, cancelled FROM renewed",
         )
         .bind(ids)
         .bind(fences)
         .bind(progress)
         .bind(lease_duration.as_secs_f64())
+        .bind(PHASES_MAX)
         .fetch_all(&self.renewals)
         .await?;
         Ok(rows

@@ -120,18 +120,24 @@ impl Store {
     /// Deletes jobs that finished more than `retention` ago and have no results of their own; reconciliations
     /// go with their partition, see [`Store::drop_expired_results`].
     pub async fn prune_jobs(&self, retention: Duration, limit: u32) -> Result<u64, StoreError> {
-        let pruned = sqlx::query(
-            "DELETE FROM jobs WHERE id IN (
-                 SELECT id FROM jobs
-                 WHERE state IN ('completed', 'cancelled', 'dead')
-                   AND finished_at < now() - $1 * interval '1 second'
-                   AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
-                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        let pruned: i64 = sqlx::query_scalar(
+            "WITH pruned AS (
+                 DELETE FROM jobs WHERE id IN (
+                     SELECT id FROM jobs
+                     WHERE state IN ('completed', 'cancelled', 'dead')
+                       AND finished_at < now() - $1 * interval '1 second'
+                       AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
+                     ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+                 RETURNING id
+             ), booked AS (
+                 INSERT INTO job_ledger (accepted, removed) SELECT 0, count(*) FROM pruned HAVING count(*) > 0
+             )
+             SELECT count(*) FROM pruned",
         )
         .bind(retention.as_secs_f64())
         .bind(i64::from(limit))
-        .execute(self.pool())
+        .fetch_one(self.pool())
         .await?;
-        Ok(pruned.rows_affected())
+        Ok(pruned.max(0) as u64)
     }
 }

@@ -1,5 +1,6 @@
 //! How an attempt ends: the lease goes back together with the outcome, or neither does.
 
+use super::history::ATTEMPTS_KEPT;
 use crate::job::{JobState, Lease};
 use crate::store::StoreError;
 use sqlx::PgConnection;
@@ -106,6 +107,8 @@ pub async fn release(
              SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
                     greatest(due_at, created_at)
              FROM released WHERE state = 'available'
+         ), forgotten AS (
+             DELETE FROM attempts WHERE job_id = $1 AND fence <= $2 - $9
          )
          SELECT state FROM released",
     )
@@ -117,6 +120,7 @@ pub async fn release(
     .bind(wait_s)
     .bind(result)
     .bind(error)
+    .bind(ATTEMPTS_KEPT)
     .fetch_optional(conn)
     .await?;
     Ok(released.ok_or(LeaseLost)?)
