@@ -5,9 +5,13 @@
 
 mod background;
 mod relay;
+mod ticker;
 mod upkeep;
 
+pub use ticker::{Ticker, TickerError};
+
 use background::Background;
+use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::Queue;
 use shared::store::Store;
@@ -42,6 +46,7 @@ pub async fn run(
         relay.run(move || relay_once.clone().round())
     });
 
+    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,
@@ -49,6 +54,7 @@ pub async fn run(
         retention: Duration::from_secs(scheduler.retention_days * 86_400),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
+    loops.spawn(background("ticker", period).run(move || ticker.clone().round()));
     loops.spawn(background("stager", period).run({
         let upkeep = upkeep.clone();
         move || upkeep.clone().stage()
@@ -59,7 +65,7 @@ pub async fn run(
     }));
     loops.spawn(background("pruner", Duration::from_secs(600)).run(move || upkeep.clone().prune()));
 
-    tracing::info!("scheduler runs relay, stager, rescuer and pruner");
+    tracing::info!("scheduler runs relay, ticker, stager, rescuer and pruner");
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
             // Only a panic gets here; the others go on, and the missing one shows in its metric.

@@ -44,19 +44,17 @@ impl Upkeep {
         Ok(self.rang(rung.max(rescued.len() as u64)))
     }
 
-    /// Finished jobs and months of results past their retention → gone; the months to come → prepared.
+    /// What is past its retention → gone; the months to come → prepared. Keeps tables small between the daily
+    /// clean-ups, which do the same to the end.
     pub(crate) async fn prune(self) -> Result<Round, RoundError> {
-        // One that fails must not keep the others from their turn.
-        let ensured = self.store.ensure_result_partitions().await;
-        let dropped = self.store.drop_expired_results(self.retention).await;
-        let pruned = self.store.prune_jobs(self.retention, BATCH).await?;
-        metrics::counter!("counterfoil_jobs_pruned_total").increment(pruned);
-        ensured?;
-        let dropped = dropped?;
-        if !dropped.is_empty() {
-            tracing::info!(partitions = dropped.join(" "), "dropped results past their retention");
+        let cleaned = self.store.clean_up(self.retention, BATCH).await?;
+        metrics::counter!("counterfoil_jobs_pruned_total").increment(cleaned.jobs);
+        if !cleaned.partitions.is_empty() {
+            tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
         }
-        Ok(if pruned == u64::from(BATCH) || !dropped.is_empty() { Round::More } else { Round::Idle })
+        let batch = u64::from(BATCH);
+        let more = cleaned.jobs >= batch || cleaned.schedule_ticks >= batch || !cleaned.partitions.is_empty();
+        Ok(if more { Round::More } else { Round::Idle })
     }
 
     fn rang(&self, doorbells: u64) -> Round {

@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod projects;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
+pub mod schedules;
 pub mod users;
 
 use sqlx::PgPool;

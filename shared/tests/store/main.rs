@@ -5,6 +5,7 @@ mod maintenance;
 mod migrations;
 mod outbox;
 mod results;
+mod schedules;
 
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, Lease, NewJob};

@@ -1,5 +1,6 @@
 //! Everything a worker can do, one module per kind of job.
 
+mod clean_up;
 mod reconciliation;
 
 use crate::body::Bodies;
@@ -9,5 +10,8 @@ use std::time::Duration;
 
 pub fn all(config: &Config, objects: Objects) -> Bodies {
     let time_limit = Duration::from_secs(config.worker.reconciliation_time_limit_s);
-    Bodies::default().with(reconciliation::Reconcile { objects, time_limit })
+    let retention = Duration::from_secs(config.scheduler.retention_days * 86_400);
+    Bodies::default()
+        .with(reconciliation::Reconcile { objects, time_limit })
+        .with(clean_up::CleanUp { retention })
 }
