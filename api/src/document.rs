@@ -28,6 +28,7 @@ use utoipa_axum::routes;
         (name = "files", description = "Uploads"),
         (name = "data sources", description = "A file and the meaning of its columns"),
         (name = "reconciliation", description = "Jobs and their results"),
+        (name = "schedules", description = "Jobs that time alone starts"),
         (name = "analytics", description = "Figures of a project"),
         (name = "operation", description = "For the operator and the machines around"),
     )

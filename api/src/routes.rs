@@ -1,7 +1,9 @@
 //! Everything that can be asked: the router and the OpenAPI document are made from this one list.
 
 use crate::state::Api;
-use crate::{analytics, auth, data_sources, document, files, layers, projects, reconciliation, vitals};
+use crate::{
+    analytics, auth, data_sources, document, files, layers, projects, reconciliation, schedules, vitals,
+};
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,6 +14,7 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(files::routes())
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
+        .merge(schedules::routes())
         .merge(analytics::routes())
         .merge(vitals::routes())
         .merge(document::routes());

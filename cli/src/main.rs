@@ -1,10 +1,12 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
+mod database;
 mod demo;
 mod match_files;
 mod private_postgres;
 mod roles;
 mod samples;
+mod schedules;
 mod stop;
 mod up;
 mod users;
@@ -34,13 +36,16 @@ enum Command {
     Api,
     /// Run a worker; as many processes as you like.
     Worker(roles::WorkerArgs),
-    /// Run the scheduler: relay, stager, rescuer, pruner; as many processes as you like.
+    /// Run the scheduler: relay, ticker, stager, rescuer, pruner; as many processes as you like.
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Manage the jobs that time alone starts.
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
     /// Write a pair of sample files with known truth.
@@ -67,6 +72,9 @@ fn main() -> ExitCode {
         Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
         Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
+        Command::Schedules(command) => {
+            config().and_then(|config| in_runtime(schedules::run(config, command)))
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,6 +19,7 @@ mod watcher;
 
 pub(crate) use events::StateEvent;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use submission::Submission;
 pub(crate) use watcher::Watcher;
 
 use crate::problem::{Problem, ProblemKind};

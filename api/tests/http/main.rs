@@ -9,6 +9,7 @@ mod outcome;
 mod problems;
 mod projects;
 mod results;
+mod schedules;
 mod server;
 mod stopping;
 mod strangers;

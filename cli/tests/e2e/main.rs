@@ -23,5 +23,6 @@ mod card_settlement;
 mod large_pair;
 mod many_jobs;
 mod progress;
+mod schedules;
 mod up;
 mod worker_trouble;

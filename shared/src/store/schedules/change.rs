@@ -1,6 +1,6 @@
 //! What people do to schedules: make, change, pause, resume, run now, remove; and what the product ships.
 
-use super::start::start;
+use super::start::{StartError, start};
 use super::tick::{Locked, TickDone, decide_due, insert_tick};
 use super::{COLUMNS, SCHEDULES_MAX, Schedule};
 use crate::ids::{JobId, ProjectId, ScheduleId, UserId};
@@ -49,8 +49,8 @@ pub enum ChangeError {
     NameTaken,
     #[error("there are {SCHEDULES_MAX} schedules already, which is the most")]
     TooMany,
-    #[error("no job could be made: {0}")]
-    CannotRun(#[source] StoreError),
+    #[error("no job could be made: {says}")]
+    CannotRun { says: String },
     #[error(transparent)]
     Store(StoreError),
 }
@@ -162,8 +162,8 @@ impl Store {
         }
         match start(&mut tx, &schedule, job_id, asked_by, request_id).await {
             Ok(()) => {}
-            Err(error) if error.is_unavailable() => return Err(error.into()),
-            Err(error) => return Err(ChangeError::CannotRun(error)),
+            Err(StartError::Unavailable(error)) => return Err(error.into()),
+            Err(StartError::Refused(says)) => return Err(ChangeError::CannotRun { says }),
         }
         tx.commit().await?;
         Ok(job_id)

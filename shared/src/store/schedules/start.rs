@@ -18,16 +18,38 @@ struct ReconciliationArgs {
     rules: serde_json::Value,
 }
 
-/// Makes the job in the caller's transaction. Any error but an unavailable database means: not with these args.
+/// Why there is no job.
+#[derive(Debug)]
+pub(super) enum StartError {
+    /// The same call may succeed later.
+    Unavailable(StoreError),
+    /// Not with these args; a sentence for the schedule's owner.
+    Refused(String),
+}
+
+impl StartError {
+    /// The owner reads which step was refused, the operator why.
+    fn at(doing: &'static str) -> impl FnOnce(StoreError) -> Self {
+        move |error| {
+            if error.is_unavailable() {
+                return Self::Unavailable(error);
+            }
+            tracing::error!(error = crate::chain(&error), "a schedule's job was refused: {doing}");
+            Self::Refused(doing.into())
+        }
+    }
+}
+
+/// Makes the job in the caller's transaction, which after an error can only be rolled back.
 pub(super) async fn start(
     conn: &mut PgConnection,
     schedule: &Schedule,
     job_id: JobId,
     created_by: Option<UserId>,
     request_id: Option<String>,
-) -> Result<(), StoreError> {
+) -> Result<(), StartError> {
     let Some(row) = kinds::find(&schedule.kind) else {
-        return Err(broken(format!("this version cannot schedule {}", schedule.kind)));
+        return Err(StartError::Refused(format!("this version cannot schedule {}", schedule.kind)));
     };
     let is_reconciliation = row.kind == JobKind::RECONCILIATION;
     let job = NewJob {
@@ -42,11 +64,13 @@ pub(super) async fn start(
         created_by,
         request_id,
     };
-    jobs::enqueue(&mut *conn, &job).await?;
+    jobs::enqueue(&mut *conn, &job).await.map_err(StartError::at("the job was refused"))?;
     if is_reconciliation {
-        let project_id = schedule.project_id.ok_or_else(|| broken("a reconciliation needs a project"))?;
+        let project_id = schedule
+            .project_id
+            .ok_or_else(|| StartError::Refused("a reconciliation needs a project".into()))?;
         let args = ReconciliationArgs::deserialize(&schedule.args)
-            .map_err(|error| broken(format!("its args cannot be read: {error}")))?;
+            .map_err(|error| StartError::Refused(format!("its args cannot be read: {error}")))?;
         let new = NewReconciliation {
             job_id,
             project_id,
@@ -55,11 +79,8 @@ pub(super) async fn start(
             right_source_id: args.right_source_id,
             rules: args.rules,
         };
-        reconciliations::insert(conn, &new).await?;
+        let inserted = reconciliations::insert(conn, &new).await;
+        inserted.map_err(StartError::at("a data source that it names is gone"))?;
     }
     Ok(())
-}
-
-fn broken(says: impl Into<String>) -> StoreError {
-    StoreError::Broken(sqlx::Error::Decode(says.into().into()))
 }

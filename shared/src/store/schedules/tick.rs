@@ -1,6 +1,6 @@
 //! Deciding due times: tick, job, doorbell and the next due time in one transaction.
 
-use super::start::start;
+use super::start::{StartError, start};
 use super::{COLUMNS, Schedule};
 use crate::ids::{JobId, ScheduleId};
 use crate::schedule::{PlannedTick, TickOutcome, kinds, plan};
@@ -143,17 +143,16 @@ async fn write_tick(
         let mut savepoint = conn.begin().await?;
         match start(&mut savepoint, schedule, job_id, schedule.created_by, request_id).await {
             Ok(()) => savepoint.commit().await?,
-            Err(error) if error.is_unavailable() => return Err(error),
-            Err(error) => {
+            Err(StartError::Unavailable(error)) => return Err(error),
+            Err(StartError::Refused(says)) => {
                 savepoint.rollback().await?;
                 tracing::error!(
-                    schedule_id = %schedule.id, schedule = schedule.name, error = crate::chain(&error),
-                    "a schedule could not start its job"
+                    schedule_id = %schedule.id, schedule = schedule.name, says, "a schedule could not start its job"
                 );
                 done = TickDone {
                     outcome: TickOutcome::Failed,
                     job_id: None,
-                    reason: Some(format!("no job could be made: {error}")),
+                    reason: Some(format!("no job could be made: {says}")),
                     ..done
                 };
                 fail_tick(conn, schedule, &done).await?;
