@@ -114,7 +114,7 @@ pub struct Scheduler {
     pub relay_window: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
-    /// Period of stager and rescuer, 100 to 60000 ms.
+    /// Period of ticker, stager and rescuer, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,

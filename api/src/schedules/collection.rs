@@ -5,7 +5,7 @@ use super::body::{MissedRunsWord, ScheduleBody};
 use super::{address, check};
 use crate::caller::Caller;
 use crate::page::{self, Page};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::read::{JsonDraft, Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
@@ -130,7 +130,11 @@ async fn list(
 #[utoipa::path(
     post, path = "/api/schedules", tag = "schedules", security(("access_token" = [])),
     request_body = ScheduleBody,
-    responses((status = 201, description = "Made; Location is its address", body = ScheduleAnswer))
+    responses(
+        (status = 201, description = "Made; Location is its address", body = ScheduleAnswer),
+        (status = 409, description = "There are as many schedules as there may be", body = ProblemDocument,
+            content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn create_system_schedule(
     State(api): State<Api>,
@@ -147,7 +151,8 @@ pub(super) async fn create_system_schedule(
     params(("id" = Uuid, Path)), request_body = ScheduleBody,
     responses(
         (status = 201, description = "Made; Location is its address", body = ScheduleAnswer),
-        (status = 409, description = "There are as many schedules as there may be", body = crate::problem::ProblemDocument),
+        (status = 409, description = "There are as many schedules as there may be", body = ProblemDocument,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_project_schedule(

@@ -4,7 +4,7 @@ use super::answer::ScheduleAnswer;
 use super::body::ScheduleChangeBody;
 use super::check;
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::read::{JsonDraft, PathId};
 use crate::request_id::RequestId;
 use crate::state::Api;
@@ -37,7 +37,8 @@ pub(super) async fn show_schedule(
     params(("id" = Uuid, Path)), request_body = ScheduleChangeBody,
     responses(
         (status = 200, description = "Changed", body = ScheduleAnswer),
-        (status = 409, description = "Changed by somebody else meanwhile", body = crate::problem::ProblemDocument),
+        (status = 409, description = "Changed by somebody else meanwhile", body = ProblemDocument,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change_schedule(
@@ -119,7 +120,8 @@ pub(crate) struct StartedRun {
     params(("id" = Uuid, Path)),
     responses(
         (status = 202, description = "The job is accepted", body = StartedRun),
-        (status = 409, description = "No job can be made of its args any more", body = crate::problem::ProblemDocument),
+        (status = 409, description = "No job can be made of its args any more", body = ProblemDocument,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn run_schedule(

@@ -2,7 +2,7 @@
 
 use super::answer::local;
 use crate::caller::Caller;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
@@ -101,7 +101,8 @@ pub(super) async fn preview_schedule(
     params(("id" = Uuid, Path), NextTimes),
     responses(
         (status = 200, description = "The next due times", body = DueTimes),
-        (status = 409, description = "Its expression or zone is unknown to this version", body = crate::problem::ProblemDocument),
+        (status = 409, description = "Its expression or zone is unknown to this version", body = ProblemDocument,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_next_times(

@@ -72,7 +72,7 @@ fn schedules_are_managed_from_a_shell_and_fire() {
     assert!(refused(&["show", "never"]).contains("the system has no schedule \"never\""));
 
     let _scheduler = deployment.scheduler();
-    let _worker = deployment.worker("worker", 2);
+    let _worker = deployment.worker_of("worker", "clean_up", 2);
     until("the scheduler notes that it is paused", || {
         told(&["show", "Often"]).contains("skipped_paused").then_some(())
     });
