@@ -6,8 +6,9 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use shared::ids::{BatchId, JobId, ProjectId};
+use shared::ids::{BatchId, JobId, ProjectId, ScheduleId};
 use shared::store::projects::{Access, ProjectRole};
+use shared::store::schedules::Schedule;
 use shared::store::users::User;
 
 /// A caller who administers the platform. To everybody else the route does not exist.
@@ -88,6 +89,21 @@ impl Api {
             true => Ok(()),
             false => Err(Problem::not_found()),
         }
+    }
+
+    /// The schedule, when the caller may do so much in its project, or in the system.
+    pub(crate) async fn access_schedule(
+        &self,
+        caller: &Caller,
+        id: ScheduleId,
+        needs: ProjectRole,
+    ) -> Result<Schedule, Problem> {
+        let schedule = self.store.schedule(id).await?.ok_or_else(Problem::not_found)?;
+        match schedule.project_id {
+            Some(project_id) => drop(self.access_project(caller, project_id, needs).await?),
+            None => self.access_installation(caller).await?,
+        }
+        Ok(schedule)
     }
 }
 

@@ -33,6 +33,7 @@ mod read;
 mod reconciliation;
 mod request_id;
 mod routes;
+pub mod schedules;
 mod server;
 mod state;
 mod vitals;

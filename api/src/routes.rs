@@ -3,7 +3,7 @@
 use crate::state::Api;
 use crate::{
     analytics, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects, queues,
-    reconciliation, vitals,
+    reconciliation, schedules, vitals,
 };
 use axum::middleware::from_fn;
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
         .merge(jobs::routes())
+        .merge(schedules::routes())
         .merge(analytics::routes())
         .merge(queues::routes())
         .merge(limits::routes())

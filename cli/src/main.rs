@@ -8,6 +8,7 @@ mod private_postgres;
 mod queues;
 mod roles;
 mod samples;
+mod schedules;
 mod stop;
 mod up;
 mod users;
@@ -37,7 +38,7 @@ enum Command {
     Api,
     /// Run a worker; as many processes as you like.
     Worker(roles::WorkerArgs),
-    /// Run the scheduler: relay, stager, rescuer, pruner; as many processes as you like.
+    /// Run the scheduler: relay, ticker, stager, rescuer, pruner; as many processes as you like.
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
@@ -53,6 +54,9 @@ enum Command {
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Manage the jobs that time alone starts.
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
     /// Write a pair of sample files with known truth.
@@ -84,6 +88,9 @@ fn main() -> ExitCode {
         }
         Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
+        Command::Schedules(command) => {
+            config().and_then(|config| in_runtime(schedules::run(config, command)))
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,6 +36,8 @@ pub(crate) enum Round {
 pub(crate) enum RoundError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Ticker(#[from] crate::ticker::TickerError),
     #[error("the queue did not take the doorbells")]
     Queue(#[from] shared::queue::QueueError),
     #[error("the round took longer than {ROUND_MAX:?}")]

@@ -6,9 +6,13 @@
 mod background;
 mod dispatch;
 mod relay;
+mod ticker;
 mod upkeep;
 
+pub use ticker::{Ticker, TickerError};
+
 use background::Background;
+use shared::clock::Clock;
 use shared::config::{Config, Scheduler};
 use shared::queue::Queue;
 use shared::store::Store;
@@ -46,15 +50,16 @@ pub async fn run(
         relay.run(move || relay_once.clone().round())
     });
 
+    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,
         ring_again_after: Duration::from_secs(scheduler.ring_again_after_s),
         lease_expiries_max: scheduler.lease_expiries_max,
-        retention: Duration::from_secs(scheduler.retention_days * 86_400),
-        idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
+        retention: config.retention(),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
+    loops.spawn(background("ticker", period).run(move || ticker.clone().round()));
     loops.spawn(background("stager", period).run({
         let upkeep = upkeep.clone();
         move || upkeep.clone().stage()
@@ -73,7 +78,7 @@ pub async fn run(
     }));
     loops.spawn(background("pruner", Duration::from_secs(600)).run(move || upkeep.clone().prune()));
 
-    tracing::info!("scheduler runs relay, stager, rescuer, finisher, accountant and pruner");
+    tracing::info!("scheduler runs relay, ticker, stager, rescuer, finisher, accountant and pruner");
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
             // Only a panic gets here; the others go on, and the missing one shows in its metric.

@@ -2,6 +2,7 @@
 
 use crate::background::{Round, RoundError};
 use shared::store::Store;
+use shared::store::clean_up::Retention;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -17,8 +18,7 @@ pub(crate) struct Upkeep {
     pub relay_wake: Arc<Notify>,
     pub ring_again_after: Duration,
     pub lease_expiries_max: u16,
-    pub retention: Duration,
-    pub idempotency_key_life: Duration,
+    pub retention: Retention,
 }
 
 impl Upkeep {
@@ -79,23 +79,19 @@ impl Upkeep {
         Ok(Round::Idle)
     }
 
-    /// Finished jobs and months of results past their retention → gone; the months to come → prepared.
+    /// What is past its retention → gone; the months to come → prepared. Keeps tables small between the daily
+    /// clean-ups, which do the same to the end.
     pub(crate) async fn prune(self) -> Result<Round, RoundError> {
-        // One that fails must not keep the others from their turn.
-        let ensured = self.store.ensure_result_partitions().await;
-        let dropped = self.store.drop_expired_results(self.retention).await;
-        let pruned = self.store.prune_jobs(self.retention, BATCH).await?;
-        metrics::counter!("counterfoil_jobs_pruned_total").increment(pruned);
-        let batches = self.store.prune_batches(self.retention, BATCH).await?;
-        let keys = self.store.prune_idempotency_keys(self.idempotency_key_life, BATCH).await?;
-        metrics::counter!("counterfoil_idempotency_keys_pruned_total").increment(keys);
-        ensured?;
-        let dropped = dropped?;
-        if !dropped.is_empty() {
-            tracing::info!(partitions = dropped.join(" "), "dropped results past their retention");
+        let cleaned = self.store.clean_up(&self.retention, BATCH).await?;
+        metrics::counter!("counterfoil_jobs_pruned_total").increment(cleaned.jobs);
+        metrics::counter!("counterfoil_idempotency_keys_pruned_total").increment(cleaned.idempotency_keys);
+        if !cleaned.partitions.is_empty() {
+            tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
         }
-        let full = [pruned, batches, keys].contains(&u64::from(BATCH));
-        Ok(if full || !dropped.is_empty() { Round::More } else { Round::Idle })
+        let batch = u64::from(BATCH);
+        let full = [cleaned.jobs, cleaned.batches, cleaned.idempotency_keys, cleaned.schedule_ticks];
+        let more = full.iter().any(|rows| *rows >= batch) || !cleaned.partitions.is_empty();
+        Ok(if more { Round::More } else { Round::Idle })
     }
 
     fn rang(&self, doorbells: u64) -> Round {

@@ -5,6 +5,7 @@
 //! reported at once.
 
 use crate::policy::{KindSettings, Policies};
+use crate::store::clean_up::Retention;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use secrecy::SecretString;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -121,7 +123,7 @@ pub struct Scheduler {
     pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
-    /// Period of stager and rescuer, 100 to 60000 ms.
+    /// Period of ticker, stager and rescuer, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
@@ -255,6 +257,14 @@ impl Config {
     /// How each kind of job is tried.
     pub fn policies(&self) -> Policies {
         Policies::new(&self.kinds)
+    }
+
+    /// How long what is finished is kept.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            finished: Duration::from_secs(self.scheduler.retention_days * 86_400),
+            idempotency_keys: Duration::from_secs(self.http.idempotency_key_hours * 3600),
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {

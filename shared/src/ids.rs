@@ -58,6 +58,7 @@ id!(
     BatchId
 );
 id!(DataSourceId);
+id!(ScheduleId);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

@@ -76,8 +76,11 @@ pub struct JobKind(std::borrow::Cow<'static, str>);
 impl JobKind {
     pub const RECONCILIATION: JobKind = JobKind(std::borrow::Cow::Borrowed("reconciliation"));
 
+    /// Removes what is past its retention.
+    pub const CLEAN_UP: JobKind = JobKind(std::borrow::Cow::Borrowed("clean_up"));
+
     /// Every kind this version ships, hence every queue a worker serves unless told otherwise.
-    pub const ALL: [JobKind; 1] = [Self::RECONCILIATION];
+    pub const ALL: [JobKind; 2] = [Self::RECONCILIATION, Self::CLEAN_UP];
 
     /// For kinds known when the program is built; panics on a malformed name.
     pub const fn from_static(name: &'static str) -> Self {

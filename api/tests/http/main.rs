@@ -14,6 +14,7 @@ mod problems;
 mod projects;
 mod queues;
 mod results;
+mod schedules;
 mod server;
 mod stopping;
 mod strangers;

@@ -95,6 +95,22 @@ impl Server {
         id_of(&answer.json()).parse().expect("an id")
     }
 
+    /// A new account's client that may administer the platform.
+    pub async fn log_in_as_platform_admin(&self, name: &str) -> Client {
+        let client = self.log_in_as(name).await;
+        self.promote(name).await;
+        client
+    }
+
+    pub async fn promote(&self, name: &str) {
+        // The token stays the old one: roles are not in it.
+        sqlx::query("UPDATE users SET is_platform_admin = true WHERE name = $1")
+            .bind(name)
+            .execute(self.store.pool())
+            .await
+            .expect("promoted");
+    }
+
     pub async fn log_in(&self, name: &str) -> Client {
         let body = json!({"email": format!("{name}@example.org"), "password": PASSWORD});
         let answer = self.client.post("/api/auth/login", &body).await.expect(200).json();
@@ -184,6 +200,16 @@ impl Project {
 
     pub fn submission(&self) -> Value {
         json!({"project_id": self.id, "left_source_id": self.left, "right_source_id": self.right})
+    }
+
+    /// A nightly reconciliation of the two sources; gives its id.
+    pub async fn schedule(&self) -> String {
+        let body = json!({
+            "name": "Nightly", "kind": "reconciliation", "cron": "30 2 * * *", "time_zone": "Europe/Berlin",
+            "args": {"left_source_id": self.left, "right_source_id": self.right},
+        });
+        let path = format!("/api/projects/{}/schedules", self.id);
+        id_of(&self.client.post(&path, &body).await.expect(201).json()).to_owned()
     }
 
     pub async fn submit(&self) -> JobId {

@@ -66,8 +66,13 @@ impl Deployment {
 
     /// Takes its first job as soon as it has a connection to the broker.
     pub fn worker(&self, name: &str, concurrency: u32) -> Process {
+        self.worker_of(name, "reconciliation", concurrency)
+    }
+
+    /// As [`Self::worker`], for other queues.
+    pub fn worker_of(&self, name: &str, queues: &str, concurrency: u32) -> Process {
         let concurrency = concurrency.to_string();
-        let command = self.command(&["worker", "--queues", "reconciliation", "--concurrency", &concurrency]);
+        let command = self.command(&["worker", "--queues", queues, "--concurrency", &concurrency]);
         Process::start(name, &self.dir, command)
     }
 

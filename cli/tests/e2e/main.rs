@@ -24,5 +24,6 @@ mod chaos;
 mod large_pair;
 mod many_jobs;
 mod progress;
+mod schedules;
 mod up;
 mod worker_trouble;

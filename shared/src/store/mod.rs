@@ -6,6 +6,7 @@
 pub mod analytics;
 pub mod backlog;
 pub mod batches;
+pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
 pub mod files;
@@ -20,6 +21,7 @@ pub mod queues;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
+pub mod schedules;
 pub mod users;
 
 /// One connection, mostly inside a transaction: what changes of several modules share.

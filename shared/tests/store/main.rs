@@ -13,6 +13,7 @@ mod migrations;
 mod operate;
 mod outbox;
 mod results;
+mod schedules;
 mod unique;
 
 use shared::ids::JobId;

@@ -1,5 +1,6 @@
 //! Everything a worker can do, one module per kind of job.
 
+mod clean_up;
 mod reconciliation;
 
 use crate::body::Bodies;
@@ -8,6 +9,9 @@ use shared::job::JobKind;
 use shared::objects::Objects;
 
 pub fn all(config: &Config, objects: Objects) -> Bodies {
-    let time_limit = config.policies().of(&JobKind::RECONCILIATION).time_limit;
-    Bodies::default().with(reconciliation::Reconcile { objects, time_limit })
+    let policies = config.policies();
+    let limit_of = |kind: &JobKind| policies.of(kind).time_limit;
+    Bodies::default()
+        .with(reconciliation::Reconcile { objects, time_limit: limit_of(&JobKind::RECONCILIATION) })
+        .with(clean_up::CleanUp { retention: config.retention(), time_limit: limit_of(&JobKind::CLEAN_UP) })
 }

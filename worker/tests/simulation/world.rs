@@ -79,9 +79,7 @@ impl World {
             kind: KIND,
             project_id: None,
             priority: dice.random_range(0..=9),
-            concurrency_key: dice
-                .random_bool(0.3)
-                .then(|| ConcurrencyKey::parse("vault").expect("a key")),
+            concurrency_key: dice.random_bool(0.3).then(|| ConcurrencyKey::parse("vault").expect("a key")),
             args: serde_json::json!({ "amount": dice.random_range(1..1_000_000_i64) }),
             due_at: dice.random_bool(0.2).then(|| chrono::Utc::now() + later),
             attempts_max: dice.random_range(2..=6),
