@@ -1,4 +1,5 @@
--- Who runs when: fairness between tenants, limits on how many run at once, and pauses.
+-- Who runs when: fairness between tenants, limits on how many run at once, and pauses. A worker of an older version
+-- knows no limit and no pause: both hold once the last one is gone.
 
 -- What a job must not run beside, by the words of whoever enqueues it: "backup:main".
 ALTER TABLE jobs

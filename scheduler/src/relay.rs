@@ -80,7 +80,8 @@ impl Relay {
         if memory.queues.len() > QUEUES_MAX {
             memory.queues.retain(|queue, _| queues.contains(queue));
         }
-        let mut places = RoundPlaces { places: self.store.places().await?, are_counted: false };
+        let limits = if queues.is_empty() { Places::default() } else { self.store.places().await? };
+        let mut places = RoundPlaces { places: limits, are_counted: false };
         let mut found = Round::Idle;
         let mut caught_up = vec![];
         let mut first_error = None;

@@ -43,6 +43,11 @@ impl Deployment {
         command
     }
 
+    /// What a command that ends by itself has printed.
+    pub fn shell(&self, args: &[&str]) -> String {
+        run(self.command(args))
+    }
+
     /// Returns when it answers that it is ready.
     pub fn api(&self) -> Api {
         self.api_with("api", &[])

@@ -15,6 +15,7 @@ mod process;
 mod project;
 mod wait;
 
+mod administration;
 mod bad_input;
 mod bank_against_ledger;
 mod broker_trouble;

@@ -55,6 +55,26 @@ pub struct OutboxLag {
     pub oldest_age_s: f64,
 }
 
+#[derive(sqlx::FromRow)]
+struct LaneRow {
+    priority: i16,
+    project_id: Uuid,
+    concurrency_key: String,
+    waiting_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl LaneRow {
+    fn into_head(self) -> LaneHead {
+        let lane = Lane {
+            priority: self.priority as u8,
+            project_id: (!self.project_id.is_nil()).then_some(ProjectId(self.project_id)),
+            key: (!self.concurrency_key.is_empty()).then_some(self.concurrency_key),
+        };
+        LaneHead { lane, waiting_since: self.waiting_since }
+    }
+}
+
 /// A project's id as lanes store it: the nil UUID is the system.
 pub fn tenant_of(project_id: Option<ProjectId>) -> Uuid {
     project_id.map_or(Uuid::nil(), |id| id.0)
@@ -90,7 +110,7 @@ impl Store {
         let tenant_of_priority = |priority: u8| {
             from.tenants.iter().find(|(p, _)| *p == priority).map_or(Uuid::nil(), |(_, tenant)| *tenant)
         };
-        let rows: Vec<(i16, Uuid, String, DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(LANES)
+        let rows: Vec<LaneRow> = sqlx::query_as(LANES)
             .bind(queue.as_str())
             .bind((0..=9_i16).collect::<Vec<_>>())
             .bind((0..=9).map(tenant_of_priority).collect::<Vec<_>>())
@@ -102,17 +122,8 @@ impl Store {
             .fetch_all(self.pool())
             .await?;
         // Without a lane nobody asks for the time.
-        let now = rows.first().map_or_else(Utc::now, |row| row.4);
-        let head =
-            |(priority, tenant, key, waiting_since, _): (i16, Uuid, String, DateTime<Utc>, _)| LaneHead {
-                lane: Lane {
-                    priority: priority as u8,
-                    project_id: (!tenant.is_nil()).then_some(ProjectId(tenant)),
-                    key: (!key.is_empty()).then_some(key),
-                },
-                waiting_since,
-            };
-        Ok((rows.into_iter().map(head).collect(), now))
+        let now = rows.first().map_or_else(Utc::now, |row| row.now);
+        Ok((rows.into_iter().map(LaneRow::into_head).collect(), now))
     }
 
     /// Locks up to so many doorbells of each lane, the longest waiting first. Rows that another relay holds are
@@ -179,7 +190,7 @@ WITH RECURSIVE tenants AS (
             ORDER BY o.project_id LIMIT 1)
     FROM tenants t WHERE t.project_id IS NOT NULL AND t.n < $4
 )
-SELECT t.priority, t.project_id, lane.concurrency_key, lane.waiting_since, now()
+SELECT t.priority, t.project_id, lane.concurrency_key, lane.waiting_since, now() AS now
 FROM tenants t
 LEFT JOIN unnest($6::smallint[], $7::uuid[], $8::text[]) AS k (priority, project_id, from_key)
        ON k.priority = t.priority AND k.project_id = t.project_id

@@ -116,10 +116,10 @@ async fn no_number_of_workers_runs_more_than_a_limit_allows() {
                     }
                     LeaseAnswer::Gone => panic!("{id} is nobody else's"),
                 }
-                if held.len() > 1 || hindered % 4 == 3 {
-                    if let Some(lease) = held.pop_front() {
-                        finish(&store, &lease, Finish::Cancelled).await.unwrap();
-                    }
+                if (held.len() > 1 || hindered % 4 == 3)
+                    && let Some(lease) = held.pop_front()
+                {
+                    finish(&store, &lease, Finish::Cancelled).await.unwrap();
                 }
             }
             for lease in held {
