@@ -64,6 +64,20 @@ impl Deployment {
         command
     }
 
+    /// What a command that ends well prints.
+    pub fn ask(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().expect("the executable starts");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Takes the uploads away until they are put back.
+    pub fn hide_objects(&self) -> HiddenObjects {
+        let (there, hidden) = (self.dir.join("objects"), self.dir.join("hidden"));
+        std::fs::rename(&there, &hidden).expect("moving the uploads");
+        HiddenObjects { there, hidden }
+    }
+
     /// Returns when it answers that it is ready.
     pub fn api(&self) -> Api {
         self.api_with("api", &[])
@@ -104,6 +118,20 @@ impl Deployment {
             found.map(|file| count(file.path())).sum()
         }
         files(&self.dir.join("objects"), project)
+    }
+}
+
+/// See [`Deployment::hide_objects`].
+pub struct HiddenObjects {
+    there: PathBuf,
+    hidden: PathBuf,
+}
+
+impl HiddenObjects {
+    pub fn put_back(self) {
+        // A process may have made an empty folder meanwhile.
+        let _ = std::fs::remove_dir_all(&self.there);
+        std::fs::rename(&self.hidden, &self.there).expect("moving the uploads");
     }
 }
 

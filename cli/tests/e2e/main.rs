@@ -20,6 +20,7 @@ mod bank_against_ledger;
 mod broker_trouble;
 mod cancelling;
 mod card_settlement;
+mod jobs;
 mod large_pair;
 mod many_jobs;
 mod progress;
