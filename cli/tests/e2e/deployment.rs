@@ -48,6 +48,13 @@ impl Deployment {
         run(self.command(args))
     }
 
+    /// Takes the uploads away until they are put back.
+    pub fn hide_objects(&self) -> HiddenObjects {
+        let (there, hidden) = (self.dir.join("objects"), self.dir.join("hidden"));
+        std::fs::rename(&there, &hidden).expect("moving the uploads");
+        HiddenObjects { there, hidden }
+    }
+
     /// Returns when it answers that it is ready.
     pub fn api(&self) -> Api {
         self.api_with("api", &[])
@@ -133,6 +140,20 @@ pub fn migrate(settings: &[(&'static str, String)]) {
     let mut command = counterfoil();
     command.envs(settings.iter().map(|(name, value)| (name, value))).arg("migrate");
     run(command);
+}
+
+/// See [`Deployment::hide_objects`].
+pub struct HiddenObjects {
+    there: PathBuf,
+    hidden: PathBuf,
+}
+
+impl HiddenObjects {
+    pub fn put_back(self) {
+        // A process may have made an empty folder meanwhile.
+        let _ = std::fs::remove_dir_all(&self.there);
+        std::fs::rename(&self.hidden, &self.there).expect("moving the uploads");
+    }
 }
 
 /// A process that serves HTTP.
