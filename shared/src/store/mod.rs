@@ -8,6 +8,8 @@ pub mod copy;
 pub mod data_sources;
 pub mod files;
 pub mod jobs;
+pub mod matched_records;
+pub mod open_items;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;

@@ -51,9 +51,11 @@ impl Store {
         .await?;
         let Some(month) = month else { return Ok(vec![]) };
         // All locks before the first change, so that giving up on one undoes nothing.
-        sqlx::query("LOCK TABLE matches, exceptions, rejected_lines IN ACCESS EXCLUSIVE MODE")
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "LOCK TABLE matches, exceptions, rejected_lines, matched_records IN ACCESS EXCLUSIVE MODE",
+        )
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "DELETE FROM jobs
              WHERE id >= first_id_at(to_date($1, 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')
@@ -63,7 +65,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let mut dropped = vec![];
-        for parent in ["matches", "exceptions", "rejected_lines"] {
+        for parent in ["matches", "exceptions", "rejected_lines", "matched_records"] {
             let child = format!("{parent}_{month}");
             // The month was matched against digits and an underscore above.
             sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\"")))
