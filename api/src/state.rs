@@ -11,7 +11,7 @@ use shared::store::Store;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Cheap to clone; every request has one.
 #[derive(Clone)]
@@ -28,7 +28,10 @@ pub(crate) struct Shared {
     pub relay_wake: Arc<Notify>,
     pub watcher: Watcher,
     pub vitals: Vitals,
+    /// Turns for making workbooks: each takes a core and some of the disk.
+    pub workbooks: Semaphore,
     pub upload_bytes_max: u64,
+    pub project_files_max: u32,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
 }

@@ -7,6 +7,7 @@ mod events;
 mod exceptions;
 mod list;
 mod matches;
+mod open_items;
 mod records;
 mod rejected_lines;
 mod rule_set_body;
@@ -40,11 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 pub(crate) fn long_routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(events::watch_reconciliation))
-        .routes(routes!(downloads::download_matches))
-        .routes(routes!(downloads::download_exceptions))
-        .routes(routes!(downloads::download_rejected_lines))
+    OpenApiRouter::new().routes(routes!(events::watch_reconciliation)).merge(downloads::routes())
 }
 
 /// The address of a job; everything about it lies below.

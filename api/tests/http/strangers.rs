@@ -22,6 +22,7 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
     let id = match path {
         "/api/projects/{id}" => &ids.project,
         "/api/data-sources/{id}" => &ids.source,
+        path if path.starts_with("/api/files/{id}") => &ids.file,
         path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
         path => {
             assert!(!path.contains('{'), "say here what the id in {path} is");
@@ -42,6 +43,7 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
         ("POST", "/api/data-sources") => json!({
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
+        ("POST", "/api/files/{id}/dry-run") => json!({"mapping": mapping("description", "Text")}),
         ("POST", "/api/reconciliation/jobs") => json!({
             "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
         }),

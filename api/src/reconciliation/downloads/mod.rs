@@ -1,6 +1,11 @@
-//! Results as CSV files: written page by page while the client reads, never held as a whole.
+//! Results as files: CSV and JSON lines written page by page while the client reads, a workbook put together on
+//! disk first. None is ever held in memory as a whole.
 
-use super::matches::{PassNames, confidence};
+mod pages;
+mod text;
+mod workbook;
+
+use super::matches::PassNames;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::PathId;
@@ -9,29 +14,32 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::stream::unfold;
-use matching::{Currency, ExceptionKind, Reason, Side, Tier};
+use pages::{Kind, Pages};
 use shared::ids::JobId;
+use shared::store::StoreError;
 use shared::store::projects::ProjectRole;
-use shared::store::results::{StoredException, StoredMatch, StoredRecord, StoredRejectedLine};
-use shared::store::{Store, StoreError};
-use sources::RejectedLine;
-use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
-};
 use std::io;
+use text::Format;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// Rows read at once: a few hundred kilobytes.
-const PAGE_ROWS: u32 = 500;
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(download_matches))
+        .routes(routes!(download_matches_as_json_lines))
+        .routes(routes!(download_exceptions))
+        .routes(routes!(download_exceptions_as_json_lines))
+        .routes(routes!(download_rejected_lines))
+        .routes(routes!(download_rejected_lines_as_json_lines))
+        .routes(routes!(workbook::download_workbook))
+}
 
 /// All matches as CSV.
 #[utoipa::path(
     get, path = "/api/reconciliation/jobs/{id}/results.csv", tag = "reconciliation",
     security(("access_token" = [])), params(("id" = Uuid, Path)),
     responses(
-        (status = 200, description = "A match of m left and n right records takes max(m, n) lines",
-         body = String, content_type = "text/csv"),
+        (status = 200, description = "A match of m left and n right records takes max(m, n) lines", body = String, content_type = "text/csv"),
         (status = 409, description = "It has not completed", body = ProblemDocument,
          content_type = "application/problem+json")
     )
@@ -41,9 +49,25 @@ pub(super) async fn download_matches(
     caller: Caller,
     PathId(id): PathId<JobId>,
 ) -> Result<Response, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
-    let (reconciliation, _) = api.completed(id).await?;
-    Ok(Download::start(api.store.clone(), id, What::Matches(PassNames::of(&reconciliation.rules))))
+    start(&api, &caller, id, Kind::Matches, Format::Csv).await
+}
+
+/// All matches as JSON lines.
+#[utoipa::path(
+    get, path = "/api/reconciliation/jobs/{id}/results.jsonl", tag = "reconciliation",
+    security(("access_token" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "An object a line", body = String, content_type = "application/x-ndjson"),
+        (status = 409, description = "It has not completed", body = ProblemDocument,
+         content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn download_matches_as_json_lines(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+) -> Result<Response, Problem> {
+    start(&api, &caller, id, Kind::Matches, Format::JsonLines).await
 }
 
 /// All exceptions as CSV.
@@ -61,9 +85,25 @@ pub(super) async fn download_exceptions(
     caller: Caller,
     PathId(id): PathId<JobId>,
 ) -> Result<Response, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
-    api.completed(id).await?;
-    Ok(Download::start(api.store.clone(), id, What::Exceptions))
+    start(&api, &caller, id, Kind::Exceptions, Format::Csv).await
+}
+
+/// All exceptions as JSON lines.
+#[utoipa::path(
+    get, path = "/api/reconciliation/jobs/{id}/exceptions.jsonl", tag = "reconciliation",
+    security(("access_token" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "An object a line", body = String, content_type = "application/x-ndjson"),
+        (status = 409, description = "It has not completed", body = ProblemDocument,
+         content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn download_exceptions_as_json_lines(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+) -> Result<Response, Problem> {
+    start(&api, &caller, id, Kind::Exceptions, Format::JsonLines).await
 }
 
 /// All rejected lines as CSV.
@@ -81,31 +121,33 @@ pub(super) async fn download_rejected_lines(
     caller: Caller,
     PathId(id): PathId<JobId>,
 ) -> Result<Response, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
-    api.completed(id).await?;
-    Ok(Download::start(api.store.clone(), id, What::RejectedLines))
+    start(&api, &caller, id, Kind::RejectedLines, Format::Csv).await
 }
 
-/// A file under way.
-struct Download {
-    store: Store,
-    id: JobId,
-    what: What,
-    next: Next,
+/// All rejected lines as JSON lines.
+#[utoipa::path(
+    get, path = "/api/reconciliation/jobs/{id}/rejected-lines.jsonl", tag = "reconciliation",
+    security(("access_token" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "An object a line", body = String, content_type = "application/x-ndjson"),
+        (status = 409, description = "It has not completed", body = ProblemDocument,
+         content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn download_rejected_lines_as_json_lines(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+) -> Result<Response, Problem> {
+    start(&api, &caller, id, Kind::RejectedLines, Format::JsonLines).await
 }
 
-enum What {
-    Matches(PassNames),
-    Exceptions,
-    RejectedLines,
-}
-
-/// Where the next page begins.
-#[derive(Clone, Copy)]
-enum Next {
-    First,
-    After(i32),
-    Nothing,
+/// What rows need to know of their run.
+#[derive(Clone)]
+struct RunNames {
+    passes: PassNames,
+    /// Its place in the chain.
+    run: u32,
 }
 
 /// Why a download ends early. The client sees the connection break, so that half a file never passes for a whole.
@@ -113,149 +155,37 @@ enum Next {
 enum Broken {
     #[error("reading a page of results")]
     Store(#[from] StoreError),
-    #[error("writing a page of results as CSV")]
+    #[error("writing a page of results")]
     Write(#[from] io::Error),
 }
 
-impl Download {
-    fn start(store: Store, id: JobId, what: What) -> Response {
-        let name = match what {
-            What::Matches(_) => "matches",
-            What::Exceptions => "exceptions",
-            What::RejectedLines => "rejected-lines",
-        };
-        let headers: [(HeaderName, String); 2] = [
-            (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".into()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}-{id}.csv\"")),
-        ];
-        // Asked for the next page only once the client has taken the one before.
-        let pages = unfold(Self { store, id, what, next: Next::First }, |mut download| async move {
-            let page = download.next_page().await?;
-            Some((page, download))
-        });
-        (headers, Body::from_stream(pages)).into_response()
-    }
-
-    async fn next_page(&mut self) -> Option<Result<Bytes, Broken>> {
-        let after = match self.next {
-            Next::First => None,
-            Next::After(ordinal) => Some(ordinal),
-            Next::Nothing => return None,
-        };
-        let (page, next) = match self.read_page(after).await {
-            Ok((csv, next)) => (Ok(csv.into()), next),
-            Err(error) => {
-                tracing::error!(job_id = %self.id, error = shared::chain(&error), "a download broke off");
-                (Err(error), Next::Nothing)
-            }
-        };
-        self.next = next;
-        Some(page)
-    }
-
-    async fn read_page(&self, after: Option<i32>) -> Result<(Vec<u8>, Next), Broken> {
-        let header = if after.is_none() { Header::Written } else { Header::Omitted };
-        match &self.what {
-            What::Matches(passes) => {
-                let page = self.store.matches(self.id, after, 0, PAGE_ROWS).await?;
-                Ok((write_matches(&page, passes, header)?, Next::behind(&page, |row| row.ordinal)))
-            }
-            What::Exceptions => {
-                let page = self.store.exceptions(self.id, None, after, PAGE_ROWS).await?;
-                Ok((write_exceptions(&page, header)?, Next::behind(&page, |row| row.ordinal)))
-            }
-            What::RejectedLines => {
-                let page = self.store.rejected_lines(self.id, after, PAGE_ROWS).await?;
-                Ok((write_rejected_lines(&page, header)?, Next::behind(&page, |row| row.ordinal)))
-            }
-        }
-    }
+async fn start(
+    api: &Api,
+    caller: &Caller,
+    id: JobId,
+    kind: Kind,
+    format: Format,
+) -> Result<Response, Problem> {
+    let names = names_of(api, caller, id).await?;
+    let pages = Pages::new(api.store.clone(), id, kind);
+    let name = format!("{}-{id}.{}", kind.file_name(), format.extension());
+    Ok(answer(&name, format.content_type(), Body::from_stream(text::stream(pages, names, format))))
 }
 
-impl Next {
-    fn behind<T>(page: &[T], ordinal: impl FnOnce(&T) -> i32) -> Self {
-        match page.last() {
-            Some(last) if page.len() == PAGE_ROWS as usize => Self::After(ordinal(last)),
-            _ => Self::Nothing,
-        }
-    }
+/// Of a completed reconciliation that the caller may see.
+async fn names_of(api: &Api, caller: &Caller, id: JobId) -> Result<RunNames, Problem> {
+    api.access_reconciliation(caller, id, ProjectRole::Viewer).await?;
+    let (reconciliation, _) = api.completed(id).await?;
+    Ok(RunNames {
+        passes: PassNames::of(&reconciliation.rules),
+        run: reconciliation.chain_position.unsigned_abs(),
+    })
 }
 
-fn write_matches(page: &[StoredMatch], passes: &PassNames, header: Header) -> io::Result<Vec<u8>> {
-    let mut csv = MatchesCsv::new(vec![], header)?;
-    for found in page {
-        let reasons: Vec<Reason> = found
-            .reasons
-            .iter()
-            .map(|r| Reason { field: r.field.clone(), says: r.says.clone(), weight: r.weight })
-            .collect();
-        csv.write(&MatchRow {
-            number: found.ordinal.unsigned_abs() as u64 + 1,
-            pass: passes.name(found.pass),
-            tier: if found.tier == "suggested" { Tier::Suggested } else { Tier::Confirmed },
-            confidence: confidence(found.confidence),
-            currency: currency(&found.currency)?,
-            left: found.left.iter().map(cells).collect(),
-            right: found.right.iter().map(cells).collect(),
-            difference: found.difference,
-            reasons: &reasons,
-        })?;
-    }
-    csv.finish()
-}
-
-fn write_exceptions(page: &[StoredException], header: Header) -> io::Result<Vec<u8>> {
-    let mut csv = ExceptionsCsv::new(vec![], header)?;
-    for found in page {
-        let kind = ExceptionKind::ALL.into_iter().find(|kind| kind.as_str() == found.kind);
-        csv.write(&ExceptionRow {
-            kind: kind.ok_or_else(|| io::Error::other(format!("exception kind {:?}", found.kind)))?,
-            side: side(&found.side),
-            currency: currency(&found.currency)?,
-            record: cells(&found.record),
-            says: &found.says,
-            candidates: found
-                .candidates
-                .iter()
-                .map(|candidate| CandidateCells {
-                    side: side(&candidate.side),
-                    ids: candidate.records.iter().map(|record| record.id.as_str()).collect(),
-                    confidence: matching::Confidence::from_f64(candidate.confidence),
-                })
-                .collect(),
-            candidates_found: found.candidates_found.unsigned_abs(),
-        })?;
-    }
-    csv.finish()
-}
-
-fn write_rejected_lines(page: &[StoredRejectedLine], header: Header) -> io::Result<Vec<u8>> {
-    let mut csv = RejectedLinesCsv::new(vec![], header)?;
-    for line in page {
-        let row = RejectedLine {
-            line: line.line.unsigned_abs(),
-            column: line.column_name.clone(),
-            reason: line.reason.clone(),
-            excerpt: line.excerpt.clone(),
-        };
-        csv.write(side(&line.side), &row)?;
-    }
-    csv.finish()
-}
-
-fn cells(record: &StoredRecord) -> RecordCells<'_> {
-    RecordCells {
-        id: &record.id,
-        line: record.line,
-        date: record.date.to_epoch_days(),
-        amount: record.amount,
-    }
-}
-
-fn side(name: &str) -> Side {
-    if name == "right" { Side::Right } else { Side::Left }
-}
-
-fn currency(code: &str) -> io::Result<Currency> {
-    Currency::parse(code).map_err(io::Error::other)
+fn answer(name: &str, content_type: &str, body: Body) -> Response {
+    let headers: [(HeaderName, String); 2] = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (headers, body).into_response()
 }
