@@ -14,7 +14,7 @@ use shared::store::Store;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Cheap to clone; every request has one.
 #[derive(Clone)]
@@ -35,7 +35,10 @@ pub(crate) struct Shared {
     pub vitals: Vitals,
     pub policies: Policies,
     pub admission: Admission,
+    /// Turns for making workbooks: each takes a core and some of the disk.
+    pub workbooks: Semaphore,
     pub upload_bytes_max: u64,
+    pub project_files_max: u32,
     pub idempotency_key_life: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,

@@ -4,6 +4,7 @@
 //! found before a file is read, both files are read before anything is matched, and results appear under
 //! their final names only when they are complete.
 
+mod carry;
 mod failure;
 mod inputs;
 mod progress;
@@ -11,6 +12,7 @@ mod results;
 mod staging;
 mod summary;
 
+use carry::Chain;
 use failure::Failure;
 use inputs::Input;
 use matching::{ReconcileError, RuleSet, Side, Watch};
@@ -49,9 +51,14 @@ pub struct MatchArgs {
     /// Threads to match with; 0 means one per core. The result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
-    /// Folder for matches.csv, exceptions.csv, rejected_lines.csv and summary.json.
+    /// Folder for matches.csv, exceptions.csv, rejected_lines.csv, summary.json, and open_items.jsonl and
+    /// matched_before.jsonl for a next run.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The --out folder of an earlier run, to continue it: its open items are reconciled together with the new
+    /// files, and what it or a run before it has matched is not matched again.
+    #[arg(long, value_name = "DIR")]
+    carry: Option<PathBuf>,
     /// Replace files of these names.
     #[arg(long)]
     force: bool,
@@ -77,6 +84,10 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     );
     let (left, right) = failure::both(left, right)?;
     let rules = rules_of(args, &left.fields(), &right.fields())?;
+    let mut chain = match &args.carry {
+        Some(folder) => Chain::read(folder, [&left, &right])?,
+        None => Chain::none(),
+    };
 
     let meter = Meter::new(args.json, left.size_bytes + right.size_bytes);
     let (left_read, right_read) = std::thread::scope(|scope| {
@@ -84,28 +95,40 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         let right = right.read(&meter, &interrupt);
         (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
     });
-    let (left_read, right_read) = failure::both(left_read, right_read)?;
+    let (mut left_read, mut right_read) = failure::both(left_read, right_read)?;
+    let mut left_side = chain.join(Side::Left, &mut left_read)?;
+    let mut right_side = chain.join(Side::Right, &mut right_read)?;
+    carry::report_restated(Side::Left, &left_side);
+    carry::report_restated(Side::Right, &right_side);
 
     let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build();
     let threads = threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
     let outcome =
-        threads.install(|| matching::reconcile(&left_read.records, &right_read.records, &rules, watch));
-    let outcome = outcome.map_err(|error| match error {
+        threads.install(|| matching::reconcile(&left_side.records, &right_side.records, &rules, watch));
+    let mut outcome = outcome.map_err(|error| match error {
         ReconcileError::Cancelled(_) => Failure::Interrupted,
         ReconcileError::InvalidRules(errors) => rules_failure(args, &errors),
     })?;
     meter.finish();
 
-    let summary = Summary::new(&left, &left_read, &right, &right_read, &rules, &outcome);
+    chain.hold_back(Side::Left, &mut left_side, &mut outcome)?;
+    chain.hold_back(Side::Right, &mut right_side, &mut outcome)?;
+    let read = results::Read {
+        left: results::SideRead { read: &left_read, carried: &left_side },
+        right: results::SideRead { read: &right_read, carried: &right_side },
+        chain: &chain,
+    };
+    let summary = Summary::new([&left, &right], &read, &rules, &outcome);
     if !summary.adds_up() {
         return Err(Failure::broken(
             "the result does not account for every record and sum; please report this",
         ));
     }
     let staging = Staging::begin(&args.out)?;
-    threads.install(|| results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt))?;
+    threads.install(|| results::write(&staging, &read, &rules, &outcome, &interrupt))?;
+    chain.write(&staging, [(Side::Left, &left_side), (Side::Right, &right_side)], &outcome)?;
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);

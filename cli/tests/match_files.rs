@@ -51,7 +51,14 @@ fn run_samples(folder: &TempDir, more: &[&str]) -> Output {
     run(folder, &bank, &ledger, &[&settings, more].concat())
 }
 
-const FILES: [&str; 4] = ["matches.csv", "exceptions.csv", "rejected_lines.csv", "summary.json"];
+const FILES: [&str; 6] = [
+    "matches.csv",
+    "exceptions.csv",
+    "rejected_lines.csv",
+    "open_items.jsonl",
+    "matched_before.jsonl",
+    "summary.json",
+];
 const LEFT: &str =
     "id,date,amount,currency,reference\nb1,2026-01-05,10.00,EUR,R-1001\nb2,2026-01-06,20.00,EUR,R-1002\n";
 const RIGHT: &str =

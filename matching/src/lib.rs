@@ -12,6 +12,7 @@
 
 mod blocks;
 mod candidates;
+mod carry;
 mod check;
 mod decimal;
 mod evidence;
@@ -19,6 +20,7 @@ mod explain;
 mod fees;
 mod groups;
 mod held;
+mod ids;
 mod keyed;
 mod keys;
 mod money;
@@ -47,6 +49,8 @@ mod twins;
 mod watch;
 mod within_key;
 
+pub use carry::{CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow};
+pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,

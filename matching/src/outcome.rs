@@ -233,10 +233,12 @@ pub enum ExceptionKind {
     Duplicate,
     /// Several counterparts are equally good; all are listed and none was chosen.
     Ambiguous,
+    /// The record is in a confirmed match of an earlier run that this one continues. Not an open item.
+    AlreadyMatched,
 }
 
 impl ExceptionKind {
-    pub const ALL: [ExceptionKind; 7] = [
+    pub const ALL: [ExceptionKind; 8] = [
         Self::MissingLeft,
         Self::MissingRight,
         Self::AmountDiffers,
@@ -244,6 +246,7 @@ impl ExceptionKind {
         Self::CurrencyDiffers,
         Self::Duplicate,
         Self::Ambiguous,
+        Self::AlreadyMatched,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -255,6 +258,7 @@ impl ExceptionKind {
             Self::CurrencyDiffers => "currency_differs",
             Self::Duplicate => "duplicate",
             Self::Ambiguous => "ambiguous",
+            Self::AlreadyMatched => "already_matched",
         }
     }
 }

@@ -14,17 +14,17 @@ pub(crate) fn prove(
 ) -> Vec<CurrencyProof> {
     let mut proofs: Vec<CurrencyProof> = vec![];
     for row in left.rows() {
-        let proof = of(&mut proofs, left.currency(row));
+        let proof = proof_of(&mut proofs, left.currency(row));
         proof.left_count += 1;
         proof.left_total += i128::from(left.amount(row));
     }
     for row in right.rows() {
-        let proof = of(&mut proofs, right.currency(row));
+        let proof = proof_of(&mut proofs, right.currency(row));
         proof.right_count += 1;
         proof.right_total += i128::from(right.amount(row));
     }
     for m in matches {
-        let proof = of(&mut proofs, m.currency);
+        let proof = proof_of(&mut proofs, m.currency);
         let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
         proof.left_matched += m.left.iter().map(|&r| i128::from(left.amount(r))).sum::<i128>();
         proof.right_matched += right_sum;
@@ -45,11 +45,11 @@ pub(crate) fn prove(
     for exception in exceptions {
         match exception.side {
             Side::Left => {
-                of(&mut proofs, left.currency(exception.row)).left_unmatched +=
+                proof_of(&mut proofs, left.currency(exception.row)).left_unmatched +=
                     i128::from(left.amount(exception.row));
             }
             Side::Right => {
-                of(&mut proofs, right.currency(exception.row)).right_unmatched +=
+                proof_of(&mut proofs, right.currency(exception.row)).right_unmatched +=
                     i128::from(right.amount(exception.row));
             }
         }
@@ -59,7 +59,7 @@ pub(crate) fn prove(
 }
 
 /// A run has few currencies, and neighbours mostly share theirs.
-fn of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &mut CurrencyProof {
+pub(crate) fn proof_of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &mut CurrencyProof {
     let place = proofs.iter().position(|proof| proof.currency == currency).unwrap_or_else(|| {
         proofs.push(CurrencyProof {
             currency,

@@ -170,6 +170,11 @@ impl RecordsBuilder {
         Ok(())
     }
 
+    /// More records behind those of a side that was built already.
+    pub fn go_on(records: Records) -> Self {
+        Self { records }
+    }
+
     /// What was pushed until now, e.g. to look for a duplicate id.
     pub fn so_far(&self) -> &Records {
         &self.records

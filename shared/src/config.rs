@@ -69,6 +69,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Largest uploaded file, bytes; at least 1.
     pub upload_bytes_max: u64,
+    /// Files a project may keep, 1 to 1000000.
+    pub project_files_max: u32,
     /// Time for a request other than uploads, downloads and event streams, 1 to 600 s.
     pub request_timeout_s: u64,
     /// Event streams open at once in one process, 1 to 100000.
@@ -181,6 +183,7 @@ impl Default for Http {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             upload_bytes_max: 4 << 30,
+            project_files_max: 10_000,
             request_timeout_s: 30,
             event_streams_max: 1000,
             idempotency_key_hours: 24,
@@ -277,6 +280,7 @@ impl Config {
         range("database.connections_max", self.database.connections_max.into(), 2, 1000);
         range("database.acquire_timeout_s", self.database.acquire_timeout_s, 1, 300);
         range("http.upload_bytes_max", self.http.upload_bytes_max, 1, i64::MAX as u64);
+        range("http.project_files_max", self.http.project_files_max.into(), 1, 1_000_000);
         range("http.request_timeout_s", self.http.request_timeout_s, 1, 600);
         range("http.event_streams_max", self.http.event_streams_max as u64, 1, 100_000);
         range("http.idempotency_key_hours", self.http.idempotency_key_hours, 1, 8760);

@@ -20,8 +20,9 @@ pub use json::JsonLines;
 use crate::RejectedLine;
 use chrono::{Datelike, NaiveDate};
 use columns::{EXCEPTION_COLUMNS, MATCH_COLUMNS, REJECTED_LINE_COLUMNS};
-use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier, format_minor};
+use matching::{Confidence, Currency, ExceptionId, ExceptionKind, MatchId, Reason, Side, Tier, format_minor};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// One record as a result shows it.
@@ -61,6 +62,20 @@ pub struct ExceptionRow<'a> {
     pub candidates: Vec<CandidateCells<'a>>,
     /// At least `candidates.len()`.
     pub candidates_found: u32,
+    /// The run of the chain, from 1, whose file first had the record.
+    pub first_run: u32,
+}
+
+impl MatchRow<'_> {
+    pub fn id(&self) -> MatchId {
+        MatchId::of_ids(self.left.iter().map(|cells| cells.id), self.right.iter().map(|cells| cells.id))
+    }
+}
+
+impl ExceptionRow<'_> {
+    pub fn id(&self) -> ExceptionId {
+        ExceptionId::of_id(self.side, self.record.id)
+    }
 }
 
 /// Records that might belong to an exception.
@@ -85,6 +100,7 @@ pub struct MatchesCsv<W: Write> {
     /// Whole lines that are not written yet.
     lines: CsvText,
     reasons: String,
+    id: String,
 }
 
 const FLUSH_BYTES: usize = 64 << 10;
@@ -96,7 +112,7 @@ impl<W: Write> MatchesCsv<W> {
             MATCH_COLUMNS.iter().for_each(|column| lines.text(column));
             lines.end_line();
         }
-        Ok(MatchesCsv { out, lines, reasons: String::new() })
+        Ok(MatchesCsv { out, lines, reasons: String::new(), id: String::new() })
     }
 
     pub fn write(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
@@ -106,6 +122,8 @@ impl<W: Write> MatchesCsv<W> {
             self.reasons.push_str(if i > 0 { "; " } else { "" });
             self.reasons.push_str(&reason.says);
         }
+        self.id.clear();
+        let _ = write!(self.id, "{}", row.id());
         let lines = &mut self.lines;
         for i in 0..row.left.len().max(row.right.len()) {
             lines.number(row.number);
@@ -131,6 +149,7 @@ impl<W: Write> MatchesCsv<W> {
                 lines.text("");
                 lines.text("");
             }
+            lines.text(&self.id);
             lines.end_line();
         }
         if self.lines.bytes.len() >= FLUSH_BYTES {
@@ -266,6 +285,8 @@ impl<W: Write> ExceptionsCsv<W> {
             &safe(row.says),
             &safe(&candidates.join("; ")),
             &row.candidates_found.to_string(),
+            &row.id().to_string(),
+            &row.first_run.to_string(),
         ])?;
         Ok(())
     }

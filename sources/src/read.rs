@@ -6,8 +6,8 @@ use crate::outcome::FIRST_MAX;
 use crate::physical_lines::PhysicalLines;
 use crate::seen_ids::SeenIds;
 use crate::{
-    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
-    csv_lines, json_elements, statements, tables,
+    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, ReadSample, RejectedLine,
+    StatementControl, csv_lines, json_elements, statements, tables,
 };
 use matching::{Records, RecordsBuilder, RecordsError, Row};
 use std::cell::Cell;
@@ -30,25 +30,53 @@ pub fn read_records(
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
+    let mut lines = Lines::new(extract, limits, watch);
+    read_lines(input, mapping, &mut lines)?;
+    lines.finish()
+}
+
+/// As [`read_records`] for at most the first `lines_max` lines of a file, to see what a mapping makes of them. A
+/// file that gives no record is no error here, and the controls of a statement that was not read to its end are
+/// missing.
+pub fn read_sample(
+    input: impl Read,
+    mapping: &Mapping,
+    limits: &ReadLimits,
+    lines_max: u64,
+) -> Result<ReadSample, ReadError> {
+    let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
+    let mut watch = |_: ReadProgress| ControlFlow::Continue(());
+    let mut lines = Lines::new(extract, limits, &mut watch);
+    lines.lines_max = Some(lines_max);
+    match read_lines(input, mapping, &mut lines) {
+        Ok(()) | Err(ReadError::Cancelled | ReadError::NoTransactions { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let whole = lines.lines_read < lines_max;
+    Ok(ReadSample {
+        records: lines.records.build(),
+        rejected: lines.rejected,
+        lines_read: lines.lines_read,
+        whole,
+    })
+}
+
+fn read_lines(input: impl Read, mapping: &Mapping, lines: &mut Lines<'_>) -> Result<(), ReadError> {
     if mapping.format.is_typed() {
-        let mut lines = Lines::new(extract, limits, watch);
         let file = tables::spool(input, |bytes| lines.tick(bytes))?;
-        tables::read(file, mapping, &mut lines)?;
-        return lines.finish();
+        return tables::read(file, mapping, lines);
     }
     let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
     let input = BufReader::with_capacity(64 << 10, text);
-    let mut lines = Lines::new(extract, limits, watch);
     lines.counter = counter;
     match mapping.format {
-        Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
-        Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
+        Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, lines),
+        Format::Json => json_elements::read(input, mark_bytes, mapping, lines),
         Format::Excel | Format::Parquet => unreachable!("read above"),
         Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
-            statements::read(input, mark_bytes, mapping, &mut lines)?;
+            statements::read(input, mark_bytes, mapping, lines)
         }
     }
-    lines.finish()
 }
 
 /// Takes the lines of a file one by one and keeps the account of them.
@@ -65,6 +93,8 @@ pub(crate) struct Lines<'a> {
     watched_lines: u64,
     watched_bytes: u64,
     controls: Vec<StatementControl>,
+    /// Of a sample: no more lines are wanted.
+    lines_max: Option<u64>,
     /// Bytes of the file itself, where the readers see another encoding of it.
     counter: Option<Rc<Cell<u64>>>,
 }
@@ -88,6 +118,7 @@ impl<'a> Lines<'a> {
             watched_lines: 0,
             watched_bytes: 0,
             controls: vec![],
+            lines_max: None,
             counter: None,
         }
     }
@@ -149,7 +180,14 @@ impl<'a> Lines<'a> {
             self.seen.insert(id, row as Row);
         }
         self.lines_read += 1;
-        Ok(())
+        self.go_on()
+    }
+
+    fn go_on(&self) -> Result<(), ReadError> {
+        match self.lines_max {
+            Some(max) if self.lines_read >= max => Err(ReadError::Cancelled),
+            _ => Ok(()),
+        }
     }
 
     /// What became records until now.
@@ -180,7 +218,7 @@ impl<'a> Lines<'a> {
             let first = self.rejected.iter().take(FIRST_MAX).cloned().collect();
             return Err(ReadError::TooManyRejected { limit: self.limits.rejected_max, first });
         }
-        Ok(())
+        self.go_on()
     }
 
     /// To be called often, with all bytes read so far.

@@ -103,6 +103,7 @@ impl Bench {
             id: JobId::new(),
             kind: KIND,
             project_id: None,
+            concurrency_key: None,
             priority: 5,
             args: json!({ "v": 1 }),
             due_at: None,

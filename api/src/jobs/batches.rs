@@ -8,7 +8,9 @@ use crate::read::{
     Fields, JsonDraft, Parameters, PathId, Query, ReadBody, ReadQuery, id, integer, list, number, object,
     text,
 };
-use crate::reconciliation::{RuleSetBody, Submission, new_job, new_reconciliation};
+use crate::reconciliation::{
+    RuleSetBody, Submission, continue_run, look_at_run_before, new_job, new_reconciliation,
+};
 use crate::request_id::RequestId;
 use crate::state::Api;
 use axum::Json;
@@ -149,6 +151,9 @@ pub(super) async fn submit_batch(
     let mut accepted = vec![];
     for (i, item) in items.into_iter().enumerate() {
         let mut wrong = vec![];
+        if let Some(before) = item.continues {
+            look_at_run_before(&api, project_id, before, &mut wrong).await?;
+        }
         accepted.extend(item.check(&found, &mut wrong));
         mistakes.extend(wrong.into_iter().map(|mistake| below(i, mistake)));
     }
@@ -173,7 +178,9 @@ pub(super) async fn submit_batch(
     }
     enqueue_batch(&mut tx, &batch, &jobs).await?;
     for (job, item) in jobs.iter().zip(accepted) {
-        reconciliations::insert(&mut tx, &new_reconciliation(job.id, project_id, item)).await?;
+        let new = new_reconciliation(job.id, project_id, item);
+        continue_run(&mut tx, &new).await?;
+        reconciliations::insert(&mut tx, &new).await?;
     }
     let status_url = format!("/api/batches/{}", batch.id);
     let submitted = BatchSubmitted {

@@ -9,11 +9,11 @@ use crate::read::{Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use matching::{Confidence, format_minor};
+use matching::{Confidence, MatchId, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
 use shared::store::projects::ProjectRole;
-use shared::store::results::StoredMatch;
+use shared::store::results::{StoredMatch, StoredRecord};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(IntoParams)]
@@ -41,6 +41,8 @@ impl ReadQuery for MatchList {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Match)]
 pub(crate) struct MatchAnswer {
+    /// `m_` and 32 hex digits: made from the ids of its records, so that it is the same in every run.
+    id: String,
     /// 0 to 1, exact to a millionth.
     confidence: f64,
     /// `confirmed`, or `suggested` when a person should have a look.
@@ -61,10 +63,12 @@ impl MatchAnswer {
     fn new(found: StoredMatch, passes: &PassNames) -> Self {
         let exponent = exponent(&found.currency);
         // Sums of many records may be larger than any one amount.
-        let sum = |records: &[shared::store::results::StoredRecord]| {
+        let sum = |records: &[StoredRecord]| {
             format_minor(records.iter().map(|record| i128::from(record.amount)).sum(), exponent)
         };
+        let id = MatchId::of_ids(ids(&found.left), ids(&found.right));
         Self {
+            id: id.to_string(),
             confidence: confidence(found.confidence).as_f64(),
             pass: passes.name(found.pass).to_owned(),
             left_amount: sum(&found.left),
@@ -79,13 +83,18 @@ impl MatchAnswer {
     }
 }
 
+fn ids(records: &[StoredRecord]) -> impl Iterator<Item = &str> {
+    records.iter().map(|record| record.id.as_str())
+}
+
 /// From millionths as stored; the table's constraint keeps them in range.
 pub(crate) fn confidence(millionths: i32) -> Confidence {
     u32::try_from(millionths).ok().and_then(Confidence::from_millionths).unwrap_or_default()
 }
 
 /// The names of the passes, from the rules as they were at submission.
-pub(crate) struct PassNames(Vec<String>);
+#[derive(Clone)]
+pub(crate) struct PassNames(std::sync::Arc<[String]>);
 
 impl PassNames {
     pub fn of(rules: &serde_json::Value) -> Self {

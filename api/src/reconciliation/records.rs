@@ -1,11 +1,12 @@
 //! Records and reasons inside results.
 
 use chrono::NaiveDate;
-use matching::{Currency, format_minor};
+use matching::{Currency, Side, format_minor};
 use serde::{Deserialize, Serialize};
-use shared::store::results::{StoredReason, StoredRecord};
+use shared::store::results::{FirstSeen, StoredReason, StoredRecord};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A record as it was read from its file.
 #[derive(Serialize, ToSchema)]
@@ -18,6 +19,27 @@ pub(crate) struct RecordAnswer {
     /// Decimal of major units, in text so that no reader rounds it.
     amount: String,
     fields: BTreeMap<String, String>,
+    /// Where it was first an open item; absent unless it was carried in from an earlier run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    first_seen: Option<FirstSeenAnswer>,
+}
+
+/// The run of a chain whose file first had an open item.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstSeen)]
+pub(crate) struct FirstSeenAnswer {
+    /// Its place in the chain, from 1.
+    run: i32,
+    job_id: Uuid,
+    /// The day on which it was submitted.
+    on: NaiveDate,
+}
+
+impl From<FirstSeen> for FirstSeenAnswer {
+    fn from(seen: FirstSeen) -> Self {
+        Self { run: seen.run, job_id: seen.job_id.0, on: seen.on }
+    }
 }
 
 impl RecordAnswer {
@@ -28,6 +50,7 @@ impl RecordAnswer {
             date: record.date,
             amount: format_minor(record.amount.into(), exponent),
             fields: record.fields,
+            first_seen: record.first_seen.map(Into::into),
         }
     }
 
@@ -76,6 +99,8 @@ pub(crate) enum Kind {
     Duplicate,
     /// Several counterparts are equally good; none was chosen.
     Ambiguous,
+    /// The chain that this run continues has it in a confirmed match.
+    AlreadyMatched,
 }
 
 impl From<Kind> for matching::ExceptionKind {
@@ -88,8 +113,14 @@ impl From<Kind> for matching::ExceptionKind {
             Kind::CurrencyDiffers => Self::CurrencyDiffers,
             Kind::Duplicate => Self::Duplicate,
             Kind::Ambiguous => Self::Ambiguous,
+            Kind::AlreadyMatched => Self::AlreadyMatched,
         }
     }
+}
+
+/// As stored.
+pub(crate) fn side(name: &str) -> Side {
+    if name == "right" { Side::Right } else { Side::Left }
 }
 
 /// Digits behind the point; two for a currency that a later version of the standard dropped.

@@ -4,7 +4,7 @@ use super::rule_set_body::RuleSetBody;
 use crate::problem::Mistake;
 use crate::read::{Fields, ReadBody, id, integer, number, object, text};
 use matching::{Confidence, RuleSet};
-use shared::ids::{DataSourceId, ProjectId};
+use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::store::data_sources::DataSource;
 use sources::Mapping;
 use utoipa::ToSchema;
@@ -23,6 +23,10 @@ pub(crate) struct Submission {
     /// Another one than the left.
     #[schema(value_type = Uuid)]
     pub right_source_id: Option<DataSourceId>,
+    /// A completed reconciliation of the same project: its open items are carried in, and what its chain has
+    /// matched stays matched. Both sources need an id column, here and there.
+    #[schema(value_type = Option<Uuid>, nullable = false)]
+    pub continues: Option<JobId>,
     /// Made for the fields that both sides have unless given.
     #[schema(nullable = false)]
     pub rules: Option<RuleSetBody>,
@@ -44,6 +48,7 @@ impl ReadBody for Submission {
             name: fields.optional("name", text(1..=200)),
             left_source_id: fields.required("left_source_id", id),
             right_source_id: fields.required("right_source_id", id),
+            continues: fields.optional("continues", id),
             rules: fields.optional("rules", object(RuleSetBody::read)),
             confidence_threshold: fields.optional("confidence_threshold", number(0.0..=1.0)),
             priority: fields.optional("priority", integer(0..=9)),
@@ -56,6 +61,7 @@ pub(crate) struct Accepted {
     pub name: String,
     pub left: DataSourceId,
     pub right: DataSourceId,
+    pub continues: Option<JobId>,
     pub rules: RuleSet,
     pub priority: u8,
 }
@@ -72,6 +78,17 @@ impl Submission {
                 "same_source",
                 "must be another one than the left source",
             ));
+        }
+        if self.continues.is_some() {
+            for (source, pointer) in [(left, "#/left_source_id"), (right, "#/right_source_id")] {
+                if source.is_some_and(|source| !has_own_ids(source)) {
+                    mistakes.push(mistake(
+                        pointer,
+                        "no_ids",
+                        "its mapping names no id column, so that its records cannot be known again",
+                    ));
+                }
+            }
         }
         let fields = |source: Option<&DataSource>, pointer, mistakes: &mut Vec<Mistake>| {
             source.and_then(|source| field_names(source, pointer, mistakes))
@@ -98,6 +115,7 @@ impl Submission {
             name: self.name.clone().unwrap_or_else(both),
             left: left.id,
             right: right.id,
+            continues: self.continues,
             rules,
             priority: self.priority.and_then(|p| u8::try_from(p).ok()).unwrap_or(PRIORITY_DEFAULT),
         })
@@ -118,6 +136,12 @@ fn find<'s>(
     source
 }
 
+/// Line numbers mean other records in every file.
+pub(super) fn has_own_ids(source: &DataSource) -> bool {
+    // A bank statement brings its ids, written down or not.
+    serde_json::from_value::<Mapping>(source.mapping.clone()).is_ok_and(|mapping| mapping.id.is_some())
+}
+
 /// The fields that the source's records will have.
 fn field_names(source: &DataSource, pointer: &str, mistakes: &mut Vec<Mistake>) -> Option<Vec<String>> {
     match serde_json::from_value::<Mapping>(source.mapping.clone()) {
@@ -135,7 +159,7 @@ fn field_names(source: &DataSource, pointer: &str, mistakes: &mut Vec<Mistake>) 
     }
 }
 
-fn mistake(pointer: &str, code: &'static str, detail: &str) -> Mistake {
+pub(super) fn mistake(pointer: &str, code: &'static str, detail: &str) -> Mistake {
     Mistake { pointer: Some(pointer.to_owned()), parameter: None, code, detail: detail.to_owned() }
 }
 

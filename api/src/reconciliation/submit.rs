@@ -1,10 +1,10 @@
 //! Submitting: one transaction makes the job, its doorbell and the reconciliation.
 
 use super::address;
-use super::submission::{Accepted, Submission};
+use super::submission::{Accepted, Submission, has_own_ids, mistake};
 use crate::caller::Caller;
 use crate::idempotency::Repeatable;
-use crate::problem::{Problem, ProblemDocument};
+use crate::problem::{Mistake, Problem, ProblemDocument, ProblemKind};
 use crate::read::JsonDraft;
 use crate::request_id::RequestId;
 use crate::state::Api;
@@ -15,8 +15,8 @@ use serde::Serialize;
 use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::job::{JobKind, NewJob};
 use shared::store::projects::ProjectRole;
-use shared::store::reconciliations::NewReconciliation;
-use shared::store::{StoreError, jobs, reconciliations};
+use shared::store::reconciliations::{Continuable, NewReconciliation, lock_to_continue};
+use shared::store::{Connection, StoreError, jobs, reconciliations};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ pub(crate) struct Submitted {
     request_body = Submission,
     responses(
         (status = 202, description = "Accepted; Location is the job's address", body = Submitted),
-        (status = 409, description = "The first request with this key is being worked on",
+        (status = 409, description = "The first request with this key is being worked on, the run to continue has not completed, or another continues it",
          body = ProblemDocument<'static>, content_type = "application/problem+json"),
         (status = 429, description = "The project has too many waiting jobs; see Retry-After",
          body = ProblemDocument<'static>, content_type = "application/problem+json")
@@ -61,6 +61,9 @@ pub(super) async fn submit_reconciliation(
     let named: Vec<DataSourceId> =
         [submission.left_source_id, submission.right_source_id].into_iter().flatten().collect();
     let found = api.store.data_sources_of(project_id, &named).await?;
+    if let Some(before) = submission.continues {
+        look_at_run_before(&api, project_id, before, &mut mistakes).await?;
+    }
     let Some(accepted) = submission.check(&found, &mut mistakes) else {
         return Err(Problem::invalid(mistakes));
     };
@@ -71,6 +74,7 @@ pub(super) async fn submit_reconciliation(
     if let Some(answer) = repeatable.begin(&mut tx).await? {
         return Ok(answer);
     }
+    continue_run(&mut tx, &new).await?;
     jobs::enqueue(&mut tx, &job).await?;
     reconciliations::insert(&mut tx, &new).await?;
     let submitted = Submitted::at(job.id);
@@ -133,5 +137,50 @@ pub(crate) fn new_reconciliation(
         left_source_id: accepted.left,
         right_source_id: accepted.right,
         rules: serde_json::to_value(&accepted.rules).expect("checked rules are always JSON"),
+        continues: accepted.continues,
     }
+}
+
+/// Holds the run before, if there is one to continue, until the caller's transaction ends: two cannot continue it.
+pub(crate) async fn continue_run(tx: &mut Connection, new: &NewReconciliation) -> Result<(), Problem> {
+    let Some(before) = new.continues else { return Ok(()) };
+    let conflict = |detail: String| Err(Problem::new(ProblemKind::Conflict, detail));
+    match lock_to_continue(tx, new.project_id, before).await? {
+        Continuable::Yes => Ok(()),
+        Continuable::Unknown => Err(Problem::invalid(vec![unknown_run()])),
+        Continuable::NotCompleted => conflict("The reconciliation to continue has not completed".into()),
+        Continuable::ContinuedBy(by) => {
+            conflict(format!("The reconciliation {by} continues it already; delete that one first"))
+        }
+        Continuable::TooOld => {
+            conflict("An older version completed it and kept too little to continue it".into())
+        }
+    }
+}
+
+/// What the run to continue says against it, besides its state, which is looked at when the job is stored.
+pub(crate) async fn look_at_run_before(
+    api: &Api,
+    project_id: ProjectId,
+    before: JobId,
+    mistakes: &mut Vec<Mistake>,
+) -> Result<(), Problem> {
+    let found = api.store.reconciliation(before).await?.filter(|run| run.project_id == project_id);
+    let Some(run) = found else {
+        mistakes.push(unknown_run());
+        return Ok(());
+    };
+    let sources = api.store.data_sources_of(project_id, &[run.left_source_id, run.right_source_id]).await?;
+    if !sources.iter().all(has_own_ids) {
+        mistakes.push(mistake(
+            "#/continues",
+            "no_ids",
+            "a source of that reconciliation has no id column, so that its records cannot be known again",
+        ));
+    }
+    Ok(())
+}
+
+fn unknown_run() -> Mistake {
+    mistake("#/continues", "unknown", "there is no such reconciliation in the project")
 }

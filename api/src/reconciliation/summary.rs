@@ -1,5 +1,6 @@
 //! The figures of a completed reconciliation, with the proof that no money is missing.
 
+use super::open_items::OpenItemsAnswer;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::PathId;
@@ -8,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::ids::JobId;
+use shared::store::open_items::OpenItemsSummary;
 use shared::store::projects::ProjectRole;
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary};
 use std::collections::BTreeMap;
@@ -36,6 +38,14 @@ pub(crate) struct SummaryAnswer {
     exceptions_by_kind: BTreeMap<String, i64>,
     /// In the order of the rule set.
     passes: Vec<Pass>,
+    /// Null where an older version completed the job.
+    open_items: Option<OpenItemsAnswer>,
+}
+
+impl SummaryAnswer {
+    pub fn new(summary: Summary, open_items: Option<OpenItemsSummary>) -> Self {
+        Self { open_items: open_items.map(Into::into), ..summary.into() }
+    }
 }
 
 /// The balance proof of one currency: decimals of major units, in text so that no reader rounds money.
@@ -91,6 +101,7 @@ impl From<Summary> for SummaryAnswer {
             balance: summary.balance.into_iter().map(Into::into).collect(),
             exceptions_by_kind: summary.exceptions_by_kind,
             passes: summary.passes.into_iter().map(Into::into).collect(),
+            open_items: None,
         }
     }
 }
@@ -146,6 +157,6 @@ pub(super) async fn show_summary(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<SummaryAnswer>, Problem> {
     api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
-    let (_, summary) = api.completed(id).await?;
-    Ok(Json(summary.into()))
+    let (reconciliation, summary) = api.completed(id).await?;
+    Ok(Json(SummaryAnswer::new(summary, reconciliation.open_items)))
 }

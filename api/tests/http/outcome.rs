@@ -105,6 +105,7 @@ pub fn record(id: &str, amount: i64) -> StoredRecord {
         date: NaiveDate::from_ymd_opt(2026, 1, 5).expect("a day"),
         amount,
         fields: BTreeMap::from([("reference".to_owned(), "INV-1001".to_owned())]),
+        first_seen: None,
     }
 }
 

@@ -30,6 +30,7 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
         "/api/projects/{id}" | "/api/projects/{id}/schedules" => &ids.project,
         path if path.starts_with("/api/schedules/{id}") => &ids.schedule,
         "/api/data-sources/{id}" => &ids.source,
+        path if path.starts_with("/api/files/{id}") => &ids.file,
         path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/batches/{id}") => &ids.batch,
@@ -58,6 +59,7 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
         ("POST", "/api/data-sources") => json!({
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
+        ("POST", "/api/files/{id}/dry-run") => json!({"mapping": mapping("description", "Text")}),
         ("POST", "/api/reconciliation/jobs") => json!({
             "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
         }),

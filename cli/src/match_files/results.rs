@@ -1,9 +1,10 @@
 //! matches.csv, exceptions.csv and rejected_lines.csv.
 
+use super::carry::Chain;
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
 use super::staging::Staging;
-use matching::{Candidate, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
+use matching::{Candidate, CarriedSide, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
 use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
@@ -15,18 +16,40 @@ pub const MATCHES: &str = "matches.csv";
 pub const EXCEPTIONS: &str = "exceptions.csv";
 pub const REJECTED_LINES: &str = "rejected_lines.csv";
 
+/// What was read of one side.
+pub struct SideRead<'a> {
+    /// Without its records, which are in `carried`.
+    pub read: &'a ReadOutcome,
+    pub carried: &'a CarriedSide,
+}
+
+/// Everything that went in.
+pub struct Read<'a> {
+    pub left: SideRead<'a>,
+    pub right: SideRead<'a>,
+    pub chain: &'a Chain,
+}
+
+impl<'a> Read<'a> {
+    pub fn side(&self, side: Side) -> &SideRead<'a> {
+        match side {
+            Side::Left => &self.left,
+            Side::Right => &self.right,
+        }
+    }
+}
+
 const CHUNK_MATCHES: usize = 4 << 10;
 const WAVE_MATCHES: usize = 16 * CHUNK_MATCHES;
 
 pub fn write(
     staging: &Staging,
-    left: &ReadOutcome,
-    right: &ReadOutcome,
+    read: &Read<'_>,
     rules: &RuleSet,
     outcome: &Outcome,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let sides = Sides { left: &left.records, right: &right.records };
+    let sides = Sides { left: &read.left.carried.records, right: &read.right.carried.records };
 
     let writing = format_args!("writing {MATCHES}");
     let mut file = staging.create(MATCHES)?;
@@ -75,6 +98,7 @@ pub fn write(
             says: &exception.says,
             candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
             candidates_found: exception.candidates_found,
+            first_run: read.chain.first_run(read.side(exception.side).carried, exception.row),
         })
         .doing(writing)?;
     }
@@ -82,8 +106,8 @@ pub fn write(
 
     let writing = format_args!("writing {REJECTED_LINES}");
     let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;
-    for (side, read) in [(Side::Left, left), (Side::Right, right)] {
-        for line in &read.rejected {
+    for (side, of) in [(Side::Left, &read.left), (Side::Right, &read.right)] {
+        for line in &of.read.rejected {
             csv.write(side, line).doing(writing)?;
         }
     }

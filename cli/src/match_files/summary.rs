@@ -2,9 +2,12 @@
 
 use super::failure::{Doing, Failure};
 use super::inputs::Input;
-use matching::{CurrencyProof, ExceptionKind, Outcome, PassCount, RuleSet, Side, Tier, format_minor};
+use super::results::{Read, SideRead};
+use matching::{
+    CurrencyProof, ExceptionKind, OpenFlow, Outcome, PassCount, RuleSet, Side, Sum, Tier, format_minor,
+    open_flow,
+};
 use serde::Serialize;
-use sources::ReadOutcome;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -17,6 +20,8 @@ pub const FILE: &str = "summary.json";
 #[derive(Debug, Serialize)]
 pub struct Summary {
     version: u32,
+    /// Place in its chain: 1 unless it continues another.
+    run: u32,
     left: SideCount,
     right: SideCount,
     rules: String,
@@ -29,18 +34,49 @@ pub struct Summary {
     exceptions_by_kind: BTreeMap<&'static str, u64>,
     passes: Vec<PassCount>,
     proof: Vec<Proof>,
+    open_items: Vec<Flow>,
 }
 
-/// `records == matched + exceptions`, and `lines == records + rejected_lines`.
+/// `records == matched + exceptions`, and `lines + carried_in == records + rejected_lines + repeated`.
 #[derive(Debug, Serialize)]
 struct SideCount {
     file: String,
     bytes: u64,
     lines: u64,
     rejected_lines: u64,
+    /// Open items of the run before.
+    carried_in: u64,
+    /// Records of the file that were among them.
+    repeated: u64,
+    /// Of those, the ones whose contents changed.
+    restated: u64,
     records: u64,
     matched: u64,
     exceptions: u64,
+    /// A next run can know the records again.
+    own_ids: bool,
+}
+
+/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched == after`.
+#[derive(Debug, Serialize)]
+struct Flow {
+    side: &'static str,
+    currency: String,
+    before: CountAndAmount,
+    restated: CountAndAmount,
+    new: CountAndAmount,
+    matched: CountAndAmount,
+    after: CountAndAmount,
+    resolved: CountAndAmount,
+    persisting: CountAndAmount,
+    already_matched: CountAndAmount,
+    residual: CountAndAmount,
+}
+
+#[derive(Debug, Serialize)]
+struct CountAndAmount {
+    count: i64,
+    amount: String,
 }
 
 /// [`CurrencyProof`] in major units as decimal texts.
@@ -64,22 +100,16 @@ struct Proof {
 }
 
 impl Summary {
-    pub fn new(
-        left: &Input,
-        left_read: &ReadOutcome,
-        right: &Input,
-        right_read: &ReadOutcome,
-        rules: &RuleSet,
-        outcome: &Outcome,
-    ) -> Self {
+    pub fn new([left, right]: [&Input; 2], read: &Read<'_>, rules: &RuleSet, outcome: &Outcome) -> Self {
         let of_tier =
             |tier: Tier| outcome.matches.iter().filter(|matched| matched.tier == tier).count() as u64;
         let of_kind =
             |kind: ExceptionKind| outcome.exceptions.iter().filter(|e| e.kind == kind).count() as u64;
         Summary {
             version: 1,
-            left: SideCount::new(left, left_read, outcome),
-            right: SideCount::new(right, right_read, outcome),
+            run: read.chain.run,
+            left: SideCount::new(left, &read.left, outcome),
+            right: SideCount::new(right, &read.right, outcome),
             rules: rules.name.clone(),
             threshold: rules.threshold,
             matches: outcome.matches.len() as u64,
@@ -92,6 +122,11 @@ impl Summary {
                 .collect(),
             passes: outcome.passes.clone(),
             proof: outcome.proof.iter().map(Proof::new).collect(),
+            open_items: [Side::Left, Side::Right]
+                .iter()
+                .flat_map(|&side| open_flow(side, read.side(side).carried, outcome))
+                .map(|flow| Flow::new(&flow))
+                .collect(),
         }
     }
 
@@ -103,7 +138,11 @@ impl Summary {
     /// exception, and no money unaccounted for.
     pub fn adds_up(&self) -> bool {
         let settled = |side: &SideCount| side.records == side.matched + side.exceptions;
-        settled(&self.left) && settled(&self.right) && self.proof.iter().all(|proof| is_zero(&proof.residual))
+        let adds_up = |flow: &Flow| flow.residual.count == 0 && is_zero(&flow.residual.amount);
+        settled(&self.left)
+            && settled(&self.right)
+            && self.proof.iter().all(|proof| is_zero(&proof.residual))
+            && self.open_items.iter().all(adds_up)
     }
 
     pub fn write_json(&self, mut file: File) -> Result<(), Failure> {
@@ -153,6 +192,10 @@ impl Summary {
         for proof in &self.proof {
             proof.table(&mut text);
         }
+        if self.run > 1 {
+            let _ = writeln!(text, "\nopen items in run {} of the chain", self.run);
+            self.open_items.iter().for_each(|flow| flow.table(&mut text));
+        }
         let _ = writeln!(text, "\nresults are in {}", out.display());
         if !self.everything_matched() {
             let rejected = self.left.rejected_lines + self.right.rejected_lines;
@@ -171,7 +214,8 @@ fn is_zero(text: &str) -> bool {
 }
 
 impl SideCount {
-    fn new(input: &Input, read: &ReadOutcome, outcome: &Outcome) -> Self {
+    fn new(input: &Input, side: &SideRead<'_>, outcome: &Outcome) -> Self {
+        let SideRead { read, carried } = side;
         let matched = outcome.matches.iter().map(|matched| match input.side {
             Side::Left => matched.left.len(),
             Side::Right => matched.right.len(),
@@ -181,9 +225,49 @@ impl SideCount {
             bytes: read.bytes_read,
             lines: read.lines_read,
             rejected_lines: read.rejected.len() as u64,
-            records: read.records.len() as u64,
+            carried_in: carried.carried_count() as u64,
+            repeated: carried.repeated,
+            restated: carried.restated,
+            records: carried.records.len() as u64,
             matched: matched.sum::<usize>() as u64,
             exceptions: outcome.exceptions.iter().filter(|e| e.side == input.side).count() as u64,
+            own_ids: input.mapping.id.is_some(),
+        }
+    }
+}
+
+impl Flow {
+    fn new(flow: &OpenFlow) -> Self {
+        let text = |sum: Sum| CountAndAmount {
+            count: sum.count,
+            amount: format_minor(sum.amount, flow.currency.exponent()),
+        };
+        Flow {
+            side: flow.side.as_str(),
+            currency: flow.currency.code().to_owned(),
+            before: text(flow.before),
+            restated: text(flow.restated),
+            new: text(flow.new),
+            matched: text(flow.matched),
+            after: text(flow.after),
+            resolved: text(flow.resolved),
+            persisting: text(flow.persisting),
+            already_matched: text(flow.already_matched),
+            residual: text(flow.residual()),
+        }
+    }
+
+    fn table(&self, text: &mut String) {
+        let _ = writeln!(text, "  {} {}", self.currency, self.side);
+        for (name, sum) in [
+            ("carried in", &self.before),
+            ("restated", &self.restated),
+            ("new", &self.new),
+            ("less matched", &self.matched),
+            ("open now", &self.after),
+            ("unaccounted for", &self.residual),
+        ] {
+            let _ = writeln!(text, "    {name:<16} {:>9} {:>18}", sum.count, sum.amount);
         }
     }
 }

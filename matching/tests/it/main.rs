@@ -2,6 +2,7 @@
 //! random input, cancellation, and files that other people made.
 
 mod cancel;
+mod carry;
 mod groups;
 mod netting;
 mod properties;

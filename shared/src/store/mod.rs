@@ -14,6 +14,8 @@ pub mod idempotency;
 pub mod job_ledger;
 pub mod jobs;
 pub mod limits;
+pub mod matched_records;
+pub mod open_items;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;

@@ -59,6 +59,7 @@ async fn accept_reconciliation(store: &Store) -> JobId {
         left_source_id: sources[0],
         right_source_id: sources[1],
         rules: serde_json::json!({ "version": 1, "pass": [] }),
+        continues: None,
     };
     insert(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();
@@ -73,6 +74,7 @@ fn record(row: u32, amount: i64, text: &str) -> StoredRecord {
         date: NaiveDate::from_ymd_opt(2026, 1, 31).unwrap(),
         amount,
         fields: [("reference".to_owned(), text.to_owned())].into(),
+        first_seen: None,
     }
 }
 
@@ -329,7 +331,7 @@ async fn a_month_past_its_retention_is_dropped_whole() {
     let_pass(&store, old_id, day * 180).await;
     assert!(store.drop_expired_results(day * 365).await.unwrap().is_empty(), "still kept");
     let dropped = store.drop_expired_results(day * 60).await.unwrap();
-    assert_eq!(dropped.len(), 3, "{dropped:?}");
+    assert_eq!(dropped.len(), 4, "{dropped:?}");
     assert!(store.job(old_id).await.unwrap().is_none());
     assert_eq!(store.job_balance().await.unwrap().unaccounted(), 0, "what retention removes is booked");
     assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty());

@@ -79,7 +79,7 @@ impl ResultWorkbook {
     /// Lines as in [`super::MatchesCsv`].
     pub fn write_match(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
         let reasons: Vec<_> = row.reasons.iter().map(|reason| reason.says.as_str()).collect();
-        let reasons = reasons.join("; ");
+        let (reasons, id) = (reasons.join("; "), row.id().to_string());
         for i in 0..row.left.len().max(row.right.len()) {
             let [left_id, left_line, left_date, left_amount] = record_cells(row.left.get(i), row.currency);
             let [right_id, right_line, right_date, right_amount] =
@@ -101,6 +101,7 @@ impl ResultWorkbook {
                 right_amount,
                 if first { Value::Amount(row.difference, row.currency) } else { Value::Empty },
                 if first { Value::Text(&reasons) } else { Value::Empty },
+                Value::Text(&id),
             ];
             self.matches.write(&mut self.book, &cells, &self.formats)?;
         }
@@ -109,7 +110,7 @@ impl ResultWorkbook {
 
     pub fn write_exception(&mut self, row: &ExceptionRow<'_>) -> io::Result<()> {
         let candidates: Vec<_> = row.candidates.iter().map(candidate_text).collect();
-        let candidates = candidates.join("; ");
+        let (candidates, exception_id) = (candidates.join("; "), row.id().to_string());
         let [id, line, date, amount] = record_cells(Some(&row.record), row.currency);
         let cells = [
             Value::Text(row.kind.as_str()),
@@ -122,6 +123,8 @@ impl ResultWorkbook {
             Value::Text(row.says),
             Value::Text(&candidates),
             Value::Count(row.candidates_found.into()),
+            Value::Text(&exception_id),
+            Value::Count(row.first_run.into()),
         ];
         self.exceptions.write(&mut self.book, &cells, &self.formats)
     }

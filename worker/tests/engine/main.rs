@@ -2,6 +2,7 @@
 //! body can end.
 
 mod bodies;
+mod carry_forward;
 mod clean_up;
 mod endings;
 mod hindrances;

@@ -5,6 +5,7 @@ mod write;
 
 pub use write::{write_exceptions, write_matches, write_rejected_lines};
 
+use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,19 @@ pub struct StoredRecord {
     pub amount: i64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// Of a record that was carried in, where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<FirstSeen>,
+}
+
+/// The run of a chain whose file first had an open item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FirstSeen {
+    /// Its place in the chain, from 1.
+    pub run: i32,
+    pub job_id: JobId,
+    /// The UTC day on which it was submitted.
+    pub on: chrono::NaiveDate,
 }
 
 /// Evidence for or against a pairing; see `matching::Reason`.

@@ -129,12 +129,19 @@ impl Store {
     }
 
     /// Deletes a finished reconciliation with all its results: one contiguous range of each table. `false`
-    /// when there is no such job or it has not finished (cancel it first).
+    /// when there is no such job, it has not finished (cancel it first), or another continues it (delete that
+    /// one first: it stands on these open items and matches).
     pub async fn delete_reconciliation(&self, job_id: JobId) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
+        // Against a submission that continues it just now, which takes the same lock.
+        sqlx::query("SELECT FROM reconciliations WHERE job_id = $1 FOR UPDATE")
+            .bind(job_id)
+            .execute(&mut *tx)
+            .await?;
         let deleted = sqlx::query(
             "DELETE FROM jobs WHERE id = $1 AND state IN ('completed', 'cancelled', 'dead')
-               AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)",
+               AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)
+               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)",
         )
         .bind(job_id)
         .execute(&mut *tx)
@@ -147,6 +154,7 @@ impl Store {
             "DELETE FROM matches WHERE job_id = $1",
             "DELETE FROM exceptions WHERE job_id = $1",
             "DELETE FROM rejected_lines WHERE job_id = $1",
+            "DELETE FROM matched_records WHERE job_id = $1",
         ] {
             sqlx::query(statement).bind(job_id).execute(&mut *tx).await?;
         }

@@ -79,6 +79,7 @@ pub(super) async fn start(
             left_source_id: args.left_source_id,
             right_source_id: args.right_source_id,
             rules: args.rules,
+            continues: None,
         };
         let inserted = reconciliations::insert(conn, &new).await;
         inserted.map_err(StartError::at("a data source that it names is gone"))?;
