@@ -189,7 +189,8 @@ async fn a_batch_is_finished_and_followed_and_the_books_are_checked() {
     assert!(store.batch(batch.id).await.unwrap().unwrap().finished_at.is_some());
     // The accountant has looked at least once: it folds the ledger into one line.
     until("the books are folded", async || {
-        let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM job_ledger").fetch_one(store.pool()).await.unwrap();
+        let lines: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM job_ledger").fetch_one(store.pool()).await.unwrap();
         lines <= 3
     })
     .await;
