@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Counting a million jobs takes about a tenth of a second.
+/// Counting a million jobs took 0.8 s on a very busy machine.
 const BALANCE_PERIOD: Duration = Duration::from_secs(30);
 
 /// Runs every loop until `stop`; each ends after the round it is in. `relay_wake` rings when something in this

@@ -126,6 +126,9 @@ impl Store {
             // A process that freezes between two statements must not keep its locks: nobody else could move the rows
             // it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
             ("idle_in_transaction_session_timeout", "60s"),
+            // Our statements read ranges of indexes. Where the planner overestimates one, compiling it took a
+            // second and running it ten milliseconds.
+            ("jit", "off"),
         ]);
         let pool = |connections_max| {
             PgPoolOptions::new()
