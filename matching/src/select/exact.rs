@@ -173,8 +173,8 @@ impl Network {
                     }
                 }
             }
-            for node in 0..nodes {
-                self.potential[node] += distance[node].min(best);
+            for (potential, distance) in self.potential.iter_mut().zip(&distance) {
+                *potential += (*distance).min(best);
             }
             self.potential[nodes] += best;
             match last {

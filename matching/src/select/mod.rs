@@ -17,6 +17,7 @@ mod certain;
 mod clear;
 mod exact;
 mod pieces;
+mod walks;
 
 use crate::{Cancelled, Confidence, Pulse, Watch};
 use pieces::{Piece, Pieces};

@@ -22,7 +22,7 @@ pub fn assert_sound(left: &Records, right: &Records, rules: &RuleSet, outcome: &
     assert_exceptions_make_sense(left, right, rules, outcome);
     assert!(outcome.matches.is_sorted_by_key(|m| (
         std::cmp::Reverse(m.confidence),
-        m.left.first().is_none(),
+        m.left.is_empty(),
         m.left.first(),
         m.right.first()
     )));

@@ -4,13 +4,16 @@ use crate::Confidence;
 use crate::select::pieces::Piece;
 use crate::select::{Ends, Pair, Stakes, exact};
 
+/// Left, right, and how many.
+type Counted = (u32, u32, u32);
+
 /// Pairs with how many are chosen, and the tied pairs: from all choices there are.
 pub fn look_at_all(
     pairs: &[Pair],
     left_capacity: &dyn Fn(u32) -> u32,
     right_capacity: &dyn Fn(u32) -> u32,
     stakes: Stakes,
-) -> (Vec<(u32, u32, u32)>, Vec<(u32, u32)>) {
+) -> (Vec<Counted>, Vec<(u32, u32)>) {
     let mut left: Vec<u32> = (0..4).map(left_capacity).collect();
     let mut right: Vec<u32> = (0..4).map(right_capacity).collect();
     let mut choices = vec![];
