@@ -160,11 +160,12 @@ impl Group {
         key: Option<KeyEvidence>,
     ) -> Evidence {
         let allowance = plan.allowance.in_currency(self.currency);
-        let (single, date) = (i128::from(records.amount(row)), i64::from(records.date(row)));
-        let (first, last) = (i64::from(self.first_date), i64::from(self.last_date));
+        let (single, date) = (i128::from(records.amount(row)), records.date(row));
+        let (first, last) = (self.first_date, self.last_date);
+        let days = |left, right| plan.window.distance(left, right);
         let (amount, days) = match one {
-            Side::Left => (allowance.distance(single, self.sum), [first - date, last - date]),
-            Side::Right => (allowance.distance(self.sum, single), [date - first, date - last]),
+            Side::Left => (allowance.distance(single, self.sum), [days(date, first), days(date, last)]),
+            Side::Right => (allowance.distance(self.sum, single), [days(first, date), days(last, date)]),
         };
         // A day outside the window counts first, then the larger distance.
         let far = |days: &i64| (!plan.window.admits(*days), days.abs(), *days);

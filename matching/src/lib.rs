@@ -11,10 +11,15 @@
 //! Start reading at [`reconcile`].
 
 mod blocks;
+mod calendar;
 mod candidates;
 mod check;
+mod converted;
+mod creditor;
+mod day;
 mod decimal;
 mod evidence;
+mod exchange;
 mod explain;
 mod fees;
 mod groups;
@@ -24,6 +29,7 @@ mod keys;
 mod money;
 mod nearby;
 mod outcome;
+mod pattern;
 mod plan;
 mod proof;
 mod reasons;
@@ -42,6 +48,7 @@ mod tolerance;
 mod twins;
 mod watch;
 
+pub use exchange::{Conversion, RateKind};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
@@ -51,8 +58,9 @@ pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
-    SearchRule, TextRule,
+    AllowedDifference, AmountRule, CalendarRule, Cardinality, CurrencyRule, DateDirection, DateRule, FeeRule,
+    Key, KnownCalendar, LesserSide, Normalise, Pass, Rate, Rounding, RuleError, RuleSet, SearchRule,
+    TextRule, Weekday,
 };
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -3,8 +3,9 @@
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::groups::group_evidence;
 use crate::plan::Plan;
+use crate::settle::rate_reason;
 use crate::twins::by_id;
-use crate::{Match, Reason, Records, Row, RuleSet, Side};
+use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side};
 
 /// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
 pub struct Reasoner<'a> {
@@ -19,6 +20,13 @@ impl<'a> Reasoner<'a> {
         let fits = rules.check(Some(left.field_names()), Some(right.field_names())).is_empty();
         let plans = if fits { Plan::for_all(rules, left, right) } else { None };
         Reasoner { left, right, plans: plans.unwrap_or_default() }
+    }
+
+    /// The left amount in the match's currency, when it is in another one.
+    pub fn conversion(&self, m: &Match) -> Option<Conversion> {
+        let plan = self.plans.get(usize::from(m.pass))?;
+        let (&[left], &[right]) = (&*m.left, &*m.right) else { return None };
+        plan.conversion((self.left, left), (self.right, right))
     }
 
     /// What spoke for the match. The weights add up to its confidence.
@@ -46,6 +54,9 @@ impl<'a> Reasoner<'a> {
         };
         let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        if plan.one_side().is_none() {
+            reasons.extend(rate_reason(plan, (self.left, left), (self.right, right)));
+        }
         for (side, twins) in [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)] {
             if twins > 1 {
                 let says = format!("one of {twins} identical {} records, taken by id", side.as_str());

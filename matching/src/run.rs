@@ -45,6 +45,8 @@ pub(crate) struct Run<'a> {
     texts: Vec<(usize, Texts)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// How many passes have run.
+    turn: usize,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
@@ -77,13 +79,16 @@ impl<'a> Run<'a> {
             texts: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
+            turn: 0,
             fees: vec![Fees::default(); plans.len()],
             watch,
         })
     }
 
     pub fn complete(mut self) -> Result<Outcome, Cancelled> {
-        for plan in self.plans {
+        for (turn, place) in self.rules.passes_in_order().into_iter().enumerate() {
+            let plan = &self.plans[place];
+            self.turn = turn;
             self.report(Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() }, 0.0);
             self.watch.check()?;
             self.read_texts(plan)?;
@@ -114,8 +119,8 @@ impl<'a> Run<'a> {
             None => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
-                let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
+                let (made, pairs) = decide(&scope, found, plan.margin)?;
+                (made, Open { plan: index, pairs, margin: plan.margin, groups: None }, gave_up)
             }
             Some(one) => {
                 if let Some(search) = &plan.search {
@@ -142,7 +147,7 @@ impl<'a> Run<'a> {
                         right_capacity: &|_| 1,
                         right_frozen: &|_| false,
                     };
-                    let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
+                    let selection = select(found.pairs, &ends, plan.margin, self.watch)?;
                     let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
                     let groups = if selection.open.is_empty() { vec![] } else { found.groups };
                     (
@@ -150,7 +155,7 @@ impl<'a> Run<'a> {
                         Open {
                             plan: index,
                             pairs: selection.open,
-                            margin: self.margin(),
+                            margin: plan.margin,
                             groups: Some((one, groups)),
                         },
                         found.gave_up,
@@ -181,7 +186,7 @@ impl<'a> Run<'a> {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let (made, pairs) = decide(&scope, found, self.margin())?;
+                    let (made, pairs) = decide(&scope, found, open.margin)?;
                     open.pairs = pairs;
                     kept |= !made.is_empty();
                     self.keep(made);
@@ -268,22 +273,18 @@ impl<'a> Run<'a> {
             texts: self.texts_of(plan),
             fees: self.fees[usize::from(plan.index)].clone(),
             held: &self.held,
-            threshold: self.rules.threshold(),
+            threshold: plan.threshold,
             watch: self.watch,
             advance,
         }
-    }
-
-    pub(crate) fn margin(&self) -> Confidence {
-        Confidence::from_f64(self.rules.ambiguity_margin)
     }
 
     /// `share` of the phase that is done.
     pub(crate) fn report(&self, phase: Phase, share: f64) {
         let fraction = match &phase {
             Phase::Prepare => PREPARED * share,
-            Phase::Pass { index, .. } => {
-                PREPARED + (MATCHED - PREPARED) * (*index as f64 + share) / self.plans.len() as f64
+            Phase::Pass { .. } => {
+                PREPARED + (MATCHED - PREPARED) * (self.turn as f64 + share) / self.plans.len() as f64
             }
             Phase::Explain => MATCHED + (1.0 - MATCHED) * share,
         };

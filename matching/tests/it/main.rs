@@ -8,5 +8,8 @@ mod rule_checks;
 mod soundness;
 mod sums;
 mod table;
+mod tables_dates;
 mod tables_exceptions;
 mod tables_matches;
+mod tables_money;
+mod tables_references;

@@ -1,7 +1,8 @@
 //! What must hold for every outcome, worked out from the rules again and not from the code under test.
 
 use matching::{
-    Cardinality, DateDirection, ExceptionKind, Match, Outcome, Reason, Reasoner, Records, RuleSet, Side,
+    Cardinality, Confidence, Conversion, DateDirection, ExceptionKind, Match, Outcome, Reason, Reasoner,
+    Records, RuleSet, Side,
 };
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ pub fn assert_sound(left: &Records, right: &Records, rules: &RuleSet, outcome: &
     assert_proof_closes(left, right, rules, outcome);
     let reasoner = Reasoner::new(left, right, rules);
     for m in &outcome.matches {
-        assert_match_follows_its_pass(left, right, rules, m, &reasoner.reasons(m));
+        let conversion = reasoner.conversion(m);
+        assert_match_follows_its_pass(left, right, rules, m, &reasoner.reasons(m), conversion.as_ref());
     }
     assert_exceptions_make_sense(left, right, rules, outcome);
     assert!(outcome.matches.is_sorted_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0])));
@@ -44,13 +46,16 @@ fn assert_proof_closes(left: &Records, right: &Records, rules: &RuleSet, outcome
     let proven: BTreeMap<String, (i128, i128)> =
         outcome.proof.iter().map(|p| (p.currency.to_string(), (p.left_total, p.right_total))).collect();
     assert_eq!(totals, proven);
+    let converts = rules.passes.iter().any(|p| p.currency.as_ref().is_some_and(|c| c.convert));
     let flips = rules.passes.iter().any(|p| p.amount.flip_sign);
     for p in &outcome.proof {
         assert_eq!(p.residual(), 0, "{p:?}");
         assert_eq!(p.left_total, p.left_matched + p.left_unmatched);
         assert_eq!(p.right_total, p.right_matched + p.right_unmatched);
-        assert_eq!(p.left_matched - p.right_matched + 2 * p.right_flipped, p.matched_difference);
+        let converted = p.converted_in - p.converted_out;
+        assert_eq!(p.left_matched - p.right_matched + 2 * p.right_flipped + converted, p.matched_difference);
         assert!(flips || p.right_flipped == 0);
+        assert!(converts || (p.converted_in, p.converted_out) == (0, 0));
     }
 }
 
@@ -60,6 +65,7 @@ fn assert_match_follows_its_pass(
     rules: &RuleSet,
     m: &Match,
     reasons: &[Reason],
+    conversion: Option<&Conversion>,
 ) {
     let pass = &rules.passes[usize::from(m.pass)];
     assert_eq!(m.tier, pass.tier);
@@ -69,12 +75,17 @@ fn assert_match_follows_its_pass(
         Cardinality::ManyToOne => assert_eq!(m.right.len(), 1),
     }
     for &l in &m.left {
-        assert_eq!(left.currency(l), m.currency);
+        assert_eq!(left.currency(l) == m.currency, conversion.is_none());
         for &r in &m.right {
             assert_eq!(right.currency(r), m.currency);
             let days = i64::from(right.date(r)) - i64::from(left.date(l));
             assert!(pass.date.window_days.is_none_or(|max| days.abs() <= i64::from(max)), "{m:?}");
+            // How business days are counted is proven where they are.
+            let calendar_days = days.abs();
+            let longest = pass.date.window_business_days.map(|n| 2 * i64::from(n) + 6);
+            assert!(longest.is_none_or(|longest| calendar_days <= longest), "{m:?}");
             match pass.date.direction {
+                _ if longest.is_some() => {}
                 DateDirection::Either => {}
                 DateDirection::RightLater => assert!(days >= 0),
                 DateDirection::LeftLater => assert!(days <= 0),
@@ -82,18 +93,38 @@ fn assert_match_follows_its_pass(
         }
     }
     let left_sum: i128 = m.left.iter().map(|&l| i128::from(left.amount(l))).sum();
+    let left_sum = conversion.map_or(left_sum, |conversion| {
+        assert!(pass.currency.as_ref().is_some_and(|rule| rule.convert));
+        assert_eq!(i128::from(conversion.amount), left_sum);
+        // Texts of rates have ten decimals and amounts here are small: half a unit and what the float loses.
+        let units = |currency: matching::Currency| 10f64.powi(currency.exponent() as i32);
+        let by_float = conversion.amount as f64 / units(conversion.from)
+            * conversion.rate.parse::<f64>().unwrap()
+            * units(conversion.to);
+        let off = (by_float - conversion.converted as f64).abs();
+        assert!(off <= 0.5 + by_float.abs() * 1e-6, "{conversion:?} {by_float}");
+        i128::from(conversion.converted)
+    });
     let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
     let right_sum = if pass.amount.flip_sign { -right_sum } else { right_sum };
     assert_eq!(i128::from(m.difference), left_sum - right_sum);
     // Decimal texts of these tests are short enough for a float to compare them safely.
     let number = |text: &Option<String>| text.as_ref().map_or(0.0, |t| t.parse::<f64>().unwrap());
     let absolute = number(&pass.amount.absolute) * 10f64.powi(m.currency.exponent() as i32);
-    let percent = number(&pass.amount.percent) / 100.0 * left_sum.abs().max(right_sum.abs()) as f64;
+    let of_rate = conversion.and(pass.currency.as_ref()).map_or(0.0, |rule| number(&rule.percent));
+    let percent =
+        number(&pass.amount.percent).max(of_rate) / 100.0 * left_sum.abs().max(right_sum.abs()) as f64;
     let within = (m.difference as f64).abs() <= absolute.max(percent) + 1e-6;
     let fee = reasons.iter().any(|r| r.field == "sum" && r.says.contains(", a fee of "));
-    assert!(within && !fee || fee && !within && pass.amount.fee.is_some(), "{m:?} {reasons:?}");
-
-    assert!(m.confidence >= rules.threshold());
+    let named = reasons.iter().any(|r| pass.amount.allowed.iter().any(|named| r.says.ends_with(&named.name)));
+    match (within, fee, named) {
+        (true, false, false) => {}
+        (false, true, false) => assert!(pass.amount.fee.is_some()),
+        (false, false, true) => {}
+        _ => panic!("{m:?} {reasons:?}"),
+    }
+    let threshold = pass.threshold.map_or(rules.threshold(), Confidence::from_f64);
+    assert!(m.confidence >= threshold);
     let weights: f64 = reasons.iter().map(|r| r.weight).sum();
     assert!((weights - m.confidence.as_f64()).abs() < 1e-5, "the reasons explain the confidence: {m:?}");
     assert!(reasons.iter().all(|r| (-1.0..=1.0).contains(&r.weight) && !r.says.is_empty()));
