@@ -4,6 +4,7 @@ mod demo;
 mod match_files;
 mod private_postgres;
 mod roles;
+mod rules;
 mod samples;
 mod stop;
 mod up;
@@ -43,6 +44,9 @@ enum Command {
     Users(users::UsersCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
+    /// Check rule sets, print their schema, and show those that come with the program.
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Write a pair of sample files with known truth.
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
+        Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
         Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
         Command::Api => config().and_then(|config| in_runtime(roles::api(config))),

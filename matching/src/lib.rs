@@ -31,6 +31,7 @@ mod nearby;
 mod outcome;
 mod pattern;
 mod plan;
+mod presets;
 mod proof;
 mod reasons;
 mod reconcile;
@@ -54,6 +55,7 @@ pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
     Tier,
 };
+pub use presets::{DroppedPass, Fitted, MissingField, Preset};
 pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};

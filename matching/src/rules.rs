@@ -109,3 +109,34 @@ impl RuleSet {
         order
     }
 }
+
+#[cfg(feature = "schema")]
+impl RuleSet {
+    /// The JSON Schema (draft 2020-12) of a rule set, made from the types that read it.
+    pub fn json_schema() -> schemars::Schema {
+        let mut schema = schemars::schema_for!(RuleSet);
+        let head = schema.ensure_object();
+        head.insert("$id".into(), "urn:counterfoil:rule-set:1".into());
+        head.insert("title".into(), "Rule set of Counterfoil".into());
+        head.values_mut().for_each(tidy_descriptions);
+        schema
+    }
+}
+
+/// Comments are written for readers of the code, in lines and with links: a schema has neither.
+#[cfg(feature = "schema")]
+fn tidy_descriptions(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => members.iter_mut().for_each(|(key, value)| match value {
+            Value::String(text) if key == "description" => {
+                let text_now = text.replace("[`", "`").replace("`]", "`").replace("crate::", "");
+                let paragraphs = text_now.split("\n\n").map(|p| p.replace('\n', " "));
+                *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+            }
+            _ => tidy_descriptions(value),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(tidy_descriptions),
+        _ => {}
+    }
+}

@@ -8,7 +8,7 @@ use sources::export::{
 };
 
 fn record(id: &str, line: u64, amount: i64) -> RecordCells<'_> {
-    RecordCells { id, line, date: 20_484, amount }
+    RecordCells { id, line, date: 20_484, amount, foreign: None }
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -14,11 +14,12 @@ use futures_util::stream::unfold;
 use matching::{Currency, ExceptionKind, Reason, Side, Tier};
 use shared::ids::JobId;
 use shared::store::projects::ProjectRole;
-use shared::store::results::{StoredException, StoredMatch, StoredRecord, StoredRejectedLine};
+use shared::store::results::{StoredException, StoredForeign, StoredMatch, StoredRecord, StoredRejectedLine};
 use shared::store::{Store, StoreError};
 use sources::RejectedLine;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, MatchRow, MatchesCsv, RecordCells,
+    RejectedLinesCsv,
 };
 use std::io;
 
@@ -195,8 +196,8 @@ fn write_matches(page: &[StoredMatch], passes: &PassNames, header: Header) -> io
             tier: if found.tier == "suggested" { Tier::Suggested } else { Tier::Confirmed },
             confidence: confidence(found.confidence),
             currency: currency(&found.currency)?,
-            left: found.left.iter().map(cells).collect(),
-            right: found.right.iter().map(cells).collect(),
+            left: found.left.iter().map(cells).collect::<io::Result<_>>()?,
+            right: found.right.iter().map(cells).collect::<io::Result<_>>()?,
             difference: found.difference,
             reasons: &reasons,
         })?;
@@ -212,7 +213,7 @@ fn write_exceptions(page: &[StoredException], header: Header) -> io::Result<Vec<
             kind: kind.ok_or_else(|| io::Error::other(format!("exception kind {:?}", found.kind)))?,
             side: side(&found.side),
             currency: currency(&found.currency)?,
-            record: cells(&found.record),
+            record: cells(&found.record)?,
             says: &found.says,
             candidates: found
                 .candidates
@@ -243,13 +244,17 @@ fn write_rejected_lines(page: &[StoredRejectedLine], header: Header) -> io::Resu
     csv.finish()
 }
 
-fn cells(record: &StoredRecord) -> RecordCells<'_> {
-    RecordCells {
+fn cells(record: &StoredRecord) -> io::Result<RecordCells<'_>> {
+    let foreign = |foreign: &StoredForeign| {
+        Ok::<_, io::Error>(Foreign { currency: currency(&foreign.currency)?, converted: foreign.converted })
+    };
+    Ok(RecordCells {
         id: &record.id,
         line: record.line,
         date: record.date.to_epoch_days(),
         amount: record.amount,
-    }
+        foreign: record.foreign.as_ref().map(foreign).transpose()?,
+    })
 }
 
 fn side(name: &str) -> Side {

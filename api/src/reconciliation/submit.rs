@@ -29,6 +29,8 @@ pub(crate) struct Submitted {
     results_url: String,
     exceptions_url: String,
     summary_url: String,
+    /// Of a preset: the passes that were left out, each with the fields that are missing.
+    dropped_passes: Vec<String>,
 }
 
 /// Attempts before a failing job is dead.
@@ -68,6 +70,7 @@ pub(super) async fn submit_reconciliation(
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
     };
+    let dropped_passes = accepted.dropped_passes.iter().map(ToString::to_string).collect();
     store(&api.store, &job, project_id, accepted).await?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);
@@ -82,6 +85,7 @@ pub(super) async fn submit_reconciliation(
         exceptions_url: below("exceptions"),
         summary_url: below("summary"),
         status_url: status_url.clone(),
+        dropped_passes,
     };
     Ok((StatusCode::ACCEPTED, AppendHeaders([(header::LOCATION, status_url)]), Json(submitted)))
 }

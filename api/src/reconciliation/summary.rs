@@ -54,6 +54,9 @@ struct Balance {
     matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     right_flipped: String,
+    /// The part of `left_matched` that was compared in another currency, and what arrived here from others.
+    converted_out: String,
+    converted_in: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -104,6 +107,8 @@ impl From<CurrencyBalance> for Balance {
             right_unmatched: balance.right_unmatched,
             matched_difference: balance.matched_difference,
             right_flipped: balance.right_flipped,
+            converted_out: balance.converted_out,
+            converted_in: balance.converted_in,
             difference: balance.difference,
             residual: balance.residual,
         }

@@ -79,6 +79,8 @@ impl Outcome {
                 right_unmatched: "0.00".into(),
                 matched_difference: "0.00".into(),
                 right_flipped: "0.00".into(),
+                converted_out: "0.00".into(),
+                converted_in: "0.00".into(),
                 difference: "0.00".into(),
                 residual: "0.00".into(),
             }],
@@ -101,6 +103,7 @@ pub fn record(id: &str, amount: i64) -> StoredRecord {
         id: id.into(),
         date: NaiveDate::from_ymd_opt(2026, 1, 5).expect("a day"),
         amount,
+        foreign: None,
         fields: BTreeMap::from([("reference".to_owned(), "INV-1001".to_owned())]),
     }
 }

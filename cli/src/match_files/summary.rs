@@ -2,7 +2,9 @@
 
 use super::failure::{Doing, Failure};
 use super::inputs::Input;
-use matching::{CurrencyProof, ExceptionKind, Outcome, PassCount, RuleSet, Side, Tier, format_minor};
+use matching::{
+    CurrencyProof, DroppedPass, ExceptionKind, Outcome, PassCount, RuleSet, Side, Tier, format_minor,
+};
 use serde::Serialize;
 use sources::ReadOutcome;
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub struct Summary {
     /// Every kind, also with 0.
     exceptions_by_kind: BTreeMap<&'static str, u64>,
     passes: Vec<PassCount>,
+    /// Of a preset: what the fields of the files did not allow.
+    dropped_passes: Vec<DroppedPass>,
     proof: Vec<Proof>,
 }
 
@@ -57,6 +61,8 @@ struct Proof {
     right_unmatched: String,
     matched_difference: String,
     right_flipped: String,
+    converted_out: String,
+    converted_in: String,
     /// "0.00", or money is unaccounted for.
     residual: String,
 }
@@ -68,6 +74,7 @@ impl Summary {
         right: &Input,
         right_read: &ReadOutcome,
         rules: &RuleSet,
+        dropped_passes: Vec<DroppedPass>,
         outcome: &Outcome,
     ) -> Self {
         let of_tier =
@@ -89,6 +96,7 @@ impl Summary {
                 .map(|kind| (kind.as_str(), of_kind(*kind)))
                 .collect(),
             passes: outcome.passes.clone(),
+            dropped_passes,
             proof: outcome.proof.iter().map(Proof::new).collect(),
         }
     }
@@ -139,6 +147,9 @@ impl Summary {
                 n => format!("  ({n} blocks were too large)"),
             };
             let _ = writeln!(text, "  {:<24} {:>8}{gave_up}", pass.name, pass.matches);
+        }
+        for pass in &self.dropped_passes {
+            let _ = writeln!(text, "  {:<24}  left out", pass.name);
         }
         let _ = writeln!(text, "\nexceptions {:>24}", self.exceptions);
         for (kind, count) in self.exceptions_by_kind.iter().filter(|(_, count)| **count > 0) {
@@ -194,6 +205,8 @@ impl Proof {
             right_unmatched: text(proof.right_unmatched),
             matched_difference: text(proof.matched_difference),
             right_flipped: text(proof.right_flipped),
+            converted_out: text(proof.converted_out),
+            converted_in: text(proof.converted_in),
             residual: text(proof.residual()),
         }
     }
@@ -205,6 +218,11 @@ impl Proof {
             ("unmatched", &self.left_unmatched, &self.right_unmatched),
         ] {
             let _ = writeln!(text, "  {} {name:<10} left {left:>18}   right {right:>18}", self.currency);
+        }
+        let is_zero = |text: &str| !text.bytes().any(|b| matches!(b, b'1'..=b'9'));
+        if !is_zero(&self.converted_out) || !is_zero(&self.converted_in) {
+            let (code, out, into) = (&self.currency, &self.converted_out, &self.converted_in);
+            let _ = writeln!(text, "  {code} converted  out  {out:>18}   in    {into:>18}");
         }
         let _ = writeln!(
             text,

@@ -58,10 +58,20 @@ pub struct CurrencyBalance {
     pub matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     pub right_flipped: String,
+    /// The part of `left_matched` that was compared in another currency; absent in results older than conversion.
+    #[serde(default = "zero")]
+    pub converted_out: String,
+    /// Left amounts of other currencies, converted into this one.
+    #[serde(default = "zero")]
+    pub converted_in: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
     pub residual: String,
+}
+
+fn zero() -> String {
+    "0".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use shared::ids::JobId;
 use shared::job::JobState;
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
 use shared::store::results::{
-    StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine,
-    write_exceptions, write_matches, write_rejected_lines,
+    StoredCandidate, StoredException, StoredForeign, StoredMatch, StoredReason, StoredRecord,
+    StoredRejectedLine, write_exceptions, write_matches, write_rejected_lines,
 };
 use std::collections::BTreeMap;
 
@@ -75,10 +75,19 @@ impl Results {
             pass: m.pass as i16,
             currency: m.currency.code().into(),
             difference: m.difference,
-            left: stored_records(&self.left.records, &m.left),
+            left: self.left_records(m, reasoner),
             right: stored_records(&self.right.records, &m.right),
             reasons: stored_reasons(&reasoner.reasons(m)),
         }
+    }
+
+    fn left_records(&self, m: &matching::Match, reasoner: &Reasoner<'_>) -> Vec<StoredRecord> {
+        let mut records = stored_records(&self.left.records, &m.left);
+        if let (Some(conversion), [record]) = (reasoner.conversion(m), &mut records[..]) {
+            let currency = conversion.from.code().to_owned();
+            record.foreign = Some(StoredForeign { currency, converted: conversion.converted });
+        }
+        records
     }
 
     fn stored_exception(&self, index: usize, e: &matching::Exception) -> StoredException {
@@ -171,6 +180,8 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         right_unmatched: money(proof.right_unmatched),
         matched_difference: money(proof.matched_difference),
         right_flipped: money(proof.right_flipped),
+        converted_out: money(proof.converted_out),
+        converted_in: money(proof.converted_in),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
     }
@@ -188,6 +199,7 @@ fn stored_record(records: &Records, row: Row) -> StoredRecord {
         id: records.id(row).into(),
         date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
         amount: records.amount(row),
+        foreign: None,
         fields: fields
             .map(|(i, name)| (name.clone(), records.field(i, row).to_owned()))
             .filter(|(_, text)| !text.is_empty())
