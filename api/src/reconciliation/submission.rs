@@ -29,7 +29,7 @@ pub(crate) struct Submission {
     pub rules: Option<RuleSetBody>,
     /// In place of rules: one that comes with the program. Passes that need a field which a source does not have are
     /// left out, and the answer says which.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     pub preset: Option<PresetWord>,
     /// With a preset: the currency over which rates of two others give a third one.
     #[schema(nullable = false, min_length = 3, max_length = 3)]
@@ -45,8 +45,10 @@ pub(crate) struct Submission {
     pub priority: Option<u32>,
 }
 
+/// A rule set that comes with the program.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = Preset)]
 pub(crate) enum PresetWord {
     BankToLedger,
     CardPayoutsToOrders,

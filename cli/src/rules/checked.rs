@@ -73,4 +73,6 @@ impl Checked {
 }
 
 #[cfg(test)]
+mod any_file;
+#[cfg(test)]
 mod tests;

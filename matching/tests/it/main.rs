@@ -2,6 +2,7 @@
 //! random input, cancellation, and files that other people made.
 
 mod cancel;
+mod presets;
 mod properties;
 mod real_files;
 mod rule_checks;

@@ -5,7 +5,8 @@ use crate::read::{Fields, ReadBody, boolean, choice, list, object, text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How far the amounts may be apart. Decimals in text, so that they are exact.
+/// How far the amounts may be apart. Larger differences may be allowed that have a name: the first that covers one is its
+/// reason. Decimals in text, so that they are exact.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AmountRuleBody {
@@ -20,7 +21,6 @@ pub(super) struct AmountRuleBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     fee: Option<FeeRuleBody>,
-    /// Larger differences that have a name: the first that covers one is its reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false, max_items = 8)]
     allowed: Option<Vec<AllowedBody>>,

@@ -5,18 +5,17 @@ use crate::read::{Fields, ReadBody, choice, list, text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Days on which nothing is booked.
+/// Days on which nothing is booked: a weekend, Saturday and Sunday unless said otherwise, and holidays, its own and those
+/// of the known calendar that it extends.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Calendar)]
 pub(super) struct CalendarBody {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// A known calendar whose weekend and holidays it has too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     extends: Option<KnownCalendarWord>,
-    /// Saturday and Sunday unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false, max_items = 6)]
     weekend: Option<Vec<WeekdayWord>>,
