@@ -79,12 +79,8 @@ fn bank_to_ledger_matches_the_sample_statement() {
         [samples("bank.mapping.toml"), samples("ledger.mapping.toml")].map(|p| p.display().to_string());
     let more = ["--left-mapping", &mappings[0], "--right-mapping", &mappings[1]];
     let (found, summary) = run_preset("bank-to-ledger", "bank.csv", "ledger.csv", &more);
-    let truth = truth(
-        &samples("truth.csv"),
-        "bank_id",
-        "ledger_id",
-        &["short_paid", "wrong_currency", "ambiguous"],
-    );
+    let truth =
+        truth(&samples("truth.csv"), "bank_id", "ledger_id", &["short_paid", "wrong_currency", "ambiguous"]);
     let (precision, recall) = quality(&found, &truth);
     println!("bank-to-ledger: precision {precision:.2} %, recall {recall:.2} %");
     assert!(precision >= 96.0 && recall >= 98.0, "{precision} {recall}");
