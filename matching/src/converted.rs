@@ -20,7 +20,7 @@ pub(crate) fn targets<'s>(
     let (amount, from, day) = (records.amount(left), records.currency(left), records.date(left));
     let own = (from, amount, scope.plan.allowance.in_currency(from));
     let others = scope.plan.exchange.iter().flat_map(move |exchange| {
-        exchange.rates.into_currencies(from).filter_map(move |to| {
+        exchange.rates.currencies_for(from).filter_map(move |to| {
             let converted = exchange.rates.convert(amount, from, to, day)?;
             Some((to, converted.amount, exchange.allowance.in_currency(to)))
         })

@@ -160,7 +160,7 @@ impl Exchange {
     }
 
     /// The currencies that `from` can be converted into.
-    pub fn into_currencies(&self, from: Currency) -> impl Iterator<Item = Currency> + '_ {
+    pub fn currencies_for(&self, from: Currency) -> impl Iterator<Item = Currency> + '_ {
         self.pairs.iter().filter(move |((f, _), _)| *f == from).map(|((_, to), _)| *to)
     }
 }

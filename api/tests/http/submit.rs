@@ -71,7 +71,7 @@ async fn a_preset_runs_with_the_fields_that_are_there() {
         dropped.iter().any(|says| says.as_str().unwrap().contains("right side has no field batch")),
         "{dropped:?}"
     );
-    let rules = server.count("SELECT jsonb_array_length(rules -> 'pass') FROM reconciliations").await;
+    let rules = server.count("SELECT jsonb_array_length(rules -> 'pass')::bigint FROM reconciliations").await;
     let whole = matching::Preset::BankToLedger.rules().passes.len();
     assert_eq!(rules as usize + dropped.len(), whole);
 

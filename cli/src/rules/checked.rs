@@ -60,7 +60,7 @@ fn check_tree(tree: &Node, sides: Sides<'_>) -> Checked {
             findings.push(Finding { span: tree.find(&error.at), at: error.at, says: error.says });
         }
     }
-    findings.sort_by(|a, b| a.span.start.cmp(&b.span.start));
+    findings.sort_by_key(|finding| finding.span.start);
     Checked { rules: of_shape.is_empty().then_some(rules), findings }
 }
 
