@@ -21,6 +21,7 @@ mod groups;
 mod held;
 mod keyed;
 mod keys;
+mod line_numbers;
 mod money;
 mod nearby;
 mod outcome;
@@ -29,6 +30,7 @@ mod proof;
 mod reasons;
 mod reconcile;
 mod records;
+mod records_builder;
 mod remainder;
 mod rules;
 mod run;
@@ -38,6 +40,7 @@ mod settle;
 mod standard;
 mod subsets;
 mod text;
+mod text_column;
 mod tolerance;
 mod twins;
 mod watch;
@@ -49,10 +52,12 @@ pub use outcome::{
 };
 pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
-pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
+pub use records::{Records, Row, Side};
+pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{
     AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
     SearchRule, TextRule,
 };
+pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -12,8 +12,11 @@
 
 mod amount;
 mod amount_column;
+mod csv_block;
+mod csv_blocks;
 mod csv_lines;
 mod csv_reader;
+mod csv_record;
 mod date;
 mod detect;
 pub mod export;
