@@ -6,6 +6,7 @@
 
 mod failure;
 mod inputs;
+mod memory;
 mod progress;
 mod results;
 mod staging;
@@ -14,6 +15,7 @@ mod summary;
 use failure::Failure;
 use inputs::Input;
 use matching::{ReconcileError, RuleSet, Side, Watch};
+use memory::MemoryLimit;
 use progress::{Interrupt, Meter};
 use staging::Staging;
 use std::path::PathBuf;
@@ -49,6 +51,13 @@ pub struct MatchArgs {
     /// Threads to match with; 0 means one per core. The result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
+    /// Memory to stay within, about, such as 800MiB or 3GiB; without it, everything is in memory. Texts that do
+    /// not fit go to a temporary file. The result is the same.
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size)]
+    memory_limit: Option<u64>,
+    /// Folder, on a disk with room for both files, for that temporary file; the system's one without it.
+    #[arg(long, value_name = "DIR", requires = "memory_limit")]
+    temp_dir: Option<PathBuf>,
     /// Folder for matches.csv, exceptions.csv, rejected_lines.csv and summary.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -79,19 +88,22 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     let rules = rules_of(args, &left.fields(), &right.fields())?;
 
     let meter = Meter::new(args.json, left.size_bytes + right.size_bytes);
+    let memory = MemoryLimit::new(args.memory_limit, args.temp_dir.clone());
+    // One pool for everything, so that reading, too, keeps to the number of threads.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build_global();
+    threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
     let (left_read, right_read) = std::thread::scope(|scope| {
-        let left = scope.spawn(|| left.read(&meter, &interrupt));
-        let right = right.read(&meter, &interrupt);
+        let left = scope.spawn(|| left.read(&memory, &meter, &interrupt));
+        let right = right.read(&memory, &meter, &interrupt);
         (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
     });
     let (left_read, right_read) = failure::both(left_read, right_read)?;
 
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build();
-    let threads = threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
+    let working_set = memory.working_set(left_read.records.len() + right_read.records.len())?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
     let outcome =
-        threads.install(|| matching::reconcile(&left_read.records, &right_read.records, &rules, watch));
+        matching::reconcile_within(working_set, &left_read.records, &right_read.records, &rules, watch);
     let outcome = outcome.map_err(|error| match error {
         ReconcileError::Cancelled(_) => Failure::Interrupted,
         ReconcileError::InvalidRules(errors) => rules_failure(args, &errors),
@@ -105,7 +117,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         ));
     }
     let staging = Staging::begin(&args.out)?;
-    threads.install(|| results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt))?;
+    results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt)?;
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);

@@ -17,6 +17,7 @@ mod decimal;
 mod evidence;
 mod explain;
 mod fees;
+mod fingerprint;
 mod groups;
 mod held;
 mod keyed;
@@ -51,7 +52,7 @@ pub use outcome::{
     Tier,
 };
 pub use reasons::Reasoner;
-pub use reconcile::{ReconcileError, reconcile};
+pub use reconcile::{ReconcileError, WorkingSet, reconcile, reconcile_within};
 pub use records::{Records, Row, Side};
 pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{

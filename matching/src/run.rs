@@ -17,6 +17,7 @@ use crate::text::{TextSource, Texts};
 use crate::twins::Twins;
 use crate::{
     Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, RuleSet, Side, Watch,
+    WorkingSet,
 };
 use rayon::prelude::*;
 
@@ -48,6 +49,7 @@ pub(crate) struct Run<'a> {
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
+    working_set: WorkingSet,
 }
 
 impl<'a> Run<'a> {
@@ -79,7 +81,12 @@ impl<'a> Run<'a> {
             gave_up: vec![0; plans.len()],
             fees: vec![Fees::default(); plans.len()],
             watch,
+            working_set: WorkingSet::default(),
         })
+    }
+
+    pub fn within(self, working_set: WorkingSet) -> Self {
+        Run { working_set, ..self }
     }
 
     pub fn complete(mut self) -> Result<Outcome, Cancelled> {
@@ -270,6 +277,7 @@ impl<'a> Run<'a> {
             held: &self.held,
             threshold: self.rules.threshold(),
             watch: self.watch,
+            working_set: self.working_set,
             advance,
         }
     }

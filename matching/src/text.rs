@@ -1,6 +1,7 @@
 //! Free texts as bags of weighted words, and how alike two of them are.
 
 mod postings;
+mod rank;
 mod vocabulary;
 mod word;
 mod words;
@@ -30,7 +31,7 @@ pub(crate) struct TextSource<'a> {
 }
 
 impl Texts {
-    /// Memory: about 20 bytes a record, four a word, and 35 a different word.
+    /// Memory: about 20 bytes a text, four a word, and 35 a different word.
     pub fn read(left: TextSource<'_>, right: TextSource<'_>, watch: Watch<'_>) -> Result<Self, Cancelled> {
         let (mut chunks, rights) = (chunks_of(&left, watch)?, chunks_of(&right, watch)?);
         let left_count = chunks.len();
@@ -53,7 +54,7 @@ impl Texts {
 
     /// The same, but any smaller number will do where it is below `min`.
     pub fn similarity_from(&self, min: f64, left: Row, right: Row) -> f64 {
-        let (l, r) = (self.left.text(left), self.right.text(right));
+        let Some((l, r)) = self.left.text(left).zip(self.right.text(right)) else { return 0.0 };
         let has_references = |text: Text<'_>| text.words.iter().any(|w| w.is_reference());
         let with_references = has_references(l) && has_references(r);
         let weight =

@@ -35,6 +35,7 @@ mod seen_ids;
 mod statements;
 mod tables;
 mod text_encoding;
+mod text_file;
 mod transcode;
 
 pub use amount_column::{AmountCells, AmountColumn};
@@ -44,7 +45,8 @@ pub use guess::guess_mapping;
 pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;
 pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
-pub use read::read_records;
+pub use read::{read_records, read_records_keeping};
 pub use statements::columns::COLUMNS as STATEMENT_COLUMNS;
 pub use statements::control::StatementControl;
 pub use text_encoding::TextEncoding;
+pub use text_file::{TextBudget, TextFile};

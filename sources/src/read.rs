@@ -10,7 +10,7 @@ use crate::{
     Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
     csv_lines, json_elements, statements, tables,
 };
-use matching::{Records, RecordsBuilder, RecordsError, Row};
+use matching::{Records, RecordsBuilder, RecordsError, Row, TextStore};
 use std::cell::Cell;
 use std::io::{BufReader, Read};
 use std::ops::{ControlFlow, Range};
@@ -32,16 +32,27 @@ pub fn read_records(
     limits: &ReadLimits,
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
+    read_records_keeping(input, mapping, limits, None, watch)
+}
+
+/// The same, with the texts in a store instead of in memory.
+pub fn read_records_keeping(
+    input: impl Read,
+    mapping: &Mapping,
+    limits: &ReadLimits,
+    store: Option<Box<dyn TextStore>>,
+    watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
+) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
     if mapping.format.is_typed() {
-        let mut lines = Lines::new(extract, limits, watch);
+        let mut lines = Lines::new(extract, limits, watch).kept_by(store);
         let file = tables::spool(input, |bytes| lines.tick(bytes))?;
         tables::read(file, mapping, &mut lines)?;
         return lines.finish();
     }
     let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
     let input = BufReader::with_capacity(64 << 10, text);
-    let mut lines = Lines::new(extract, limits, watch);
+    let mut lines = Lines::new(extract, limits, watch).kept_by(store);
     lines.counter = counter;
     match mapping.format {
         Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
@@ -95,6 +106,12 @@ impl<'a> Lines<'a> {
             controls: vec![],
             counter: None,
         }
+    }
+
+    fn kept_by(self, store: Option<Box<dyn TextStore>>) -> Self {
+        let Some(store) = store else { return self };
+        let records = RecordsBuilder::kept_by(self.extract.field_names().to_vec(), store);
+        Lines { records, ..self }
     }
 
     pub fn columns(&self) -> &[String] {

@@ -1,6 +1,7 @@
 //! The texts of one side as lists of words, each word a number.
 
 use super::TextSource;
+use super::rank::Rank;
 use super::word::{WORD_BYTES_MAX, is_reference};
 use crate::keys::{HashedMap, KeyHasher, push_upper};
 use crate::{Cancelled, Row, Watch};
@@ -33,9 +34,10 @@ impl WordId {
 #[derive(Debug, Default)]
 pub(super) struct Words {
     words: Vec<WordId>,
-    /// By row.
+    /// Which rows have a text with words; those are numbered, and what follows is by their numbers.
+    rank: Rank,
     ends: Vec<u32>,
-    /// By row: of all words, and of those that are no references.
+    /// Of all words, and of those that are no references.
     weights: Vec<(f64, f64)>,
 }
 
@@ -48,32 +50,41 @@ pub(super) struct Text<'w> {
 }
 
 impl Words {
+    /// Empty where the row has no text.
     pub fn of(&self, row: Row) -> &[WordId] {
-        let row = row as usize;
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        &self.words[start..self.ends[row] as usize]
+        self.rank.get(row).map_or(&[], |number| self.numbered(number))
     }
 
-    pub fn text(&self, row: Row) -> Text<'_> {
-        let (weight, weight_without_references) = self.weights[row as usize];
-        Text { words: self.of(row), weight, weight_without_references }
+    pub fn text(&self, row: Row) -> Option<Text<'_>> {
+        let number = self.rank.get(row)?;
+        let (weight, weight_without_references) = self.weights[number];
+        Some(Text { words: self.numbered(number), weight, weight_without_references })
     }
 
-    pub fn len(&self) -> usize {
-        self.ends.len()
+    fn numbered(&self, number: usize) -> &[WordId] {
+        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
+        &self.words[start..self.ends[number] as usize]
     }
 
     /// Joins chunks of texts whose words were given their numbers.
     pub fn join(chunks: Vec<Chunk>, watch: Watch<'_>) -> Result<Self, Cancelled> {
         let mut all = Words::default();
         all.words.reserve_exact(chunks.iter().map(|c| c.words.len()).sum());
-        all.ends.reserve_exact(chunks.iter().map(|c| c.ends.len()).sum());
+        let (mut rows, mut count) = (vec![], 0);
         for chunk in chunks {
             watch.check()?;
-            let before = all.words.len() as u32;
+            let (before, mut start) = (all.words.len() as u32, 0);
             all.words.extend(chunk.words.iter().map(|&word| WordId(word)));
-            all.ends.extend(chunk.ends.iter().map(|end| end + before));
+            for (row, end) in (count as Row..).zip(&chunk.ends) {
+                if *end > start {
+                    rows.push(row);
+                    all.ends.push(before + end);
+                    start = *end;
+                }
+            }
+            count += chunk.ends.len();
         }
+        all.rank = Rank::of(rows.into_iter(), count);
         Ok(all)
     }
 
@@ -82,19 +93,19 @@ impl Words {
         weight: impl Fn(WordId) -> f32 + Sync,
         watch: Watch<'_>,
     ) -> Result<(), Cancelled> {
-        let weigh = |row: Row| {
-            let words = self.of(row).iter();
+        let weigh = |number: usize| {
+            let words = self.numbered(number).iter();
             words.fold((0.0, 0.0), |(all, plain), &word| {
                 let weight = f64::from(weight(word));
                 (all + weight, if word.is_reference() { plain } else { plain + weight })
             })
         };
-        let rows: Vec<Row> = (0..self.len() as Row).collect();
-        let weights = rows.par_chunks(8192).map(|rows| {
+        let mut weights = vec![(0.0, 0.0); self.ends.len()];
+        weights.par_chunks_mut(8192).enumerate().try_for_each(|(chunk, weights)| {
             watch.check()?;
-            Ok(rows.iter().map(|&row| weigh(row)).collect::<Vec<_>>())
-        });
-        let weights = weights.collect::<Result<Vec<_>, Cancelled>>()?.concat();
+            weights.iter_mut().zip(chunk * 8192..).for_each(|(both, number)| *both = weigh(number));
+            Ok(())
+        })?;
         self.weights = weights;
         Ok(())
     }

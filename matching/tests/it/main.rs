@@ -10,3 +10,4 @@ mod sums;
 mod table;
 mod tables_exceptions;
 mod tables_matches;
+mod working_set;
