@@ -18,11 +18,13 @@ mod decimal;
 mod evidence;
 mod explain;
 mod fees;
+mod fingerprint;
 mod groups;
 mod held;
 mod ids;
 mod keyed;
 mod keys;
+mod line_numbers;
 mod money;
 mod nearby;
 mod netting;
@@ -33,6 +35,7 @@ mod proof;
 mod reasons;
 mod reconcile;
 mod records;
+mod records_builder;
 mod remainder;
 mod rules;
 mod run;
@@ -44,6 +47,7 @@ mod subsets;
 mod summed;
 mod sums;
 mod text;
+mod text_column;
 mod tolerance;
 mod twins;
 mod watch;
@@ -57,11 +61,13 @@ pub use outcome::{
     Reason, Rows, Tier,
 };
 pub use reasons::Reasoner;
-pub use reconcile::{ReconcileError, reconcile};
-pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
+pub use reconcile::{ReconcileError, WorkingSet, reconcile, reconcile_within};
+pub use records::{Records, Row, Side};
+pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{
     AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, NettingKey, NettingRule, Normalise, Pass,
     RuleError, RuleSet, SearchRule, TextRule,
 };
+pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

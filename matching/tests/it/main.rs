@@ -13,3 +13,4 @@ mod sums;
 mod table;
 mod tables_exceptions;
 mod tables_matches;
+mod working_set;
