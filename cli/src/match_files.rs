@@ -7,6 +7,7 @@
 mod carry;
 mod failure;
 mod inputs;
+mod memory;
 mod progress;
 mod results;
 mod staging;
@@ -18,6 +19,7 @@ pub use inputs::{Input, read_settings};
 use crate::rules::{self, Rates};
 use carry::Chain;
 use matching::{DroppedPass, Fitted, Preset, ReconcileError, RuleSet, Side, Watch};
+use memory::MemoryLimit;
 use progress::{Interrupt, Meter};
 use staging::Staging;
 use std::path::PathBuf;
@@ -61,6 +63,13 @@ pub struct MatchArgs {
     /// Threads to match with; 0 means one per core. The result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
+    /// Memory to stay within, about, such as 800MiB or 3GiB; without it, everything is in memory. Texts that do
+    /// not fit go to a temporary file. The result is the same.
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size)]
+    memory_limit: Option<u64>,
+    /// Folder, on a disk with room for both files, for that temporary file; the system's one without it.
+    #[arg(long, value_name = "DIR", requires = "memory_limit")]
+    temp_dir: Option<PathBuf>,
     /// Folder for matches.csv, exceptions.csv, rejected_lines.csv, summary.json, and open_items.jsonl and
     /// matched_before.jsonl for a next run.
     #[arg(long, value_name = "DIR")]
@@ -100,23 +109,26 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     };
 
     let meter = Meter::new(args.json, left.size_bytes + right.size_bytes);
+    let memory = MemoryLimit::new(args.memory_limit, args.temp_dir.clone());
+    // One pool for everything, so that reading, too, keeps to the number of threads.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build_global();
+    threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
     let (left_read, right_read) = std::thread::scope(|scope| {
-        let left = scope.spawn(|| left.read(&meter, &interrupt));
-        let right = right.read(&meter, &interrupt);
+        let left = scope.spawn(|| left.read(&memory, &meter, &interrupt));
+        let right = right.read(&memory, &meter, &interrupt);
         (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
     });
     let (mut left_read, mut right_read) = failure::both(left_read, right_read)?;
-    let mut left_side = chain.join(Side::Left, &mut left_read)?;
-    let mut right_side = chain.join(Side::Right, &mut right_read)?;
+    let mut left_side = chain.join(Side::Left, &mut left_read, memory.text_store()?)?;
+    let mut right_side = chain.join(Side::Right, &mut right_read, memory.text_store()?)?;
     carry::report_restated(Side::Left, &left_side);
     carry::report_restated(Side::Right, &right_side);
 
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build();
-    let threads = threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
+    let working_set = memory.working_set(left_side.records.len() + right_side.records.len())?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
     let outcome =
-        threads.install(|| matching::reconcile(&left_side.records, &right_side.records, &rules, watch));
+        matching::reconcile_within(working_set, &left_side.records, &right_side.records, &rules, watch);
     let mut outcome = outcome.map_err(|error| match error {
         ReconcileError::Cancelled(_) => Failure::Interrupted,
         ReconcileError::InvalidRules(errors) => rules_failure(args, &errors),
@@ -137,7 +149,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         ));
     }
     let staging = Staging::begin(&args.out)?;
-    threads.install(|| results::write(&staging, &read, &rules, &outcome, &interrupt))?;
+    results::write(&staging, &read, &rules, &outcome, &interrupt)?;
     chain.write(&staging, [(Side::Left, &left_side), (Side::Right, &right_side)], &outcome)?;
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;

@@ -320,3 +320,34 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
     assert!(text(&output.stderr).contains("interrupted: nothing was written"));
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
 }
+
+#[test]
+fn a_memory_limit_changes_nothing_but_may_be_too_small() {
+    let lines = |prefix: &str| {
+        let line =
+            |i: u32| format!("{prefix}{i},2026-01-{:02},{}.00,EUR,INV-{:06}\n", i % 28 + 1, i % 977, i / 2);
+        "id,date,amount,currency,reference\n".to_owned() + &(0..150_000).map(line).collect::<String>()
+    };
+    let folder = folder_with(&[("left.csv", &lines("L")), ("right.csv", &lines("R"))]);
+    let plain = run(&folder, "left.csv", "right.csv", &["--json"]);
+    let read = |out: &str| {
+        ["matches.csv", "exceptions.csv", "rejected_lines.csv"]
+            .map(|name| fs::read(folder.path().join(out).join(name)).expect(name))
+    };
+    let all = read("out");
+    let limited = run(
+        &folder,
+        "left.csv",
+        "right.csv",
+        &["--json", "--force", "--memory-limit", "128MiB", "--temp-dir", "."],
+    );
+    assert_eq!((plain.status.code(), limited.status.code()), (Some(1), Some(1)));
+    assert!(read("out") == all);
+    let left_over = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left_over, 3, "two files and the results");
+
+    let small = run(&folder, "left.csv", "right.csv", &["--force", "--memory-limit", "70MiB"]);
+    assert_eq!(small.status.code(), Some(2));
+    let says = String::from_utf8_lossy(&small.stderr).into_owned();
+    assert!(says.contains("300000 records take about"), "{says}");
+}

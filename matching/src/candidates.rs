@@ -9,7 +9,7 @@ use crate::select::Pair;
 use crate::text::Texts;
 use crate::tolerance::{AmountDistance, CurrencyAllowance};
 use crate::twins::Node;
-use crate::{Cancelled, Confidence, Pulse, Side, Watch};
+use crate::{Cancelled, Confidence, Pulse, Side, Watch, WorkingSet};
 
 /// Pairs that one pass may hold at most, about 0.5 GB. A pass that finds more gives up as a whole.
 pub(crate) const PAIRS_MAX: usize = 32 << 20;
@@ -25,6 +25,7 @@ pub(crate) struct Scope<'a> {
     pub held: &'a Held,
     pub threshold: Confidence,
     pub watch: Watch<'a>,
+    pub working_set: WorkingSet,
     /// Told the share of the pass that is done, 0 to 1, now and then.
     pub advance: &'a (dyn Fn(f64) + Sync),
 }

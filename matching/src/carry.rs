@@ -15,7 +15,8 @@
 
 use crate::proof::proof_of;
 use crate::{
-    Currency, Exception, ExceptionKind, Outcome, Records, RecordsBuilder, RecordsError, Row, Side, Tier,
+    Currency, Exception, ExceptionKind, Outcome, Records, RecordsBuilder, RecordsError, Row, Side, TextStore,
+    Tier,
 };
 use std::collections::HashMap;
 
@@ -136,6 +137,16 @@ impl CarriedSide {
         new: Records,
         matched: impl Fn(&str) -> Option<u32>,
     ) -> Result<Self, CarryError> {
+        Self::join_keeping(open, new, None, matched)
+    }
+
+    /// The same, with the texts of the joined side in a store instead of in memory.
+    pub fn join_keeping(
+        open: OpenItems,
+        new: Records,
+        store: Option<Box<dyn TextStore>>,
+        matched: impl Fn(&str) -> Option<u32>,
+    ) -> Result<Self, CarryError> {
         let mut before = Sums::default();
         for row in open.records.rows() {
             before.add(open.records.currency(row), 1, open.records.amount(row));
@@ -164,9 +175,9 @@ impl CarriedSide {
 
         let mut builder = if restated.is_empty() && columns.fit_open() {
             side.origins = open.first_seen.iter().map(|&seen| Origin::Carried(seen)).collect();
-            RecordsBuilder::go_on(open.records)
+            RecordsBuilder::go_on(open.records).keeping(store)
         } else {
-            let mut builder = RecordsBuilder::new(columns.names.clone());
+            let mut builder = RecordsBuilder::new(columns.names.clone()).keeping(store);
             for row in open.records.rows() {
                 match restated.get(&row) {
                     None => columns.push_open(&mut builder, &open.records, row)?,

@@ -23,11 +23,13 @@ mod evidence;
 mod exchange;
 mod explain;
 mod fees;
+mod fingerprint;
 mod groups;
 mod held;
 mod ids;
 mod keyed;
 mod keys;
+mod line_numbers;
 mod money;
 mod nearby;
 mod netting;
@@ -40,6 +42,7 @@ mod proof;
 mod reasons;
 mod reconcile;
 mod records;
+mod records_builder;
 mod remainder;
 mod rules;
 mod run;
@@ -51,6 +54,7 @@ mod subsets;
 mod summed;
 mod sums;
 mod text;
+mod text_column;
 mod tolerance;
 mod twins;
 mod watch;
@@ -66,12 +70,14 @@ pub use outcome::{
 };
 pub use presets::{DroppedPass, Fitted, MissingField, Preset};
 pub use reasons::Reasoner;
-pub use reconcile::{ReconcileError, reconcile};
-pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
+pub use reconcile::{ReconcileError, WorkingSet, reconcile, reconcile_within};
+pub use records::{Records, Row, Side};
+pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{
     AllowedDifference, AmountRule, CalendarRule, Cardinality, CurrencyRule, DateDirection, DateRule, FeeRule,
     Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounding, RuleError,
     RuleSet, SearchRule, TextRule, Weekday,
 };
+pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -97,6 +97,7 @@ pub(crate) fn net(run: &Run<'_>, of: &NettingPlan) -> Result<Netted, Cancelled> 
         held: &Held::default(),
         threshold: run.rules.threshold(),
         watch: run.watch,
+        working_set: run.working_set,
         advance: &|_| {},
     };
     let found = keyed::find(&scope)?;

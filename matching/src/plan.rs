@@ -231,6 +231,13 @@ impl KeyPlan {
         self.parts.iter().any(|p| p.how == Normalise::Tokens)
     }
 
+    /// Whether both read the records of a side in the same way, so that equal keys of one are equal for the
+    /// other.
+    pub fn reads_as(&self, other: &KeyPlan, side: Side) -> bool {
+        let same = |(a, b): (&KeyPart, &KeyPart)| a.column(side) == b.column(side) && a.how == b.how;
+        self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(same)
+    }
+
     pub fn reads_id(&self, side: Side) -> bool {
         self.parts.iter().any(|p| p.column(side) == Column::Id)
     }

@@ -20,6 +20,7 @@ use crate::twins::Twins;
 use crate::within_key;
 use crate::{
     Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, Row, RuleSet, Side, Watch,
+    WorkingSet,
 };
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -48,6 +49,7 @@ pub(crate) struct Run<'a> {
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
+    pub working_set: WorkingSet,
 }
 
 impl<'a> Run<'a> {
@@ -83,7 +85,12 @@ impl<'a> Run<'a> {
             turn: 0,
             fees: vec![Fees::default(); plans.len()],
             watch,
+            working_set: WorkingSet::default(),
         })
+    }
+
+    pub fn within(self, working_set: WorkingSet) -> Self {
+        Run { working_set, ..self }
     }
 
     pub fn complete(mut self) -> Result<Outcome, Cancelled> {
@@ -271,6 +278,7 @@ impl<'a> Run<'a> {
             held: &self.held,
             threshold: plan.threshold,
             watch: self.watch,
+            working_set: self.working_set,
             advance,
         }
     }

@@ -11,7 +11,7 @@ use super::{results, summary};
 use chrono::NaiveDate;
 use matching::{
     CarriedSide, Currency, DecimalMark, ExceptionKind, MatchId, OpenItems, Origin, Outcome, Records,
-    RecordsBuilder, Row, Side, Tier, format_minor, parse_minor,
+    RecordsBuilder, Row, Side, TextStore, Tier, format_minor, parse_minor,
 };
 use serde::{Deserialize, Serialize};
 use sources::{ReadLimits, ReadOutcome};
@@ -169,14 +169,19 @@ impl Chain {
     }
 
     /// Puts open items and what was read together.
-    pub fn join(&mut self, side: Side, read: &mut ReadOutcome) -> Result<CarriedSide, Failure> {
+    pub fn join(
+        &mut self,
+        side: Side,
+        read: &mut ReadOutcome,
+        store: Option<Box<dyn TextStore>>,
+    ) -> Result<CarriedSide, Failure> {
         let (open, matched) = match side {
             Side::Left => (&mut self.left, &self.left_matched),
             Side::Right => (&mut self.right, &self.right_matched),
         };
         let open = std::mem::replace(open, Items::default().finish());
         let new = std::mem::replace(&mut read.records, RecordsBuilder::new(vec![]).build());
-        let joined = CarriedSide::join(open, new, |id| matched.get(id).copied());
+        let joined = CarriedSide::join_keeping(open, new, store, |id| matched.get(id).copied());
         joined.map_err(|error| Failure::input([format!("{} side: {error}", side.as_str())]))
     }
 

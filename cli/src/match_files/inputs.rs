@@ -1,12 +1,13 @@
 //! The two files, their mappings, and reading them.
 
 use super::failure::Failure;
+use super::memory::MemoryLimit;
 use super::progress::{Interrupt, Meter};
 use matching::{DecimalMark, Side};
 use serde::de::DeserializeOwned;
 use sources::{
     CurrencySource, Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, guess_mapping,
-    peek_columns, read_records,
+    peek_columns, read_records_keeping,
 };
 use std::fmt::Display;
 use std::fs::{File, Metadata};
@@ -46,14 +47,21 @@ impl Input {
         self.mapping.fields.keys().cloned().collect()
     }
 
-    pub fn read(&self, meter: &Meter, interrupt: &Interrupt) -> Result<ReadOutcome, Failure> {
+    pub fn read(
+        &self,
+        memory: &MemoryLimit,
+        meter: &Meter,
+        interrupt: &Interrupt,
+    ) -> Result<ReadOutcome, Failure> {
         let file = open(&self.path)?;
+        let store = memory.text_store()?;
         let mut bytes_before = 0;
-        let read = read_records(file, &self.mapping, &ReadLimits::default(), &mut |progress| {
-            meter.read(progress.bytes - bytes_before);
-            bytes_before = progress.bytes;
-            if interrupt.happened() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        let read =
+            read_records_keeping(file, &self.mapping, &ReadLimits::default(), store, &mut |progress| {
+                meter.read(progress.bytes - bytes_before);
+                bytes_before = progress.bytes;
+                if interrupt.happened() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
         let of = self.path.display();
         if let Ok(outcome) = &read {
             for warning in outcome.warnings() {

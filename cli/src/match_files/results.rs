@@ -4,7 +4,7 @@ use super::carry::Chain;
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
 use super::staging::Staging;
-use matching::{Candidate, CarriedSide, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
+use matching::{Candidate, CarriedSide, Exception, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
 use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
@@ -42,6 +42,8 @@ impl<'a> Read<'a> {
 
 const CHUNK_MATCHES: usize = 4 << 10;
 const WAVE_MATCHES: usize = 16 * CHUNK_MATCHES;
+const CHUNK_EXCEPTIONS: usize = 1 << 10;
+const WAVE_EXCEPTIONS: usize = 64 * CHUNK_EXCEPTIONS;
 
 pub fn write(
     staging: &Staging,
@@ -88,22 +90,31 @@ pub fn write(
     }
 
     let writing = format_args!("writing {EXCEPTIONS}");
-    let mut csv = ExceptionsCsv::new(staging.create(EXCEPTIONS)?, Header::Written).doing(writing)?;
-    for exception in &outcome.exceptions {
+    let mut file = staging.create(EXCEPTIONS)?;
+    let render = |header: Header, exceptions: &[Exception]| -> std::io::Result<Vec<u8>> {
+        let mut csv = ExceptionsCsv::new(vec![], header)?;
+        for exception in exceptions {
+            csv.write(&ExceptionRow {
+                kind: exception.kind,
+                side: exception.side,
+                currency: sides.of(exception.side).currency(exception.row),
+                record: sides.cell(exception.side, exception.row),
+                says: &exception.says,
+                candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
+                candidates_found: exception.candidates_found,
+                first_run: read.chain.first_run(read.side(exception.side).carried, exception.row),
+            })?;
+        }
+        csv.finish()
+    };
+    file.write_all(&render(Header::Written, &[]).doing(writing)?).doing(writing)?;
+    for wave in outcome.exceptions.chunks(WAVE_EXCEPTIONS) {
         interrupt.check()?;
-        csv.write(&ExceptionRow {
-            kind: exception.kind,
-            side: exception.side,
-            currency: sides.of(exception.side).currency(exception.row),
-            record: sides.cell(exception.side, exception.row),
-            says: &exception.says,
-            candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
-            candidates_found: exception.candidates_found,
-            first_run: read.chain.first_run(read.side(exception.side).carried, exception.row),
-        })
-        .doing(writing)?;
+        let chunks = wave.par_chunks(CHUNK_EXCEPTIONS).map(|chunk| render(Header::Omitted, chunk));
+        for chunk in chunks.collect::<Vec<_>>() {
+            file.write_all(&chunk.doing(writing)?).doing(writing)?;
+        }
     }
-    csv.finish().doing(writing)?;
 
     let writing = format_args!("writing {REJECTED_LINES}");
     let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;

@@ -17,3 +17,4 @@ mod tables_exceptions;
 mod tables_matches;
 mod tables_money;
 mod tables_references;
+mod working_set;
