@@ -14,6 +14,7 @@ use matching::{
     RecordsBuilder, Row, Side, Tier, format_minor, parse_minor,
 };
 use serde::{Deserialize, Serialize};
+use sources::export::safe;
 use sources::{ReadLimits, ReadOutcome};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -133,8 +134,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Records of confirmed matches. An apostrophe in front of an id may be the id's own or ours, against formulas:
-    /// the match's id, which is made from the true ones, tells.
+    /// Records of confirmed matches. An apostrophe before what looks like a formula may be the id's own or ours: the
+    /// match's id, which is made from the true ones, tells.
     fn read_matches(&mut self, path: &Path, run: u32) -> Result<(), Failure> {
         let mut reader = csv::Reader::from_path(path).map_err(|error| refused(path, error))?;
         let columns = reader.headers().map_err(|error| refused(path, error))?.clone();
@@ -264,7 +265,10 @@ struct WholeMatch {
 
 impl WholeMatch {
     fn take_apart(self, chain: &mut Chain, run: u32) {
-        let without = |id: &String| id.strip_prefix('\'').map_or(id.clone(), str::to_owned);
+        let without = |id: &String| match id.strip_prefix('\'') {
+            Some(rest) if safe(rest) != rest => rest.to_owned(),
+            _ => id.clone(),
+        };
         let as_written = MatchId::of_ids(texts(&self.left), texts(&self.right)).to_string() == self.id;
         for (side, ids) in [(Side::Left, &self.left), (Side::Right, &self.right)] {
             for id in ids {
