@@ -4,10 +4,11 @@ use crate::fees::Fee;
 use crate::keys::Column;
 use crate::subsets::AMOUNTS_MAX;
 use crate::tolerance::Allowance;
-use crate::{Cardinality, Key, Normalise, Pass, RuleError, RuleSet, TextRule};
+use crate::{Cardinality, Key, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule};
 
 const PASSES_MAX: usize = 64;
 const KEYS_MAX: usize = 8;
+const NETTING_MAX: usize = 16;
 const TEXT_FIELDS_MAX: usize = 8;
 const NAME_CHARS_MAX: usize = 200;
 const WINDOW_DAYS_MAX: u32 = 3660;
@@ -35,6 +36,12 @@ impl RuleSet {
         }
         for (i, pass) in self.passes.iter().enumerate() {
             mistakes.check_pass(&format!("pass[{i}]"), pass);
+        }
+        if self.netting.len() > NETTING_MAX {
+            mistakes.add("netting", format!("at most {NETTING_MAX} netting rules are allowed"));
+        }
+        for (i, rule) in self.netting.iter().enumerate() {
+            mistakes.check_netting(&format!("netting[{i}]"), rule);
         }
         mistakes.found
     }
@@ -81,35 +88,74 @@ impl Mistakes<'_> {
         if let Some(Err((field, says))) = pass.amount.fee.as_ref().map(Fee::compile) {
             self.add(format!("{at}.amount.{field}"), says);
         }
-        if let Some(search) = &pass.search {
-            if pass.cardinality == Cardinality::OneToOne || !pass.keys.is_empty() {
-                self.add(format!("{at}.search"), "is for passes of sums without keys");
+        self.check_sums(at, pass);
+        if let Some(text) = &pass.text {
+            self.check_text(&format!("{at}.text"), text);
+        }
+    }
+
+    fn check_netting(&mut self, at: &str, rule: &NettingRule) {
+        if rule.name.trim().is_empty() {
+            self.add(format!("{at}.name"), "must not be empty");
+        }
+        self.check_name(&format!("{at}.name"), &rule.name);
+        if rule.keys.is_empty() || rule.keys.len() > KEYS_MAX {
+            self.add(format!("{at}.key"), format!("1 to {KEYS_MAX} keys are needed"));
+        }
+        if rule.keys.iter().filter(|k| k.normalise == Normalise::Tokens).count() > 1 {
+            self.add(format!("{at}.key"), "only one key of a rule may compare tokens");
+        }
+        if rule.window_days > WINDOW_DAYS_MAX {
+            self.add(format!("{at}.window_days"), format!("must be at most {WINDOW_DAYS_MAX}"));
+        }
+        for (i, key) in rule.keys.iter().enumerate() {
+            for (side, fields) in [(Side::Left, self.left_fields), (Side::Right, self.right_fields)] {
+                if !rule.is_of(side) {
+                    continue;
+                }
+                self.check_field(&format!("{at}.key[{i}].field"), &key.field, fields, side.as_str());
+                if let Some(reversal) = &key.reversal {
+                    self.check_field(&format!("{at}.key[{i}].reversal"), reversal, fields, side.as_str());
+                }
             }
-            if pass.text.is_none() {
-                self.add(format!("{at}.text"), "is needed to search: it says among which records");
+        }
+    }
+
+    /// What only passes of sums have, and what they need.
+    fn check_sums(&mut self, at: &str, pass: &Pass) {
+        let has_single = matches!(pass.cardinality, Cardinality::OneToMany | Cardinality::ManyToOne);
+        let has_sums = pass.cardinality != Cardinality::OneToOne;
+        if let Some(search) = &pass.search {
+            if !has_single {
+                self.add(format!("{at}.search"), "is for passes of sums 1:n or n:1");
+            }
+            if pass.keys.is_empty() && pass.text.is_none() {
+                let says = "is needed to search without keys: it says among which records";
+                self.add(format!("{at}.text"), says);
             }
             if !(2..=AMOUNTS_MAX).contains(&(search.records_max as usize)) {
                 let says = format!("must be between 2 and {AMOUNTS_MAX}");
                 self.add(format!("{at}.search.records_max"), says);
             }
         }
-        if pass.cardinality == Cardinality::OneToOne || pass.search.is_some() {
-            if pass.amount.fee.is_some() {
-                self.add(format!("{at}.amount.fee"), "is for passes of sums with keys");
-            }
-        } else {
-            if pass.keys.is_empty() {
-                self.add(
-                    format!("{at}.key"),
-                    "a pass of sums needs a key that says which records are added up, or a search",
-                );
-            }
-            if pass.text.is_some() {
-                self.add(format!("{at}.text"), "a pass of sums compares texts only in a search");
-            }
+        if pass.amount.fee.is_some() && (!has_sums || pass.keys.is_empty()) {
+            self.add(format!("{at}.amount.fee"), "is for passes of sums with keys");
         }
-        if let Some(text) = &pass.text {
-            self.check_text(&format!("{at}.text"), text);
+        if pass.split && (!has_single || pass.keys.is_empty()) {
+            self.add(format!("{at}.split"), "is for passes of sums 1:n or n:1 with keys");
+        }
+        if pass.split && pass.search.is_some() {
+            self.add(
+                format!("{at}.split"),
+                "cannot be together with a search: any sum would be a part payment",
+            );
+        }
+        if has_sums && pass.keys.is_empty() && pass.search.is_none() {
+            let says = "a pass of sums needs a key that says which records are added up, or a search";
+            self.add(format!("{at}.key"), says);
+        }
+        if has_sums && pass.text.is_some() && (!pass.keys.is_empty() || pass.search.is_none()) {
+            self.add(format!("{at}.text"), "a pass of sums compares texts only in a search without keys");
         }
     }
 

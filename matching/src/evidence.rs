@@ -3,7 +3,7 @@
 use crate::fees::Fee;
 use crate::plan::Plan;
 use crate::tolerance::AmountDistance;
-use crate::{Confidence, Currency, Reason, Records, Row, format_minor};
+use crate::{Confidence, Currency, Reason, Records, Row, Side, format_minor};
 
 /// The evidence of one pairing under one pass, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,12 +14,23 @@ pub(crate) struct Evidence {
     pub days: i64,
     /// Similarity of the texts, 0 to 1.
     pub text: Option<f64>,
-    /// Records on the many side, of a group.
-    pub group: Option<u32>,
+    /// Left and right records, of sums.
+    pub group: Option<(u32, u32)>,
     /// How many records a search chose the group from; 0 when it did not.
     pub in_reach: u32,
     /// The fee that explains the difference.
     pub fee: Option<Fee>,
+    /// How much of the larger amount the smaller one settles, where the rest may stay open.
+    pub settled: Option<Settled>,
+}
+
+/// A part payment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Settled {
+    /// Above 0 and below 1.
+    pub share: f64,
+    /// Whose amount is the larger one.
+    pub larger: Side,
 }
 
 /// A key that both have.
@@ -54,6 +65,8 @@ struct Weights {
 
 /// A difference that a fee explains exactly counts nearly as much as none.
 const FEE_CLOSENESS: f64 = 0.9;
+/// A part payment counts less than an amount at the edge of its allowance, and the less the less it settles.
+const SETTLED_CLOSENESS: f64 = 0.5;
 
 impl Weights {
     const fn of(key: bool, text: bool) -> Self {
@@ -83,6 +96,7 @@ impl Evidence {
             group: None,
             in_reach: 0,
             fee: None,
+            settled: None,
         }
     }
 
@@ -92,7 +106,7 @@ impl Evidence {
     }
 
     pub fn amount_fits(&self) -> bool {
-        self.amount.fits() || self.fee.is_some()
+        self.amount.fits() || self.fee.is_some() || self.settled.is_some()
     }
 
     pub fn in_window(&self, plan: &Plan<'_>) -> bool {
@@ -107,10 +121,11 @@ impl Evidence {
     /// Key, amount, date, text. An amount or date outside the rule counts against the pairing.
     fn weights(&self, plan: &Plan<'_>) -> [f64; 4] {
         let weights = Weights::of(self.key.is_some(), self.text.is_some());
-        let amount = match (self.amount.fits(), self.fee) {
-            (true, _) => self.amount.closeness(),
-            (false, Some(_)) => FEE_CLOSENESS,
-            (false, None) => -0.5,
+        let amount = match (self.amount.fits(), self.fee, self.settled) {
+            (true, _, _) => self.amount.closeness(),
+            (false, Some(_), _) => FEE_CLOSENESS,
+            (false, None, Some(settled)) => SETTLED_CLOSENESS * settled.share,
+            (false, None, None) => -0.5,
         };
         let date = if self.in_window(plan) { plan.window.closeness(self.days) } else { -0.5 };
         [
@@ -138,10 +153,11 @@ impl Evidence {
         }
         match self.group {
             None => add("amount", self.says_amount(currency), amount),
-            Some(records) => {
-                let of = match self.in_reach {
-                    0 => format!("sum of {records}"),
-                    n => format!("only sum of its kind, {records} of {n} in reach"),
+            Some((left, right)) => {
+                let of = match (self.in_reach, left, right) {
+                    (0, 1, n) | (0, n, 1) => format!("sum of {n}"),
+                    (0, _, _) => format!("sums of {left} and {right}"),
+                    (n, _, _) => format!("only sum of its kind, {} of {n} in reach", left.max(right)),
                 };
                 add("sum", format!("{of}: {}", self.says_amount(currency)), amount);
             }
@@ -165,6 +181,9 @@ impl Evidence {
                 n => format!(", as in {n} deposits"),
             };
             return format!("{side} is {difference} {currency} more, a fee of {}{of}", fee.says());
+        }
+        if self.settled.is_some() && !self.amount.fits() {
+            return format!("{side} is {difference} {currency} more, which stays open");
         }
         let within = if self.amount.fits() { "within" } else { "outside" };
         format!("{side} is {difference} {currency} more, {within} the allowance")

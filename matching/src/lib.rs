@@ -25,6 +25,8 @@ mod keyed;
 mod keys;
 mod money;
 mod nearby;
+mod netting;
+mod open;
 mod outcome;
 mod plan;
 mod proof;
@@ -39,24 +41,27 @@ mod select;
 mod settle;
 mod standard;
 mod subsets;
+mod summed;
+mod sums;
 mod text;
 mod tolerance;
 mod twins;
 mod watch;
+mod within_key;
 
 pub use carry::{CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow};
 pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
-    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
-    Tier,
+    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,
+    Reason, Rows, Tier,
 };
 pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
-    SearchRule, TextRule,
+    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, NettingKey, NettingRule, Normalise, Pass,
+    RuleError, RuleSet, SearchRule, TextRule,
 };
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

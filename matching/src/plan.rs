@@ -4,17 +4,29 @@ use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::tolerance::{Allowance, Window};
 use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
+use std::borrow::Cow;
 
 /// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
 pub(crate) struct Plan<'r> {
     pub index: u16,
-    pub pass: &'r Pass,
+    pub pass: Cow<'r, Pass>,
     pub keys: KeyPlan,
     pub allowance: Allowance,
     pub window: Window,
     pub text: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
+}
+
+/// What a pass sets side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Record and record.
+    Pairs,
+    /// A single record of this side and a group of the other.
+    Sums(Side),
+    /// Group and group.
+    Groups,
 }
 
 /// What of a sum may be kept back.
@@ -63,12 +75,13 @@ impl<'r> Plan<'r> {
             }
         }
         let plans = rules.passes.iter().enumerate();
-        plans.map(|(i, pass)| Self::of(i as u16, pass, left, right, &currencies)).collect()
+        plans.map(|(i, pass)| Self::of(i as u16, Cow::Borrowed(pass), left, right, &currencies)).collect()
     }
 
-    fn of(
+    /// `currencies`: those whose decimals are worth looking up beforehand.
+    pub fn of(
         index: u16,
-        pass: &'r Pass,
+        pass: Cow<'r, Pass>,
         left: &Records,
         right: &Records,
         currencies: &[Currency],
@@ -101,12 +114,12 @@ impl<'r> Plan<'r> {
         Some(Plan { index, pass, keys, allowance, window, text, fee, search })
     }
 
-    /// For a pass of sums, the side of the single record.
-    pub fn one_side(&self) -> Option<Side> {
+    pub fn shape(&self) -> Shape {
         match self.pass.cardinality {
-            Cardinality::OneToOne => None,
-            Cardinality::OneToMany => Some(Side::Left),
-            Cardinality::ManyToOne => Some(Side::Right),
+            Cardinality::OneToOne => Shape::Pairs,
+            Cardinality::OneToMany => Shape::Sums(Side::Left),
+            Cardinality::ManyToOne => Shape::Sums(Side::Right),
+            Cardinality::ManyToMany => Shape::Groups,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The balance proof: what came in equals what is matched plus what is not, currency by currency.
 
 use crate::plan::Plan;
-use crate::{Currency, CurrencyProof, Exception, Match, Records, Side};
+use crate::{Currency, CurrencyProof, Exception, Match, OpenRemainder, Records, Side};
 
 /// Adds up totals from the records, matched sums from the matches and unmatched ones from the exceptions,
 /// each on its own, so that a record lost or counted twice on the way would show in the residual.
@@ -31,6 +31,15 @@ pub(crate) fn prove(
         proof.matched_difference += i128::from(m.difference);
         if plans.get(usize::from(m.pass)).is_some_and(|plan| plan.allowance.flip_sign) {
             proof.right_flipped += right_sum;
+        }
+        match m.remainder() {
+            Some(OpenRemainder { side: Side::Left, amount }) => {
+                proof.open_remainder_left += i128::from(amount)
+            }
+            Some(OpenRemainder { side: Side::Right, amount }) => {
+                proof.open_remainder_right += i128::from(amount)
+            }
+            None => {}
         }
     }
     for exception in exceptions {
@@ -64,6 +73,8 @@ pub(crate) fn proof_of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &
             right_unmatched: 0,
             matched_difference: 0,
             right_flipped: 0,
+            open_remainder_left: 0,
+            open_remainder_right: 0,
         });
         proofs.len() - 1
     });

@@ -1,5 +1,6 @@
 //! The whole run: passes in their order, then a reason for every record that is left, then the proof.
 
+use crate::netting::NettingPlan;
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::{Cancelled, Outcome, Records, RuleError, RuleSet, Watch};
@@ -36,10 +37,11 @@ pub fn reconcile(
     if !errors.is_empty() {
         return Err(ReconcileError::InvalidRules(errors));
     }
+    let plans = Plan::for_all(rules, left, right).zip(NettingPlan::for_all(rules, left, right));
     // Checked rules always have a plan; were it not so, an error is better than a panic.
-    let plans = Plan::for_all(rules, left, right).ok_or_else(|| {
+    let (plans, netting) = plans.ok_or_else(|| {
         let says = "could not be made ready".to_owned();
         ReconcileError::InvalidRules(vec![RuleError { at: "pass".into(), says }])
     })?;
-    Ok(Run::begin(left, right, rules, &plans, watch)?.complete()?)
+    Ok(Run::begin(left, right, rules, (&plans, &netting), watch)?.complete()?)
 }

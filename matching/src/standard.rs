@@ -63,6 +63,7 @@ impl RuleSet {
             threshold: 0.5,
             ambiguity_margin: 0.02,
             candidates_max: 5,
+            netting: vec![],
             passes,
         }
     }
@@ -168,6 +169,7 @@ fn pass(name: &str, window_days: u32) -> Pass {
         date: DateRule { window_days: Some(window_days), ..DateRule::default() },
         text: None,
         search: None,
+        split: false,
     }
 }
 

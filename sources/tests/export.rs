@@ -44,6 +44,7 @@ fn each_record_of_a_match_is_on_one_line_and_sums_stay_right() {
 #[test]
 fn an_exception_lists_its_candidates() {
     let row = ExceptionRow {
+        first_run: 1,
         kind: ExceptionKind::Ambiguous,
         side: Side::Left,
         currency: Currency::parse("JPY").expect("known"),
@@ -131,6 +132,7 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     let line = RejectedLine { line: 9, column: None, reason: "+bad".into(), excerpt: "x".repeat(40_000) };
     book.write_rejected_line(Side::Right, &line).expect("written");
     let exception = ExceptionRow {
+        first_run: 1,
         kind: ExceptionKind::Ambiguous,
         side: Side::Left,
         currency: Currency::parse("JPY").expect("known"),

@@ -4,6 +4,7 @@ use super::MappingBody;
 use super::columns::check_columns;
 use super::mapping_body::mistake;
 use crate::caller::Caller;
+use crate::idempotency::Repeatable;
 use crate::page::ProjectPage;
 use crate::problem::{Mistake, Problem};
 use crate::read::{Fields, JsonDraft, PathId, Query, ReadBody, id, object, text};
@@ -11,10 +12,12 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{DataSourceId, FileId, ProjectId};
-use shared::store::data_sources::{DataSource, NewDataSource};
+use shared::store::StoreError;
+use shared::store::data_sources::{self, DataSource, NewDataSource};
 use shared::store::files::File;
 use shared::store::projects::ProjectRole;
 use utoipa::ToSchema;
@@ -107,17 +110,22 @@ async fn list_data_sources(
 /// Say what the columns of a file mean. Checked against the header of the file.
 #[utoipa::path(
     post, path = "/api/data-sources", tag = "data sources", security(("access_token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     request_body = DataSourceBody, responses((status = 201, description = "Made", body = DataSourceAnswer))
 )]
 async fn create_data_source(
     State(api): State<Api>,
     caller: Caller,
+    repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<DataSourceBody>,
-) -> Result<(StatusCode, Json<DataSourceAnswer>), Problem> {
+) -> Result<Response, Problem> {
     let Some((body, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
     api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    if let Some(answer) = repeatable.known(&api).await? {
+        return Ok(answer);
+    }
     let file = match body.file_id {
         Some(id) => file_of(&api, project_id, id, &mut mistakes).await?,
         None => None,
@@ -147,8 +155,14 @@ async fn create_data_source(
         mapping: serde_json::to_value(&mapping).expect("a mapping is always JSON"),
         created_by: caller.user_id,
     };
-    let source = api.store.insert_data_source(&new).await?;
-    Ok((StatusCode::CREATED, Json(source.into())))
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let answer = DataSourceAnswer::from(data_sources::insert(&mut tx, &new).await?);
+    let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(response)
 }
 
 async fn file_of(

@@ -98,8 +98,9 @@ pub(crate) struct PassNames(std::sync::Arc<[String]>);
 
 impl PassNames {
     pub fn of(rules: &serde_json::Value) -> Self {
-        let passes = rules["pass"].as_array().map_or(&[] as &[_], Vec::as_slice);
-        Self(passes.iter().map(|pass| pass["name"].as_str().unwrap_or_default().to_owned()).collect())
+        // Netting rules count on behind the passes.
+        let named = ["pass", "netting"].into_iter().filter_map(|key| rules[key].as_array()).flatten();
+        Self(named.map(|rule| rule["name"].as_str().unwrap_or_default().to_owned()).collect())
     }
 
     pub fn name(&self, pass: i16) -> &str {

@@ -7,6 +7,7 @@ mod events;
 mod exceptions;
 mod list;
 mod matches;
+mod netting_body;
 mod open_items;
 mod records;
 mod rejected_lines;
@@ -20,6 +21,10 @@ mod watcher;
 
 pub(crate) use events::StateEvent;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use rule_set_body::RuleSetBody;
+pub(crate) use show::{Attempt, Progress};
+pub(crate) use submission::Submission;
+pub(crate) use submit::{continue_run, look_at_run_before, new_job, new_reconciliation};
 pub(crate) use watcher::Watcher;
 
 use crate::problem::{Problem, ProblemKind};

@@ -1,5 +1,6 @@
 //! A rule set as it is sent: the shape of [`matching::RuleSet`], read so that every mistake is reported.
 
+use super::netting_body::NettingRuleBody;
 use crate::problem::Mistake;
 use crate::read::{Fields, ReadBody, boolean, choice, integer, list, number, object, push_pointer, text};
 use matching::{RuleError, RuleSet};
@@ -29,6 +30,10 @@ pub(crate) struct RuleSetBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 100)]
     candidates_max: Option<u32>,
+    /// Taken out of a side before the passes, in this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false, max_items = 16)]
+    netting: Option<Vec<NettingRuleBody>>,
     #[schema(min_items = 1, max_items = 64)]
     pass: Vec<PassBody>,
 }
@@ -61,6 +66,10 @@ struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     search: Option<SearchRuleBody>,
+    /// With `1:n` or `n:1` and keys: the single record may be settled in part, or overpaid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    split: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -71,12 +80,14 @@ enum CardinalityWord {
     OneToMany,
     #[serde(rename = "n:1")]
     ManyToOne,
+    #[serde(rename = "n:m")]
+    ManyToMany,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Tier)]
-enum TierWord {
+pub(super) enum TierWord {
     Confirmed,
     Suggested,
 }
@@ -95,7 +106,7 @@ struct KeyBody {
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum NormaliseWord {
+pub(super) enum NormaliseWord {
     Exact,
     Alphanumeric,
     Digits,
@@ -138,7 +149,8 @@ struct FeeRuleBody {
     per_item: Option<String>,
 }
 
-/// Only in a pass of sums without keys, and needed there: looks for the only choice of records that adds up.
+/// In a pass `1:n` or `n:1`, where not all records of the key add up: looks for the only choice that does. Needed in
+/// one without keys.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SearchRuleBody {
@@ -185,14 +197,14 @@ struct TextRuleBody {
 /// The side whose texts are not held against a pair where they have no word of the other side.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum SideWord {
+pub(super) enum SideWord {
     Left,
     Right,
 }
 
 /// Longer texts and lists are never right, and [`RuleSet::check`] says what is.
-const CHARS_MAX: usize = 1000;
-const ITEMS_MAX: usize = 1000;
+pub(super) const CHARS_MAX: usize = 1000;
+pub(super) const ITEMS_MAX: usize = 1000;
 
 impl ReadBody for RuleSetBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -201,9 +213,19 @@ impl ReadBody for RuleSetBody {
         let threshold = fields.optional("threshold", number(0.0..=1.0));
         let ambiguity_margin = fields.optional("ambiguity_margin", number(0.0..=1.0));
         let candidates_max = fields.optional("candidates_max", integer(1..=100));
+        let netting = fields
+            .optional("netting", list(ITEMS_MAX, |value, place| object(NettingRuleBody::read)(value, place)));
         let pass =
             fields.required("pass", list(ITEMS_MAX, |value, place| object(PassBody::read)(value, place)));
-        Some(Self { version: version?, name, threshold, ambiguity_margin, candidates_max, pass: pass? })
+        Some(Self {
+            version: version?,
+            name,
+            threshold,
+            ambiguity_margin,
+            candidates_max,
+            netting,
+            pass: pass?,
+        })
     }
 }
 
@@ -217,7 +239,8 @@ impl ReadBody for PassBody {
         let date = fields.optional("date", object(DateRuleBody::read));
         let text = fields.optional("text", object(TextRuleBody::read));
         let search = fields.optional("search", object(SearchRuleBody::read));
-        Some(Self { name: name?, cardinality, tier, key, amount, date, text, search })
+        let split = fields.optional("split", boolean);
+        Some(Self { name: name?, cardinality, tier, key, amount, date, text, search, split })
     }
 }
 
@@ -345,6 +368,16 @@ mod tests {
                 "key": [{"left": "reference", "right": "id", "normalise": "exact"}],
                 "amount": {"fee": {"percent": "1.4", "per_item": "0.25"}, "flip_sign": false},
                 "date": {"direction": "either"},
+                "split": true,
+            }, {
+                "name": "four", "cardinality": "n:m", "tier": "confirmed",
+                "key": [{"left": "reference", "right": "id", "normalise": "exact"}],
+                "amount": {"flip_sign": false},
+                "date": {"direction": "either"},
+            }],
+            "netting": [{
+                "name": "storno", "tier": "suggested", "side": "left", "window_days": 30,
+                "key": [{"field": "id", "reversal": "text", "normalise": "tokens"}],
             }],
         });
         // Nothing of ours is missing there, and nothing of theirs here.

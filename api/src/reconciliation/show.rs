@@ -75,7 +75,7 @@ impl From<JobProgress> for Progress {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Attempt {
+pub(crate) struct Attempt {
     attempt: i32,
     worker: String,
     started_at: DateTime<Utc>,

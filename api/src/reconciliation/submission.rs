@@ -10,7 +10,7 @@ use sources::Mapping;
 use utoipa::ToSchema;
 
 /// Two data sources of a project, and how to compare them.
-#[derive(ToSchema)]
+#[derive(Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Submission {
     #[schema(value_type = Uuid)]

@@ -64,6 +64,9 @@ struct Balance {
     matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     right_flipped: String,
+    /// The part of `left_matched` that stays open after part payments.
+    open_remainder_left: String,
+    open_remainder_right: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -79,6 +82,8 @@ struct Pass {
     right_records: u64,
     /// Blocks left to later passes because they hit a limit of work.
     gave_up: u64,
+    /// Connected pieces too large for the best choice of all; only clear pairs were matched there.
+    beyond_bound: u64,
 }
 
 impl From<Summary> for SummaryAnswer {
@@ -115,6 +120,8 @@ impl From<CurrencyBalance> for Balance {
             right_unmatched: balance.right_unmatched,
             matched_difference: balance.matched_difference,
             right_flipped: balance.right_flipped,
+            open_remainder_left: balance.open_remainder_left,
+            open_remainder_right: balance.open_remainder_right,
             difference: balance.difference,
             residual: balance.residual,
         }
@@ -129,6 +136,7 @@ impl From<PassSummary> for Pass {
             left_records: pass.left_records,
             right_records: pass.right_records,
             gave_up: pass.gave_up,
+            beyond_bound: pass.beyond_bound,
         }
     }
 }

@@ -79,6 +79,8 @@ impl Outcome {
                 right_unmatched: "0.00".into(),
                 matched_difference: "0.00".into(),
                 right_flipped: "0.00".into(),
+                open_remainder_left: "0.00".into(),
+                open_remainder_right: "0.00".into(),
                 difference: "0.00".into(),
                 residual: "0.00".into(),
             }],
@@ -89,6 +91,7 @@ impl Outcome {
                 left_records: matches as u64,
                 right_records: matches as u64,
                 gave_up: 0,
+                beyond_bound: 0,
             }],
         }
     }

@@ -58,7 +58,7 @@ pub fn write(
         let header = if first == 0 { Header::Written } else { Header::Omitted };
         let mut csv = MatchesCsv::new(vec![], header)?;
         for (i, matched) in matches.iter().enumerate() {
-            let pass = rules.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
+            let pass = outcome.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
             csv.write(&MatchRow {
                 number: (first + i) as u64 + 1,
                 pass,

@@ -93,6 +93,8 @@ struct Proof {
     right_unmatched: String,
     matched_difference: String,
     right_flipped: String,
+    open_remainder_left: String,
+    open_remainder_right: String,
     /// "0.00", or money is unaccounted for.
     residual: String,
 }
@@ -136,7 +138,6 @@ impl Summary {
     /// exception, and no money unaccounted for.
     pub fn adds_up(&self) -> bool {
         let settled = |side: &SideCount| side.records == side.matched + side.exceptions;
-        let is_zero = |text: &str| !text.bytes().any(|b| matches!(b, b'1'..=b'9'));
         let adds_up = |flow: &Flow| flow.residual.count == 0 && is_zero(&flow.residual.amount);
         settled(&self.left)
             && settled(&self.right)
@@ -177,7 +178,11 @@ impl Summary {
                 0 => String::new(),
                 n => format!("  ({n} blocks were too large)"),
             };
-            let _ = writeln!(text, "  {:<24} {:>8}{gave_up}", pass.name, pass.matches);
+            let beyond_bound = match pass.beyond_bound {
+                0 => String::new(),
+                n => format!("  ({n} knots of candidates were too large for the best choice)"),
+            };
+            let _ = writeln!(text, "  {:<24} {:>8}{gave_up}{beyond_bound}", pass.name, pass.matches);
         }
         let _ = writeln!(text, "\nexceptions {:>24}", self.exceptions);
         for (kind, count) in self.exceptions_by_kind.iter().filter(|(_, count)| **count > 0) {
@@ -202,6 +207,10 @@ impl Summary {
         }
         text
     }
+}
+
+fn is_zero(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'1'..=b'9'))
 }
 
 impl SideCount {
@@ -278,6 +287,8 @@ impl Proof {
             right_unmatched: text(proof.right_unmatched),
             matched_difference: text(proof.matched_difference),
             right_flipped: text(proof.right_flipped),
+            open_remainder_left: text(proof.open_remainder_left),
+            open_remainder_right: text(proof.open_remainder_right),
             residual: text(proof.residual()),
         }
     }
@@ -287,7 +298,12 @@ impl Proof {
             ("total", &self.left_total, &self.right_total),
             ("matched", &self.left_matched, &self.right_matched),
             ("unmatched", &self.left_unmatched, &self.right_unmatched),
+            ("still open", &self.open_remainder_left, &self.open_remainder_right),
         ] {
+            // Only part payments leave something of a matched record open.
+            if name == "still open" && [left, right].iter().all(|sum| is_zero(sum)) {
+                continue;
+            }
             let _ = writeln!(text, "  {} {name:<10} left {left:>18}   right {right:>18}", self.currency);
         }
         let _ = writeln!(

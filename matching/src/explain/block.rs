@@ -1,9 +1,9 @@
 //! Looking a free record's key up among all records of both sides, matched ones too.
 
-use super::{Verdict, Verdicts, same_key, sum_key};
+use super::{Verdict, Verdicts, group_key, same_key, sum_key};
 use crate::evidence::KeyEvidence;
 use crate::keys::{Fingerprint, FingerprintMap, FingerprintSet};
-use crate::plan::{KeyPlan, Plan};
+use crate::plan::{KeyPlan, Plan, Shape};
 use crate::run::Run;
 use crate::{Cancelled, Row, Side};
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ pub(super) struct Spec<'a> {
 pub(super) fn specs<'a>(run: &Run<'a>) -> Vec<Spec<'a>> {
     let mut specs: Vec<Spec<'a>> = vec![];
     for plan in run.plans.iter().filter(|plan| !plan.keys.is_empty()) {
-        let same = |s: &&mut Spec<'_>| *s.keys == plan.keys && s.plans[0].one_side() == plan.one_side();
+        let same = |s: &&mut Spec<'_>| *s.keys == plan.keys && s.plans[0].shape() == plan.shape();
         match specs.iter_mut().find(same) {
             Some(spec) => spec.plans.push(plan),
             None => specs.push(Spec { keys: &plan.keys, plans: vec![plan] }),
@@ -85,9 +85,10 @@ pub(super) fn explain(run: &Run<'_>, spec: &Spec<'_>, verdicts: &mut Verdicts) -
             run.watch.check()?;
             let sharers = index.sharers(run, spec, side, row);
             let question = Question { run, spec, match_of: &match_of, side, row, sharers };
-            let verdict = match spec.plans[0].one_side() {
-                None => same_key::answer(&question),
-                Some(one) => sum_key::answer(&question, one),
+            let verdict = match spec.plans[0].shape() {
+                Shape::Pairs => same_key::answer(&question),
+                Shape::Sums(one) => sum_key::answer(&question, one),
+                Shape::Groups => group_key::answer(&question),
             };
             answers.extend(verdict.map(|v| (side, row, v)));
         }
@@ -187,7 +188,7 @@ impl Index {
             }
         }
         let mut of = MatchOf { left: HashMap::new(), right: HashMap::new() };
-        for (i, m) in run.matches.iter().enumerate() {
+        for (i, m) in run.matches.iter().enumerate().filter(|(_, m)| !m.is_netted()) {
             of.left.extend(m.left.iter().filter(|r| wanted[0].contains(r)).map(|&r| (r, i as u32)));
             of.right.extend(m.right.iter().filter(|r| wanted[1].contains(r)).map(|&r| (r, i as u32)));
         }

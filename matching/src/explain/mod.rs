@@ -8,6 +8,7 @@
 
 mod block;
 mod double;
+mod group_key;
 mod like_text;
 mod same_key;
 mod sum_key;

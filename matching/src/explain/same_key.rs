@@ -105,6 +105,10 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
     let counterpart = name(q.run, q.side.other(), best);
     let (kind, says) = match difference(q, best) {
         // It is spoken for: nothing about it needs correcting.
+        _ if !free && q.run.is_netted(q.side.other(), best) => (
+            missing_kind(q.side),
+            format!("{counterpart} has the same key, but it cancels out with another of its side"),
+        ),
         _ if !free => (
             missing_kind(q.side),
             format!("{counterpart} has the same key, but it has another match already"),

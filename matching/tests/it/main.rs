@@ -3,6 +3,8 @@
 
 mod cancel;
 mod carry;
+mod groups;
+mod netting;
 mod properties;
 mod real_files;
 mod rule_checks;

@@ -101,6 +101,41 @@ fn rules() -> impl Strategy<Value = &'static str> {
         text = { left = ["description"], right = ["description"], min = 0.1, silent = "left" }
         search = {}
         "#,
+        r#"
+        [[netting]]
+        name = "storno"
+        key = [{ field = "reference" }]
+        window_days = 5
+        [[netting]]
+        name = "named"
+        side = "right"
+        tier = "suggested"
+        key = [{ field = "reference", reversal = "description", normalise = "tokens" }]
+        window_days = 3660
+        [[pass]]
+        name = "part of the batch"
+        cardinality = "1:n"
+        key = [{ left = "batch", right = "batch" }]
+        search = { records_max = 9 }
+        [[pass]]
+        name = "groups"
+        cardinality = "n:m"
+        key = [{ left = "counterparty", right = "counterparty" }]
+        amount = { percent = "10", fee = { percent = "20" } }
+        date = { window_days = 6 }
+        [[pass]]
+        name = "parts"
+        cardinality = "1:n"
+        split = true
+        key = [{ left = "reference", right = "reference", normalise = "tokens" }]
+        amount = { absolute = "0.05" }
+        [[pass]]
+        name = "parts, signs flipped"
+        cardinality = "n:1"
+        split = true
+        key = [{ left = "counterparty", right = "counterparty" }]
+        amount = { flip_sign = true }
+        "#,
     ])
 }
 
@@ -135,7 +170,8 @@ fn by_ids(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -
         .matches
         .iter()
         .map(|m| {
-            let first = m.left.iter().map(|&row| left.id(row)).min();
+            let lefts = m.left.iter().map(|&row| left.id(row));
+            let first = lefts.chain(m.right.iter().map(|&row| right.id(row))).min();
             format!("{first:?} {:?} {} {:?}", m.confidence, m.difference, reasoner.reasons(m))
         })
         .chain(outcome.exceptions.iter().map(|e| {
@@ -144,7 +180,7 @@ fn by_ids(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -
         }))
         .collect();
     details.sort();
-    (render(outcome, left, right, rules), details)
+    (render(outcome, left, right), details)
 }
 
 proptest! {

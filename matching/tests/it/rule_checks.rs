@@ -76,13 +76,65 @@ fn every_mistake_is_named_at_once() {
             ("pass[2].text.right[0]", "\"text\" is not a field"),
             ("pass[3].key", "only one key"),
             ("pass[4].amount.fee.percent", "between 0 and 50"),
-            ("pass[4].search", "passes of sums without keys"),
+            ("pass[4].search", "passes of sums 1:n or n:1"),
             ("pass[4].text", "is needed to search"),
             ("pass[4].search.records_max", "between 2 and 20"),
             ("pass[4].amount.fee", "passes of sums with keys"),
         ],
     );
     check("version = 1\npass = []", &[("pass", "at least one")]);
+}
+
+#[test]
+fn mistakes_in_sums_and_netting_have_their_places_too() {
+    check(
+        r#"
+        version = 1
+        [[netting]]
+        name = ""
+        key = []
+        window_days = 4000
+        [[netting]]
+        name = "storno"
+        side = "right"
+        key = [
+          { field = "text", normalise = "tokens" },
+          { field = "reference", reversal = "note", normalise = "tokens" },
+        ]
+        window_days = 3
+        [[pass]]
+        name = "one"
+        cardinality = "n:m"
+        split = true
+        search = {}
+        key = [{ left = "reference", right = "reference" }]
+        [[pass]]
+        name = "two"
+        cardinality = "n:m"
+        date = { window_days = 3 }
+        [[pass]]
+        name = "three"
+        cardinality = "1:n"
+        split = true
+        search = {}
+        key = [{ left = "reference", right = "reference" }]
+        text = { left = ["text"], right = ["reference"], min = 0.5 }
+        "#,
+        &[
+            ("pass[0].search", "passes of sums 1:n or n:1"),
+            ("pass[0].split", "passes of sums 1:n or n:1"),
+            ("pass[0].split", "together with a search"),
+            ("pass[1].key", "needs a key"),
+            ("pass[2].split", "together with a search"),
+            ("pass[2].text", "only in a search without keys"),
+            ("netting[0].name", "empty"),
+            ("netting[0].key", "1 to 8 keys"),
+            ("netting[0].window_days", "at most 3660"),
+            ("netting[1].key", "only one key"),
+            ("netting[1].key[0].field", "\"text\" is not a field of the right side"),
+            ("netting[1].key[1].reversal", "\"note\" is not a field of the right side"),
+        ],
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The monthly partitions of results: made ahead, dropped whole.
 
+use super::job_ledger::book_removed;
 use super::{Store, StoreError};
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        sqlx::query(
+        let removed = sqlx::query(
             "DELETE FROM jobs
              WHERE id >= first_id_at(to_date($1, 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')
                AND id < first_id_at((to_date($1, 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC')",
@@ -64,6 +65,7 @@ impl Store {
         .bind(&month)
         .execute(&mut *tx)
         .await?;
+        book_removed(&mut tx, removed.rows_affected()).await?;
         let mut dropped = vec![];
         for parent in ["matches", "exceptions", "rejected_lines", "matched_records"] {
             let child = format!("{parent}_{month}");

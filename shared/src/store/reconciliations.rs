@@ -61,6 +61,11 @@ pub struct CurrencyBalance {
     pub matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     pub right_flipped: String,
+    /// The part of `left_matched` that stays open after part payments; absent in results older than these.
+    #[serde(default = "nothing_open")]
+    pub open_remainder_left: String,
+    #[serde(default = "nothing_open")]
+    pub open_remainder_right: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
@@ -75,6 +80,13 @@ pub struct PassSummary {
     pub right_records: u64,
     /// Blocks left to later passes because they hit a limit of work.
     pub gave_up: u64,
+    /// Connected pieces too large for the best choice of all; absent in results older than that.
+    #[serde(default)]
+    pub beyond_bound: u64,
+}
+
+fn nothing_open() -> String {
+    "0".to_owned()
 }
 
 /// A reconciliation as stored. The summary is there exactly when the job has completed.

@@ -110,6 +110,7 @@ impl Books {
             id: JobId::new(),
             kind: JobKind::RECONCILIATION,
             project_id: Some(self.project),
+            concurrency_key: None,
             priority: 5,
             args: json!({ "v": 1 }),
             due_at: None,

@@ -2,6 +2,7 @@
 
 use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
 use crate::ids::JobId;
+use crate::store::job_ledger::book_removed;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
 
@@ -148,6 +149,7 @@ impl Store {
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
+        book_removed(&mut tx, deleted.rows_affected()).await?;
         for statement in [
             "DELETE FROM matches WHERE job_id = $1",
             "DELETE FROM exceptions WHERE job_id = $1",

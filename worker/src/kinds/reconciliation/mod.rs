@@ -64,7 +64,7 @@ impl Reconcile {
 
         let read = {
             let (bench, objects) = (bench.clone(), self.objects.clone());
-            blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
+            context.blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
         };
         for (side, read) in [("left", &read.left), ("right", &read.right)] {
             metrics::counter!("counterfoil_reconciled_records_total", "side" => side)
@@ -79,15 +79,16 @@ impl Reconcile {
         let here = FirstSeen { run: asked.chain_position, job_id, on: asked.created_at.date_naive() };
         let results = {
             let bench = bench.clone();
-            blocking(move || {
-                let mut joined = takeover.join(read)?;
-                let mut outcome = match_sides(&bench, &joined, &rules)?;
-                joined.hold_back(&mut outcome)?;
-                check_balance(&outcome)?;
-                let open_items = flow::account(&joined, &outcome, here)?;
-                Ok(write::Results { joined, outcome, rules, open_items })
-            })
-            .await?
+            context
+                .blocking(move || {
+                    let mut joined = takeover.join(read)?;
+                    let mut outcome = match_sides(&bench, &joined, &rules)?;
+                    joined.hold_back(&mut outcome)?;
+                    check_balance(&outcome)?;
+                    let open_items = flow::account(&joined, &outcome, here)?;
+                    Ok(write::Results { joined, outcome, rules, open_items })
+                })
+                .await?
         };
         bench.report("writing results", MATCHED_PERCENT, 0, results.outcome.matches.len() as u64);
         let state = write::write(&bench, job_id, results).await?;
@@ -151,15 +152,4 @@ fn check_balance(outcome: &Outcome) -> Result<(), JobError> {
 
 fn gone(what: &str) -> JobError {
     JobError::Discard { says: format!("{what} of this job is gone") }
-}
-
-/// Runs `work` where blocking is allowed. A panic in there ends this attempt like one in the body.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
-) -> Result<T, JobError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
-        Err(join) => Err(JobError::Retry { says: shared::chain(&join) }),
-    }
 }

@@ -177,6 +177,7 @@ impl Results {
                     left_records: pass.left_records,
                     right_records: pass.right_records,
                     gave_up: pass.gave_up,
+                    beyond_bound: pass.beyond_bound,
                 })
                 .collect(),
         }
@@ -197,6 +198,8 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         right_unmatched: money(proof.right_unmatched),
         matched_difference: money(proof.matched_difference),
         right_flipped: money(proof.right_flipped),
+        open_remainder_left: money(proof.open_remainder_left),
+        open_remainder_right: money(proof.open_remainder_right),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
     }
