@@ -49,7 +49,9 @@ mod twins;
 mod watch;
 mod within_key;
 
-pub use carry::{CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow};
+pub use carry::{
+    CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow, open_remainders,
+};
 pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{

@@ -11,7 +11,7 @@ use super::{results, summary};
 use chrono::NaiveDate;
 use matching::{
     CarriedSide, Currency, DecimalMark, ExceptionKind, MatchId, OpenItems, Origin, Outcome, Records,
-    RecordsBuilder, Row, Side, Tier, format_minor, parse_minor,
+    RecordsBuilder, Row, Side, Tier, format_minor, open_remainders, parse_minor,
 };
 use serde::{Deserialize, Serialize};
 use sources::export::safe;
@@ -213,8 +213,10 @@ impl Chain {
         let writing = format_args!("writing {OPEN_ITEMS}");
         let mut file = BufWriter::new(staging.create(OPEN_ITEMS)?);
         for (side, carried) in sides {
-            for row in open_rows(side, outcome) {
-                let line = self.open_line(side, carried, row);
+            let records = &carried.records;
+            let whole = open_rows(side, outcome).map(|row| (row, records.amount(row)));
+            for (row, amount) in whole.chain(open_remainders(side, records, outcome)) {
+                let line = self.open_line(side, carried, row, amount);
                 serde_json::to_writer(&mut file, &line).map_err(std::io::Error::from).doing(writing)?;
                 file.write_all(b"\n").doing(writing)?;
             }
@@ -229,7 +231,7 @@ impl Chain {
         file.flush().doing(writing)
     }
 
-    fn open_line<'r>(&self, side: Side, carried: &'r CarriedSide, row: Row) -> OpenLine<'r> {
+    fn open_line<'r>(&self, side: Side, carried: &'r CarriedSide, row: Row, amount: i64) -> OpenLine<'r> {
         let records = &carried.records;
         let fields = records.field_names().iter().enumerate();
         let fields = fields.map(|(i, name)| (name.as_str().into(), records.field(i, row).into()));
@@ -238,7 +240,7 @@ impl Chain {
             id: records.id(row).into(),
             line: records.line(row),
             date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
-            amount: format_minor(records.amount(row).into(), records.currency(row).exponent()),
+            amount: format_minor(amount.into(), records.currency(row).exponent()),
             currency: records.currency(row).code().to_owned().into(),
             fields: fields.collect(),
             first_run: self.first_run(carried, row),

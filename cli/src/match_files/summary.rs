@@ -57,7 +57,7 @@ struct SideCount {
     own_ids: bool,
 }
 
-/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched == after`.
+/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched + remainder == after`.
 #[derive(Debug, Serialize)]
 struct Flow {
     side: &'static str,
@@ -66,6 +66,7 @@ struct Flow {
     restated: CountAndAmount,
     new: CountAndAmount,
     matched: CountAndAmount,
+    remainder: CountAndAmount,
     after: CountAndAmount,
     resolved: CountAndAmount,
     persisting: CountAndAmount,
@@ -249,6 +250,7 @@ impl Flow {
             restated: text(flow.restated),
             new: text(flow.new),
             matched: text(flow.matched),
+            remainder: text(flow.remainder),
             after: text(flow.after),
             resolved: text(flow.resolved),
             persisting: text(flow.persisting),
@@ -264,6 +266,7 @@ impl Flow {
             ("restated", &self.restated),
             ("new", &self.new),
             ("less matched", &self.matched),
+            ("open parts", &self.remainder),
             ("open now", &self.after),
             ("unaccounted for", &self.residual),
         ] {

@@ -104,6 +104,8 @@ impl Results {
             left: self.stored_records(Side::Left, &m.left),
             right: self.stored_records(Side::Right, &m.right),
             reasons: stored_reasons(&reasoner.reasons(m)),
+            open_side: m.remainder().map(|open| open.side.as_str().to_owned()),
+            open_amount: m.remainder().map(|open| open.amount),
         }
     }
 
