@@ -7,6 +7,7 @@ mod match_files;
 mod private_postgres;
 mod queues;
 mod roles;
+mod rules;
 mod samples;
 mod schedules;
 mod stop;
@@ -59,6 +60,9 @@ enum Command {
     Schedules(schedules::SchedulesCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
+    /// Check rule sets, print their schema, and show those that come with the program.
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Write a pair of sample files with known truth.
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
+        Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
         Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
         Command::Api => config().and_then(|config| in_runtime(roles::api(config))),

@@ -12,10 +12,12 @@ mod results;
 mod staging;
 mod summary;
 
+pub use failure::Failure;
+pub use inputs::{Input, read_settings};
+
+use crate::rules::{self, Rates};
 use carry::Chain;
-use failure::Failure;
-use inputs::Input;
-use matching::{ReconcileError, RuleSet, Side, Watch};
+use matching::{DroppedPass, Fitted, Preset, ReconcileError, RuleSet, Side, Watch};
 use progress::{Interrupt, Meter};
 use staging::Staging;
 use std::path::PathBuf;
@@ -45,6 +47,14 @@ pub struct MatchArgs {
     /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// A rule set that comes with the program, see `counterfoil rules presets`. Passes that need a field which a side
+    /// does not have are left out, and said.
+    #[arg(long, value_name = "NAME", conflicts_with = "rules", value_parser = rules::preset)]
+    preset: Option<Preset>,
+    /// What currencies are worth, for passes that convert, besides the rates of the rule set: CSV with the columns
+    /// from, to, date and rate, or TOML.
+    #[arg(long, value_name = "FILE")]
+    rates: Option<PathBuf>,
     /// Matches below this confidence, 0 to 1, are not made. Overrides the rule set's.
     #[arg(long, value_name = "X")]
     threshold: Option<f64>,
@@ -83,7 +93,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
     );
     let (left, right) = failure::both(left, right)?;
-    let rules = rules_of(args, &left.fields(), &right.fields())?;
+    let Fitted { rules, dropped } = rules_of(args, &left.fields(), &right.fields())?;
     let mut chain = match &args.carry {
         Some(folder) => Chain::read(folder, [&left, &right])?,
         None => Chain::none(),
@@ -120,7 +130,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         right: results::SideRead { read: &right_read, carried: &right_side },
         chain: &chain,
     };
-    let summary = Summary::new([&left, &right], &read, &rules, &outcome);
+    let summary = Summary::new([&left, &right], &read, &rules, dropped, &outcome);
     if !summary.adds_up() {
         return Err(Failure::broken(
             "the result does not account for every record and sum; please report this",
@@ -136,19 +146,35 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
 }
 
 /// Checked against the fields of both sides, so that reconciling cannot fail for them.
-fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<RuleSet, Failure> {
-    let mut rules: RuleSet = match &args.rules {
-        Some(path) => inputs::load(path)?,
-        None => RuleSet::standard_for(left_fields, right_fields),
+fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<Fitted, Failure> {
+    let mut dropped: Vec<DroppedPass> = vec![];
+    let mut rules = match (&args.rules, args.preset) {
+        (Some(path), _) => rules::load(path, left_fields, right_fields)?,
+        (None, Some(preset)) => {
+            let fitted = preset.rules().fit(left_fields, right_fields);
+            for pass in &fitted.dropped {
+                eprintln!("{}: {pass}", preset.as_str());
+            }
+            dropped = fitted.dropped;
+            fitted.rules
+        }
+        (None, None) => RuleSet::standard_for(left_fields, right_fields),
     };
+    if let Some(path) = &args.rates {
+        Rates::load(path)?.add_to(&mut rules)?;
+    }
     if let Some(threshold) = args.threshold {
         rules.threshold = threshold;
     }
     let errors = rules.check(Some(left_fields), Some(right_fields));
-    if errors.is_empty() { Ok(rules) } else { Err(rules_failure(args, &errors)) }
+    if errors.is_empty() { Ok(Fitted { rules, dropped }) } else { Err(rules_failure(args, &errors)) }
 }
 
 fn rules_failure(args: &MatchArgs, errors: &[matching::RuleError]) -> Failure {
-    let of = args.rules.as_ref().map_or("the rules".to_owned(), |path| path.display().to_string());
+    let of = match (&args.rules, args.preset) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(preset)) => preset.as_str().to_owned(),
+        (None, None) => "the rules".to_owned(),
+    };
     Failure::input(errors.iter().map(|error| format!("{of}: {}: {}", error.at, error.says)))
 }

@@ -244,7 +244,7 @@ fn what_cannot_be_used_is_named_at_once_and_nothing_is_written() {
         ("left.csv right.csv --left-mapping not.toml", &["not.toml: "]),
         (
             "left.csv right.csv --rules rules.toml",
-            &["rules.toml: pass[0].key[0].left", "rules.toml: pass[0].key[0].right"],
+            &["rules.toml:4:17: pass[0].key[0].left", "rules.toml:4:31: pass[0].key[0].right"],
         ),
         ("left.csv right.csv --threshold 1.5", &["threshold"]),
         ("left.csv right.csv --threads none", &["--threads"]),

@@ -1,17 +1,28 @@
 //! Whether a rule set can be run, with every mistake named at once.
 
+mod money;
+mod names;
+
+use crate::calendar::Calendar;
 use crate::fees::Fee;
-use crate::keys::Column;
+use crate::pattern::Pattern;
 use crate::subsets::AMOUNTS_MAX;
 use crate::tolerance::Allowance;
-use crate::{Cardinality, Key, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule};
+use crate::{
+    Cardinality, DateRule, Key, KnownCalendar, NettingRule, Normalise, Pass, RuleError, RuleSet, Side,
+    TextRule,
+};
 
 const PASSES_MAX: usize = 64;
 const KEYS_MAX: usize = 8;
 const NETTING_MAX: usize = 16;
 const TEXT_FIELDS_MAX: usize = 8;
-const NAME_CHARS_MAX: usize = 200;
 const WINDOW_DAYS_MAX: u32 = 3660;
+/// Ten years of 260.
+const WINDOW_BUSINESS_DAYS_MAX: u32 = 2600;
+const PRIORITY_MAX: u32 = 1000;
+const CALENDARS_MAX: usize = 16;
+const HOLIDAYS_MAX: usize = 5_000;
 
 impl RuleSet {
     /// All mistakes, each with its place; empty when the rules can be run.
@@ -19,7 +30,7 @@ impl RuleSet {
     /// The fields of a side are checked only when they are given, so that rules can be checked before any
     /// file is there. `id` is a field of every side.
     pub fn check(&self, left_fields: Option<&[String]>, right_fields: Option<&[String]>) -> Vec<RuleError> {
-        let mut mistakes = Mistakes { found: vec![], left_fields, right_fields };
+        let mut mistakes = Mistakes { found: vec![], left_fields, right_fields, rules: self };
         if self.version != 1 {
             mistakes.add("version", format!("is {}; only version 1 is known", self.version));
         }
@@ -29,6 +40,8 @@ impl RuleSet {
         if !(1..=100).contains(&self.candidates_max) {
             mistakes.add("candidates_max", "must be between 1 and 100");
         }
+        mistakes.check_calendars();
+        mistakes.check_rates();
         match self.passes.len() {
             0 => mistakes.add("pass", "at least one pass is needed"),
             1..=PASSES_MAX => {}
@@ -51,6 +64,7 @@ struct Mistakes<'a> {
     found: Vec<RuleError>,
     left_fields: Option<&'a [String]>,
     right_fields: Option<&'a [String]>,
+    rules: &'a RuleSet,
 }
 
 impl Mistakes<'_> {
@@ -63,6 +77,14 @@ impl Mistakes<'_> {
             self.add(format!("{at}.name"), "must not be empty");
         }
         self.check_name(&format!("{at}.name"), &pass.name);
+        if pass.priority.unsigned_abs() > PRIORITY_MAX {
+            self.add(format!("{at}.priority"), format!("must be between -{PRIORITY_MAX} and {PRIORITY_MAX}"));
+        }
+        for (field, share) in [("threshold", pass.threshold), ("ambiguity_margin", pass.ambiguity_margin)] {
+            if let Some(share) = share {
+                self.check_share(&format!("{at}.{field}"), share);
+            }
+        }
         if pass.keys.len() > KEYS_MAX {
             self.add(format!("{at}.key"), format!("at most {KEYS_MAX} keys are allowed"));
         }
@@ -75,16 +97,8 @@ impl Mistakes<'_> {
         if let Err(errors) = Allowance::compile(&pass.amount) {
             errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.amount.{field}"), says));
         }
-        match pass.date.window_days {
-            None if pass.keys.is_empty() => self.add(
-                format!("{at}.date.window_days"),
-                "is needed in a pass without keys, where only amount and date find the pairs",
-            ),
-            Some(days) if days > WINDOW_DAYS_MAX => {
-                self.add(format!("{at}.date.window_days"), format!("must be at most {WINDOW_DAYS_MAX}"));
-            }
-            _ => {}
-        }
+        self.check_currency(&format!("{at}.currency"), pass);
+        self.check_date(&format!("{at}.date"), &pass.date, pass.keys.is_empty());
         if let Some(Err((field, says))) = pass.amount.fee.as_ref().map(Fee::compile) {
             self.add(format!("{at}.amount.{field}"), says);
         }
@@ -162,6 +176,95 @@ impl Mistakes<'_> {
     fn check_key(&mut self, at: &str, key: &Key) {
         self.check_field(&format!("{at}.left"), &key.left, self.left_fields, "left");
         self.check_field(&format!("{at}.right"), &key.right, self.right_fields, "right");
+        let patterns = [
+            ("pattern", &key.pattern),
+            ("left_pattern", &key.left_pattern),
+            ("right_pattern", &key.right_pattern),
+        ];
+        let is_pattern = key.normalise == Normalise::Pattern;
+        if is_pattern && patterns.iter().all(|(_, pattern)| pattern.is_none()) {
+            self.add(
+                format!("{at}.pattern"),
+                "is needed with normalise = \"pattern\": what finds the reference?",
+            );
+        }
+        for (field, pattern) in patterns {
+            let Some(pattern) = pattern else { continue };
+            if !is_pattern {
+                self.add(
+                    format!("{at}.{field}"),
+                    "counts only with normalise = \"pattern\"; say so, or take it out",
+                );
+            }
+            if let Err(says) = Pattern::compile(pattern) {
+                self.add(format!("{at}.{field}"), says);
+            }
+        }
+    }
+
+    fn check_date(&mut self, at: &str, date: &DateRule, is_needed: bool) {
+        let window = format!("{at}.window_days");
+        match (date.window_days, date.window_business_days) {
+            (None, None) if is_needed => self.add(
+                window,
+                "is needed in a pass without keys, where only amount and date find the pairs; or \
+                 window_business_days",
+            ),
+            (Some(_), Some(_)) => {
+                self.add(window, "and window_business_days exclude each other; take out one");
+            }
+            (Some(days), _) if days > WINDOW_DAYS_MAX => {
+                self.add(window, format!("must be at most {WINDOW_DAYS_MAX}"));
+            }
+            (_, Some(days)) if days > WINDOW_BUSINESS_DAYS_MAX => {
+                let says = format!("must be at most {WINDOW_BUSINESS_DAYS_MAX}");
+                self.add(format!("{at}.window_business_days"), says);
+            }
+            _ => {}
+        }
+        let Some(name) = &date.calendar else { return };
+        if date.window_business_days.is_none() {
+            self.add(
+                format!("{at}.calendar"),
+                "counts only with window_business_days; say how many, or take it out",
+            );
+        }
+        let own: Vec<&str> = self.rules.calendars.iter().map(|calendar| calendar.name.as_str()).collect();
+        let known: Vec<&str> = KnownCalendar::ALL.iter().map(|known| known.as_str()).chain(own).collect();
+        if !known.contains(&name.as_str()) {
+            let (name, known) = (names::short(name), known.join(", "));
+            self.add(format!("{at}.calendar"), format!("{name} is no calendar; there are {known}"));
+        }
+    }
+
+    fn check_calendars(&mut self) {
+        let rules = self.rules;
+        if rules.calendars.len() > CALENDARS_MAX {
+            self.add("calendar", format!("at most {CALENDARS_MAX} calendars are allowed"));
+        }
+        for (i, calendar) in rules.calendars.iter().enumerate() {
+            let at = format!("calendar[{i}]");
+            let name = calendar.name.trim();
+            self.check_name(&format!("{at}.name"), name);
+            if name.is_empty() {
+                self.add(format!("{at}.name"), "must not be empty");
+            } else if KnownCalendar::by_name(&calendar.name).is_some() {
+                let says = format!(
+                    "{name} is known already; take another name, and extends = \"{name}\" to add to it"
+                );
+                self.add(format!("{at}.name"), says);
+            } else if rules.calendars[..i].iter().any(|before| before.name == calendar.name) {
+                self.add(
+                    format!("{at}.name"),
+                    format!("{} is the name of another calendar", names::short(name)),
+                );
+            }
+            if calendar.holidays.len() > HOLIDAYS_MAX {
+                self.add(format!("{at}.holidays"), format!("at most {HOLIDAYS_MAX} holidays are allowed"));
+            } else if let Err(errors) = Calendar::compile(calendar) {
+                errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.{field}"), says));
+            }
+        }
     }
 
     fn check_text(&mut self, at: &str, text: &TextRule) {
@@ -175,37 +278,6 @@ impl Mistakes<'_> {
             for (i, name) in names.iter().enumerate() {
                 self.check_field(&format!("{at}.{side}[{i}]"), name, fields, side);
             }
-        }
-    }
-
-    fn check_field(&mut self, at: &str, name: &str, fields: Option<&[String]>, side: &str) {
-        if name.is_empty() {
-            return self.add(at, "must not be empty");
-        }
-        if let Some(fields) = fields
-            && name != Column::ID
-            && !fields.iter().any(|f| f == name)
-        {
-            let name: String = name.chars().take(80).collect();
-            let known: Vec<&str> =
-                std::iter::once(Column::ID).chain(fields.iter().map(String::as_str)).collect();
-            self.add(
-                at,
-                format!("{name:?} is not a field of the {side} side, which has {}", known.join(", ")),
-            );
-        }
-    }
-
-    fn check_name(&mut self, at: &str, name: &str) {
-        if name.chars().count() > NAME_CHARS_MAX {
-            self.add(at, format!("must have at most {NAME_CHARS_MAX} characters"));
-        }
-    }
-
-    /// NaN is not between anything.
-    fn check_share(&mut self, at: &str, value: f64) {
-        if !(0.0..=1.0).contains(&value) {
-            self.add(at, format!("is {value}; must be between 0 and 1"));
         }
     }
 }

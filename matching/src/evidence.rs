@@ -10,7 +10,7 @@ use crate::{Confidence, Currency, Reason, Records, Row, Side, format_minor};
 pub(crate) struct Evidence {
     pub key: Option<KeyEvidence>,
     pub amount: AmountDistance,
-    /// Right minus left, in days; of a group the one farthest away.
+    /// Right minus left, in the days of the pass's window; of a group the one farthest away.
     pub days: i64,
     /// Similarity of the texts, 0 to 1.
     pub text: Option<f64>,
@@ -87,11 +87,15 @@ impl Evidence {
         right: (&Records, Row),
         key: Option<KeyEvidence>,
     ) -> Self {
-        let allowance = plan.allowance.in_currency(left.0.currency(left.1));
+        // Amounts that cannot be compared are, for a look at the records all the same, taken as they stand.
+        let as_they_stand = || {
+            let allowance = plan.allowance.in_currency(right.0.currency(right.1));
+            allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into())
+        };
         Evidence {
             key,
-            amount: allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into()),
-            days: i64::from(right.0.date(right.1)) - i64::from(left.0.date(left.1)),
+            amount: plan.amounts(left, right).unwrap_or_else(as_they_stand),
+            days: plan.window.distance(left.0.date(left.1), right.0.date(right.1)),
             text: None,
             group: None,
             in_reach: 0,
@@ -152,24 +156,24 @@ impl Evidence {
             }
         }
         match self.group {
-            None => add("amount", self.says_amount(currency), amount),
+            None => add("amount", self.says_amount(plan, currency), amount),
             Some((left, right)) => {
                 let of = match (self.in_reach, left, right) {
                     (0, 1, n) | (0, n, 1) => format!("sum of {n}"),
                     (0, _, _) => format!("sums of {left} and {right}"),
                     (n, _, _) => format!("only sum of its kind, {} of {n} in reach", left.max(right)),
                 };
-                add("sum", format!("{of}: {}", self.says_amount(currency)), amount);
+                add("sum", format!("{of}: {}", self.says_amount(plan, currency)), amount);
             }
         }
-        add("date", says_days(self.days), date);
+        add("date", says_days(self.days, plan.window.counts_business_days()), date);
         if let Some(similarity) = self.text {
             add("text", format!("texts {:.0} % alike", similarity * 100.0), text);
         }
         reasons
     }
 
-    fn says_amount(&self, currency: Currency) -> String {
+    fn says_amount(&self, plan: &Plan<'_>, currency: Currency) -> String {
         if self.amount.difference == 0 {
             return "amount equal".into();
         }
@@ -185,17 +189,20 @@ impl Evidence {
         if self.settled.is_some() && !self.amount.fits() {
             return format!("{side} is {difference} {currency} more, which stays open");
         }
+        if let Some(allowed) = self.amount.named.and_then(|i| plan.pass.amount.allowed.get(usize::from(i))) {
+            return format!("{side} is {difference} {currency} more: {}", allowed.name.trim());
+        }
         let within = if self.amount.fits() { "within" } else { "outside" };
         format!("{side} is {difference} {currency} more, {within} the allowance")
     }
 }
 
-pub(crate) fn says_days(days: i64) -> String {
-    match (days.unsigned_abs(), days > 0) {
-        (0, _) => "same day".into(),
-        (1, true) => "right 1 day later".into(),
-        (1, false) => "left 1 day later".into(),
-        (n, true) => format!("right {n} days later"),
-        (n, false) => format!("left {n} days later"),
+fn says_days(days: i64, are_business_days: bool) -> String {
+    let business = if are_business_days { "business " } else { "" };
+    let side = if days > 0 { "right" } else { "left" };
+    match days.unsigned_abs() {
+        0 => format!("same {business}day"),
+        1 => format!("{side} 1 {business}day later"),
+        n => format!("{side} {n} {business}days later"),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::blocks::{self, Block};
 use crate::candidates::{Candidates, PAIRS_MAX, Scope, best_of_each};
+use crate::converted;
 use crate::evidence::KeyEvidence;
 use crate::keys::Fingerprint;
 use crate::select::Pair;
@@ -12,12 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Comparisons one block may take, beyond a few per record. A block with so many records of one key that
 /// amount and date do not tell apart has no answer anyway.
-const BLOCK_COMPARISONS_MAX: usize = 1 << 20;
-const BLOCK_COMPARISONS_PER_RECORD: usize = 64;
+pub(crate) const BLOCK_COMPARISONS_MAX: usize = 1 << 20;
+pub(crate) const BLOCK_COMPARISONS_PER_RECORD: usize = 64;
 
 pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     let tokens = scope.plan.keys.has_tokens();
     let (left, right) = (keys_of(scope, Side::Left)?, keys_of(scope, Side::Right)?);
+    let pair_block = if scope.plan.exchange.is_some() { converted::pair_block } else { pair_block };
     let (gave_up, found) = (AtomicU64::new(0), AtomicU64::new(0));
     let visit = |block: Block<'_>, list: &mut Vec<Pair>| {
         let mut spread = 1;
@@ -55,7 +57,7 @@ fn keys_of(scope: &Scope<'_>, side: Side) -> Result<Vec<(Fingerprint, Node)>, Ca
         scope.watch.check()?;
         let (mut keys, mut found) = (Vec::with_capacity(nodes.len()), vec![]);
         for &node in nodes {
-            let currency = Some(rest.records.currency(node));
+            let currency = scope.plan.exchange.is_none().then(|| rest.records.currency(node));
             scope.plan.keys.each(rest.records, side, node, currency, &mut found);
             keys.extend(found.iter().map(|&key| (key, node)));
         }

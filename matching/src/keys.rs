@@ -182,12 +182,14 @@ pub(crate) fn with_normalised<T>(text: &str, how: Normalise, then: impl FnOnce(&
 }
 
 /// The text as it is compared; empty when nothing is left to compare. `out` is overwritten.
-/// [`Normalise::Tokens`] compares whole texts as `Alphanumeric` does.
+/// [`Normalise::Tokens`] compares whole texts as `Alphanumeric` does; so do references, once they are found.
 pub(crate) fn normalise(text: &str, how: Normalise, out: &mut String) {
     out.clear();
     match how {
         Normalise::Exact => out.push_str(text.trim()),
-        Normalise::Alphanumeric | Normalise::Tokens => push_upper(text, out),
+        Normalise::Alphanumeric | Normalise::Tokens | Normalise::Pattern | Normalise::CreditorReference => {
+            push_upper(text, out)
+        }
         Normalise::Digits => {
             let digits = text.chars().filter(char::is_ascii_digit);
             out.extend(digits.skip_while(|&c| c == '0'));

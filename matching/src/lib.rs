@@ -11,11 +11,16 @@
 //! Start reading at [`reconcile`].
 
 mod blocks;
+mod calendar;
 mod candidates;
 mod carry;
 mod check;
+mod converted;
+mod creditor;
+mod day;
 mod decimal;
 mod evidence;
+mod exchange;
 mod explain;
 mod fees;
 mod groups;
@@ -28,7 +33,9 @@ mod nearby;
 mod netting;
 mod open;
 mod outcome;
+mod pattern;
 mod plan;
+mod presets;
 mod proof;
 mod reasons;
 mod reconcile;
@@ -52,18 +59,21 @@ mod within_key;
 pub use carry::{
     CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow, open_remainders,
 };
+pub use exchange::{Conversion, RateKind};
 pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,
     Reason, Rows, Tier,
 };
+pub use presets::{DroppedPass, Fitted, MissingField, Preset};
 pub use reasons::Reasoner;
 pub use reconcile::{ReconcileError, reconcile};
 pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, NettingKey, NettingRule, Normalise, Pass,
-    RuleError, RuleSet, SearchRule, TextRule,
+    AllowedDifference, AmountRule, CalendarRule, Cardinality, CurrencyRule, DateDirection, DateRule, FeeRule,
+    Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounding, RuleError,
+    RuleSet, SearchRule, TextRule, Weekday,
 };
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

@@ -9,7 +9,7 @@ use crate::fees::Fees;
 use crate::held::Held;
 use crate::keyed;
 use crate::outcome::{MatchEvidence, Note};
-use crate::plan::Plan;
+use crate::plan::{Data, Plan};
 use crate::remainder::Remainder;
 use crate::run::Run;
 use crate::select::{Chosen, Ends, Pair, Stakes, select};
@@ -30,6 +30,10 @@ pub(crate) struct NettingPlan {
 impl NettingPlan {
     /// In the order of the rules; `None` as [`Plan::for_all`].
     pub fn for_all(rules: &RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
+        if rules.netting.is_empty() {
+            return Some(vec![]);
+        }
+        let data = Data::of(rules, left, right)?;
         let sides = [(Side::Left, left), (Side::Right, right)];
         let wanted = rules.netting.iter().enumerate().flat_map(|(i, rule)| {
             sides.into_iter().filter(|(side, _)| rule.is_of(*side)).map(move |side| (i, rule, side))
@@ -38,7 +42,7 @@ impl NettingPlan {
             let index = (rules.passes.len() + i) as u16;
             Some(NettingPlan {
                 side,
-                plan: Plan::of(index, Cow::Owned(rule.as_pass()), records, records, &[])?,
+                plan: Plan::of(index, Cow::Owned(rule.as_pass()), records, records, &data)?,
             })
         };
         wanted.map(plan).collect()
@@ -105,7 +109,7 @@ pub(crate) fn net(run: &Run<'_>, of: &NettingPlan) -> Result<Netted, Cancelled> 
         right_capacity: &capacity,
         right_frozen: &|_| false,
     };
-    let stakes = Stakes { threshold: scope.threshold, margin: run.margin() };
+    let stakes = Stakes { threshold: scope.threshold, margin: scope.plan.margin };
     let pairs = turned.iter().map(|&(pair, _)| pair).collect();
     let selection = select(pairs, &ends, stakes, run.watch)?;
     let chosen: Vec<&Chosen> = selection.chosen.iter().collect();

@@ -54,6 +54,7 @@ pub struct Reason {
 
 /// Whether a pass may settle a match alone or only propose it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     #[default]
@@ -125,6 +126,7 @@ pub struct Match {
     pub pass: u16,
     pub tier: Tier,
     pub confidence: Confidence,
+    /// Of the right records; the left one may be in another, see [`crate::Reasoner::conversion`].
     pub currency: Currency,
     pub left: Rows,
     pub right: Rows,
@@ -291,8 +293,9 @@ pub struct Exception {
 /// The bridge of one currency, minor units, every amount with the sign its file gave it.
 ///
 /// `left_total == left_matched + left_unmatched`, likewise right, and
-/// `left_matched - right_matched + 2 * right_flipped == matched_difference`: where a pass negates the right
-/// amounts (`flip_sign`), a difference is left *plus* right, and the last term says so.
+/// `left_matched - right_matched + 2 * right_flipped - converted_out + converted_in == matched_difference`: where a
+/// pass negates the right amounts (`flip_sign`), a difference is left *plus* right, and the third term says so;
+/// where it converts, a left amount leaves its own currency and arrives in that of the right record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrencyProof {
     pub currency: Currency,
@@ -311,6 +314,10 @@ pub struct CurrencyProof {
     /// The part of `left_matched` that stays open: the sum of [`Match::remainder`] of that side.
     pub open_remainder_left: i128,
     pub open_remainder_right: i128,
+    /// The part of `left_matched` that was compared in another currency, and stands there as `converted_in`.
+    pub converted_out: i128,
+    /// Left amounts of other currencies, converted into this one, that were compared with right amounts of it.
+    pub converted_in: i128,
 }
 
 impl CurrencyProof {
@@ -322,6 +329,8 @@ impl CurrencyProof {
         (self.left_total - self.right_total) - self.matched_difference - self.left_unmatched
             + self.right_unmatched
             + 2 * self.right_flipped
+            - self.converted_out
+            + self.converted_in
     }
 }
 

@@ -26,7 +26,22 @@ pub(crate) fn prove(
     for m in matches {
         let proof = proof_of(&mut proofs, m.currency);
         let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
-        proof.left_matched += m.left.iter().map(|&r| i128::from(left.amount(r))).sum::<i128>();
+        let left_sum = m.left.iter().map(|&r| i128::from(left.amount(r))).sum::<i128>();
+        // A match without left records is one of netting.
+        let left_currency = m.left.first().map_or(m.currency, |&row| left.currency(row));
+        if left_currency == m.currency {
+            proof.left_matched += left_sum;
+        } else {
+            // Worked out once more from the table, not derived from the difference.
+            let conversion = plans
+                .get(usize::from(m.pass))
+                .and_then(|plan| plan.conversion((left, m.left[0]), (right, m.right[0])));
+            proof.converted_in += conversion.map_or(0, |conversion| i128::from(conversion.converted));
+            let own = proof_of(&mut proofs, left_currency);
+            own.left_matched += left_sum;
+            own.converted_out += left_sum;
+        }
+        let proof = proof_of(&mut proofs, m.currency);
         proof.right_matched += right_sum;
         proof.matched_difference += i128::from(m.difference);
         if plans.get(usize::from(m.pass)).is_some_and(|plan| plan.allowance.flip_sign) {
@@ -75,6 +90,8 @@ pub(crate) fn proof_of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &
             right_flipped: 0,
             open_remainder_left: 0,
             open_remainder_right: 0,
+            converted_out: 0,
+            converted_in: 0,
         });
         proofs.len() - 1
     });

@@ -3,9 +3,10 @@
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::netting::NettingPlan;
 use crate::plan::{Plan, Shape};
+use crate::settle::rate_reason;
 use crate::sums::{Sums, Total};
 use crate::twins::by_id;
-use crate::{Match, Reason, Records, Row, RuleSet, Side};
+use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side};
 
 /// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
 pub struct Reasoner<'a> {
@@ -22,6 +23,13 @@ impl<'a> Reasoner<'a> {
         let plans = if fits { Plan::for_all(rules, left, right) } else { None };
         let netting = if fits { NettingPlan::for_all(rules, left, right) } else { None };
         Reasoner { left, right, plans: plans.unwrap_or_default(), netting: netting.unwrap_or_default() }
+    }
+
+    /// The left amount in the match's currency, when it is in another one.
+    pub fn conversion(&self, m: &Match) -> Option<Conversion> {
+        let plan = self.plans.get(usize::from(m.pass))?;
+        let (&[left], &[right]) = (&*m.left, &*m.right) else { return None };
+        plan.conversion((self.left, left), (self.right, right))
     }
 
     /// What spoke for the match. The weights add up to its confidence.
@@ -58,7 +66,11 @@ impl<'a> Reasoner<'a> {
             Evidence { text, in_reach: m.evidence.in_reach.into(), fee: m.evidence.fee, settled, ..evidence }
         };
         let shared = plan.keys.shared(&plan.pass, (self.left, left), (self.right, right));
-        evidence.reasons(plan, m.currency, &shared)
+        let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        if plan.shape() == Shape::Pairs {
+            reasons.extend(rate_reason(plan, (self.left, left), (self.right, right)));
+        }
+        reasons
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Run<'a> {
     gave_up: Vec<u64>,
     /// By pass, see [`PassCount::beyond_bound`].
     beyond_bound: Vec<u64>,
+    /// How many passes have run.
+    turn: usize,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
@@ -78,6 +80,7 @@ impl<'a> Run<'a> {
             held: Held::default(),
             gave_up: vec![0; plans.len() + rules.netting.len()],
             beyond_bound: vec![0; plans.len() + rules.netting.len()],
+            turn: 0,
             fees: vec![Fees::default(); plans.len()],
             watch,
         })
@@ -85,7 +88,9 @@ impl<'a> Run<'a> {
 
     pub fn complete(mut self) -> Result<Outcome, Cancelled> {
         self.net()?;
-        for plan in self.plans {
+        for (turn, place) in self.rules.passes_in_order().into_iter().enumerate() {
+            let plan = &self.plans[place];
+            self.turn = turn;
             self.report(Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() }, 0.0);
             self.watch.check()?;
             self.read_texts(plan)?;
@@ -131,12 +136,12 @@ impl<'a> Run<'a> {
             Shape::Pairs => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
-                let decided = decide(&scope, found, self.margin())?;
+                let decided = decide(&scope, found, plan.margin)?;
                 self.settle(plan, Decided { gave_up, ..decided });
             }
             Shape::Sums(_) | Shape::Groups => {
                 if !plan.keys.is_empty() {
-                    let decided = decide_sums(&scope, summed::find(&scope)?, self.margin())?;
+                    let decided = decide_sums(&scope, summed::find(&scope)?, plan.margin)?;
                     self.settle(plan, decided);
                 }
                 self.search(plan)?;
@@ -187,7 +192,7 @@ impl<'a> Run<'a> {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let decided = decide(&scope, found, self.margin())?;
+                    let decided = decide(&scope, found, scope.plan.margin)?;
                     open = decided.open;
                     kept |= !decided.made.is_empty();
                     self.keep(decided.made);
@@ -264,22 +269,18 @@ impl<'a> Run<'a> {
             texts: self.texts_of(plan),
             fees: self.fees[usize::from(plan.index)].clone(),
             held: &self.held,
-            threshold: self.rules.threshold(),
+            threshold: plan.threshold,
             watch: self.watch,
             advance,
         }
-    }
-
-    pub(crate) fn margin(&self) -> Confidence {
-        Confidence::from_f64(self.rules.ambiguity_margin)
     }
 
     /// `share` of the phase that is done.
     pub(crate) fn report(&self, phase: Phase, share: f64) {
         let fraction = match &phase {
             Phase::Prepare => PREPARED * share,
-            Phase::Pass { index, .. } => {
-                PREPARED + (MATCHED - PREPARED) * (*index as f64 + share) / self.plans.len() as f64
+            Phase::Pass { .. } => {
+                PREPARED + (MATCHED - PREPARED) * (self.turn as f64 + share) / self.plans.len() as f64
             }
             Phase::Explain => MATCHED + (1.0 - MATCHED) * share,
         };

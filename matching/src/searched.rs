@@ -98,8 +98,9 @@ fn answer(
     let Some(mut rows) = postings.around(node, date, window_days) else { return Ok(None) };
     let mut compared = 0;
     rows.retain(|&row| {
-        let days = i64::from(many.records.date(row)) - date;
-        let days = if one == Side::Left { days } else { -days };
+        let (own, other) = (single.records.date(node), many.records.date(row));
+        let (left, right) = if one == Side::Left { (own, other) } else { (other, own) };
+        let days = scope.plan.window.distance(left, right);
         let part = i128::from(many.records.amount(row));
         let (l, r) = if one == Side::Left { (node, row) } else { (row, node) };
         let fits = many.records.currency(row) == currency

@@ -5,9 +5,10 @@ use crate::evidence::{Evidence, KeyEvidence};
 use crate::groups::{Group, representative};
 use crate::open::{Between, End};
 use crate::outcome::{MatchEvidence, Note};
+use crate::plan::Plan;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Row, Rows, Side};
+use crate::{Cancelled, Match, Reason, Records, Row, Rows, Side};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -36,10 +37,18 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
 /// Reasons for a pair whether it fits or not.
 pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
-    let currency = l.currency(pair.left);
-    let shared = scope.plan.keys.shared(&scope.plan.pass, (l, pair.left), (r, pair.right));
+    let (left, right) = ((l, pair.left), (r, pair.right));
+    let shared = scope.plan.keys.shared(&scope.plan.pass, left, right);
     let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
-    evidence.reasons(scope.plan, currency, &shared)
+    let mut reasons = evidence.reasons(scope.plan, r.currency(pair.right), &shared);
+    reasons.extend(rate_reason(scope.plan, left, right));
+    reasons
+}
+
+/// By which rate the amounts were compared; not evidence for the pair, so it weighs nothing.
+pub(crate) fn rate_reason(plan: &Plan<'_>, left: (&Records, Row), right: (&Records, Row)) -> Option<Reason> {
+    let conversion = plan.conversion(left, right)?;
+    Some(Reason { field: "currency".into(), says: conversion.says(), weight: 0.0 })
 }
 
 fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
@@ -47,20 +56,17 @@ fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
 }
 
 fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
-    let records = scope.remainder.left.records;
-    let currency = records.currency(left);
-    let allowance = scope.plan.allowance.in_currency(currency);
-    let other = scope.remainder.right.records;
-    let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    let distance = scope.plan.amounts((l, left), (r, right));
     Match {
         pass: scope.plan.index,
         tier: scope.plan.pass.tier,
         confidence: pair.confidence,
-        currency,
+        currency: r.currency(right),
         left: Rows::One(left),
         right: Rows::One(right),
-        // Candidates whose difference is not an i64 do not fit.
-        difference: distance.difference as i64,
+        // Candidates whose amounts cannot be compared, or differ by more than an i64, do not fit.
+        difference: distance.map_or(0, |distance| distance.difference as i64),
         evidence: MatchEvidence {
             spread: pair.spread,
             text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),

@@ -65,6 +65,7 @@ impl RuleSet {
             candidates_max: 5,
             netting: vec![],
             passes,
+            ..RuleSet::default()
         }
     }
 }
@@ -167,13 +168,11 @@ fn pass(name: &str, window_days: u32) -> Pass {
         keys: vec![],
         amount: AmountRule::default(),
         date: DateRule { window_days: Some(window_days), ..DateRule::default() },
-        text: None,
-        search: None,
-        split: false,
+        ..Pass::default()
     }
 }
 
 fn keyed(name: &str, left: &str, right: &str, normalise: Normalise) -> Pass {
-    let key = Key { left: left.into(), right: right.into(), normalise };
+    let key = Key { left: left.into(), right: right.into(), normalise, ..Key::default() };
     Pass { keys: vec![key], ..pass(name, REFERENCE_WINDOW_DAYS) }
 }

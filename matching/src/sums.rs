@@ -51,8 +51,10 @@ impl Sums {
     pub fn evidence(&self, plan: &Plan<'_>, key: Option<KeyEvidence>) -> Evidence {
         let (left, right) = (self.left, self.right);
         let amount = plan.allowance.in_currency(self.currency).distance(left.sum, right.sum);
-        let between = |from: i32, to: i32| i64::from(to) - i64::from(from);
-        let days = [between(left.last_date, right.first_date), between(left.first_date, right.last_date)];
+        let days = [
+            plan.window.distance(left.last_date, right.first_date),
+            plan.window.distance(left.first_date, right.last_date),
+        ];
         // A day outside the window counts first, then the larger distance.
         let far = |days: &i64| (!plan.window.admits(*days), days.abs(), *days);
         let days = if far(&days[0]) > far(&days[1]) { days[0] } else { days[1] };

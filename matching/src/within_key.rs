@@ -93,9 +93,10 @@ fn answer(
     let amount = single.records.amount(node);
     let target = scope.plan.allowance.in_currency(group.currency).sum_target(one, amount);
     let in_reach = |&row: &Row| {
-        let days = i64::from(many.records.date(row)) - i64::from(single.records.date(node));
+        let (own, other) = (single.records.date(node), many.records.date(row));
         let (l, r) = if one == Side::Left { (node, row) } else { (row, node) };
-        scope.plan.window.admits(if one == Side::Left { days } else { -days })
+        let (left, right) = if one == Side::Left { (own, other) } else { (other, own) };
+        scope.plan.window.admits(scope.plan.window.distance(left, right))
             && scope.held.allows(scope.remainder.left.twins.node(l), scope.remainder.right.twins.node(r))
     };
     pulse.beat(16 * group.rows.len() as u32)?;

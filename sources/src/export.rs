@@ -32,8 +32,25 @@ pub struct RecordCells<'a> {
     pub line: u64,
     /// Days since 1970-01-01.
     pub date: i32,
-    /// Minor units of the currency of the row it stands in.
+    /// Minor units of the currency of the row it stands in, or of its own one.
     pub amount: i64,
+    /// There when it was compared in another currency than its own.
+    pub foreign: Option<Foreign>,
+}
+
+/// A record's own currency, and what its amount was taken for in that of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign {
+    pub currency: Currency,
+    /// Minor units of the row's currency.
+    pub converted: i64,
+}
+
+impl RecordCells<'_> {
+    /// Of [`Self::amount`], in a row of `row`'s currency.
+    fn currency(&self, row: Currency) -> Currency {
+        self.foreign.map_or(row, |foreign| foreign.currency)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -138,7 +155,8 @@ impl<W: Write> MatchesCsv<W> {
                         lines.text(&safe(cells.id));
                         lines.number(cells.line);
                         lines.date(cells.date);
-                        lines.decimal(cells.amount.into(), exponent, false);
+                        let own = cells.foreign.map_or(exponent, |foreign| foreign.currency.exponent());
+                        lines.decimal(cells.amount.into(), own, false);
                     }
                 }
             }
@@ -148,6 +166,13 @@ impl<W: Write> MatchesCsv<W> {
             } else {
                 lines.text("");
                 lines.text("");
+            }
+            match row.left.get(i).and_then(|cells| cells.foreign) {
+                Some(foreign) => {
+                    lines.text(foreign.currency.code());
+                    lines.decimal(foreign.converted.into(), exponent, false);
+                }
+                None => (0..2).for_each(|_| lines.text("")),
             }
             lines.text(&self.id);
             lines.end_line();

@@ -3,12 +3,12 @@
 use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier};
 use sources::RejectedLine;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, JsonLines, MatchRow, MatchesCsv, RecordCells,
-    RejectedLinesCsv, ResultWorkbook, safe,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, JsonLines, MatchRow, MatchesCsv,
+    RecordCells, RejectedLinesCsv, ResultWorkbook, safe,
 };
 
 fn record(id: &str, line: u64, amount: i64) -> RecordCells<'_> {
-    RecordCells { id, line, date: 20_484, amount }
+    RecordCells { id, line, date: 20_484, amount, foreign: None }
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -35,10 +35,40 @@ fn each_record_of_a_match_is_on_one_line_and_sums_stay_right() {
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "match,pass,tier,confidence,currency,left_id,left_line,left_date,left_amount,\
-         right_id,right_line,right_date,right_amount,difference,reasons,match_id\n\
-         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,m_276a63b7e4a8910d1526f73736ba4ec2\n\
-         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
+         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted,match_id\n\
+         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,,m_276a63b7e4a8910d1526f73736ba4ec2\n\
+         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
     );
+}
+
+#[test]
+fn an_amount_in_another_currency_is_written_in_both() {
+    let foreign = Foreign { currency: Currency::parse("JPY").expect("known"), converted: 625 };
+    let row = MatchRow {
+        number: 1,
+        pass: "fx",
+        tier: Tier::Confirmed,
+        confidence: Confidence::ONE,
+        currency: Currency::parse("EUR").expect("known"),
+        left: vec![RecordCells { foreign: Some(foreign), ..record("b1", 2, 1000) }],
+        right: vec![record("l1", 2, 625)],
+        difference: 0,
+        reasons: &[],
+    };
+    let mut csv = MatchesCsv::new(vec![], Header::Omitted).expect("in memory");
+    csv.write(&row).expect("in memory");
+    assert_eq!(
+        text(csv.finish().expect("in memory")),
+        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25\n"
+    );
+    let mut json = JsonLines::new(vec![]);
+    json.write_match(&row).expect("in memory");
+    let json = text(json.finish().expect("in memory"));
+    assert!(json.contains(r#""amount":"1000","foreign":{"currency":"JPY","converted":"6.25"}"#), "{json}");
+    let mut book = ResultWorkbook::with_rows_max(3).expect("a folder for temporary files");
+    book.write_match(&row).expect("written");
+    let bytes = book.finish(vec![]).expect("written");
+    assert!(sheet(&bytes, "Matches")[1].ends_with(",\"JPY\",6.25"), "{:?}", sheet(&bytes, "Matches"));
 }
 
 #[test]
@@ -148,8 +178,8 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert_eq!(
         first[1..],
         [
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
         ]
     );
     let second = sheet(&bytes, "Matches 2");

@@ -50,7 +50,7 @@ pub(crate) struct MatchAnswer {
     /// Name of the pass that found it.
     pass: String,
     currency: String,
-    /// Sums of the sides, and left minus right; decimals of major units, in text.
+    /// Sums of the sides in this currency, and left minus right; decimals of major units, in text.
     left_amount: String,
     right_amount: String,
     difference: String,
@@ -80,7 +80,10 @@ impl MatchAnswer {
         let exponent = exponent(&found.currency);
         // Sums of many records may be larger than any one amount.
         let sum = |records: &[StoredRecord]| {
-            format_minor(records.iter().map(|record| i128::from(record.amount)).sum(), exponent)
+            let in_currency = |record: &StoredRecord| {
+                i128::from(record.foreign.as_ref().map_or(record.amount, |foreign| foreign.converted))
+            };
+            format_minor(records.iter().map(in_currency).sum(), exponent)
         };
         let id = MatchId::of_ids(ids(&found.left), ids(&found.right));
         let open_remainder = found.open_record().map(|(side, record, amount)| RemainderAnswer {

@@ -18,6 +18,10 @@ pub(crate) struct RecordAnswer {
     date: NaiveDate,
     /// Decimal of major units, in text so that no reader rounds it.
     amount: String,
+    /// There when it was compared in another currency than its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    foreign: Option<ForeignAnswer>,
     fields: BTreeMap<String, String>,
     /// Where it was first an open item; absent unless it was carried in from an earlier run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,13 +46,28 @@ impl From<FirstSeen> for FirstSeenAnswer {
     }
 }
 
+/// The currency of a record's amount, and what it was taken for in the currency of the match.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Foreign)]
+struct ForeignAnswer {
+    currency: String,
+    converted: String,
+}
+
 impl RecordAnswer {
     pub fn new(record: StoredRecord, exponent: u32) -> Self {
         Self {
             id: record.id,
             line: record.line,
             date: record.date,
-            amount: format_minor(record.amount.into(), exponent),
+            amount: format_minor(
+                record.amount.into(),
+                record.foreign.as_ref().map_or(exponent, |foreign| self::exponent(&foreign.currency)),
+            ),
+            foreign: record.foreign.map(|foreign| ForeignAnswer {
+                converted: format_minor(foreign.converted.into(), exponent),
+                currency: foreign.currency,
+            }),
             fields: record.fields,
             first_seen: record.first_seen.map(Into::into),
         }

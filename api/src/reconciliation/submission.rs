@@ -1,9 +1,10 @@
 //! What a client asks for when it submits a reconciliation.
 
-use super::rule_set_body::RuleSetBody;
+use super::rule_set_body::{RATES_MAX, RateBody, RuleSetBody, mistake_at, rates_of};
 use crate::problem::Mistake;
-use crate::read::{Fields, ReadBody, id, integer, number, object, text};
-use matching::{Confidence, RuleSet};
+use crate::read::{Fields, ReadBody, choice, id, integer, list, number, object, text};
+use matching::{Confidence, DroppedPass, Fitted, Preset, RuleSet};
+use serde::Deserialize;
 use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::store::data_sources::DataSource;
 use sources::Mapping;
@@ -30,12 +31,42 @@ pub(crate) struct Submission {
     /// Made for the fields that both sides have unless given.
     #[schema(nullable = false)]
     pub rules: Option<RuleSetBody>,
+    /// In place of rules: one that comes with the program. Passes that need a field which a source does not have are
+    /// left out, and the answer says which.
+    #[schema(nullable = false)]
+    pub preset: Option<PresetWord>,
+    /// With a preset: the currency over which rates of two others give a third one.
+    #[schema(nullable = false, min_length = 3, max_length = 3)]
+    pub rate_base: Option<String>,
+    /// With a preset: what currencies are worth, where it converts.
+    #[schema(nullable = false, max_items = 50000)]
+    pub rate: Option<Vec<RateBody>>,
     /// Matches below are not made. Replaces the threshold of the rules.
     #[schema(nullable = false, minimum = 0, maximum = 1)]
     pub confidence_threshold: Option<f64>,
     /// 0 (last) to 9 (first).
     #[schema(nullable = false, minimum = 0, maximum = 9, default = 5)]
     pub priority: Option<u32>,
+}
+
+/// A rule set that comes with the program.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = Preset)]
+pub(crate) enum PresetWord {
+    BankToLedger,
+    CardPayoutsToOrders,
+    Intercompany,
+}
+
+impl From<PresetWord> for Preset {
+    fn from(word: PresetWord) -> Self {
+        match word {
+            PresetWord::BankToLedger => Preset::BankToLedger,
+            PresetWord::CardPayoutsToOrders => Preset::CardPayoutsToOrders,
+            PresetWord::Intercompany => Preset::Intercompany,
+        }
+    }
 }
 
 /// Below what the system does for itself.
@@ -50,6 +81,10 @@ impl ReadBody for Submission {
             right_source_id: fields.required("right_source_id", id),
             continues: fields.optional("continues", id),
             rules: fields.optional("rules", object(RuleSetBody::read)),
+            preset: fields.optional("preset", choice),
+            rate_base: fields.optional("rate_base", text(3..=3)),
+            rate: fields
+                .optional("rate", list(RATES_MAX, |value, place| object(RateBody::read)(value, place))),
             confidence_threshold: fields.optional("confidence_threshold", number(0.0..=1.0)),
             priority: fields.optional("priority", integer(0..=9)),
         })
@@ -63,6 +98,8 @@ pub(crate) struct Accepted {
     pub right: DataSourceId,
     pub continues: Option<JobId>,
     pub rules: RuleSet,
+    /// Of a preset.
+    pub dropped_passes: Vec<DroppedPass>,
     pub priority: u8,
 }
 
@@ -95,12 +132,19 @@ impl Submission {
         };
         let left_fields = fields(left, "#/left_source_id", mistakes);
         let right_fields = fields(right, "#/right_source_id", mistakes);
-        let rules = match (&self.rules, &left_fields, &right_fields) {
-            (Some(rules), left, right) => {
+        self.check_choice(mistakes);
+        let mut dropped_passes = vec![];
+        let rules = match (&self.rules, self.preset, &left_fields, &right_fields) {
+            (Some(rules), _, left, right) => {
                 rules.check(left.as_deref(), right.as_deref()).map_err(|wrong| mistakes.extend(wrong)).ok()
             }
-            (None, Some(left), Some(right)) => Some(RuleSet::standard_for(left, right)),
-            (None, _, _) => None,
+            (None, Some(preset), Some(left), Some(right)) => {
+                let fitted = self.fit(preset.into(), left, right, mistakes);
+                dropped_passes = fitted.dropped;
+                Some(fitted.rules)
+            }
+            (None, None, Some(left), Some(right)) => Some(RuleSet::standard_for(left, right)),
+            (None, ..) => None,
         };
         let (left, right, mut rules) = (left?, right?, rules?);
         if !mistakes.is_empty() {
@@ -117,8 +161,51 @@ impl Submission {
             right: right.id,
             continues: self.continues,
             rules,
+            dropped_passes,
             priority: self.priority.and_then(|p| u8::try_from(p).ok()).unwrap_or(PRIORITY_DEFAULT),
         })
+    }
+}
+
+impl Submission {
+    /// Rules or a preset, and rates only where they are not part of the rules.
+    fn check_choice(&self, mistakes: &mut Vec<Mistake>) {
+        if self.rules.is_some() && self.preset.is_some() {
+            mistakes.push(mistake("#/preset", "exclusive", "and rules exclude each other; send one of them"));
+        }
+        if self.preset.is_none() {
+            for (sent, pointer) in
+                [(self.rate.is_some(), "#/rate"), (self.rate_base.is_some(), "#/rate_base")]
+            {
+                if sent {
+                    mistakes.push(mistake(
+                        pointer,
+                        "without_preset",
+                        "belongs to a preset; rules have their own",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn fit(
+        &self,
+        preset: Preset,
+        left_fields: &[String],
+        right_fields: &[String],
+        mistakes: &mut Vec<Mistake>,
+    ) -> Fitted {
+        let mut fitted = preset.rules().fit(left_fields, right_fields);
+        fitted.rules.rate_base = self.rate_base.clone();
+        fitted.rules.rates = rates_of(self.rate.as_deref().unwrap_or_default());
+        if let ([], Some(first)) = (&fitted.rules.passes[..], fitted.dropped.first()) {
+            let says = format!("no pass fits the fields of both sources; {first}, and so on");
+            mistakes.push(mistake("#/preset", "fields", &says));
+        } else {
+            let errors = fitted.rules.check(Some(left_fields), Some(right_fields));
+            mistakes.extend(errors.iter().map(|error| mistake_at("#", error)));
+        }
+        fitted
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Submitted {
     results_url: String,
     exceptions_url: String,
     summary_url: String,
+    /// Of a preset: the passes that were left out, each with the fields that are missing.
+    dropped_passes: Vec<String>,
 }
 
 /// Submit a reconciliation. It runs as soon as a worker is free.
@@ -68,6 +70,7 @@ pub(super) async fn submit_reconciliation(
         return Err(Problem::invalid(mistakes));
     };
     let job = new_job(&api, &caller, project_id, &request_id, accepted.priority);
+    let dropped_passes = accepted.dropped_passes.iter().map(ToString::to_string).collect();
     let new = new_reconciliation(job.id, project_id, accepted);
     api.admission.admit(project_id, 1).await?;
     let mut tx = api.store.begin().await?;
@@ -77,7 +80,7 @@ pub(super) async fn submit_reconciliation(
     continue_run(&mut tx, &new).await?;
     jobs::enqueue(&mut tx, &job).await?;
     reconciliations::insert(&mut tx, &new).await?;
-    let submitted = Submitted::at(job.id);
+    let submitted = Submitted::at(job.id, dropped_passes);
     let location = Some(submitted.status_url.clone());
     let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, location, &submitted).await?;
     tx.commit().await.map_err(StoreError::from)?;
@@ -88,7 +91,7 @@ pub(super) async fn submit_reconciliation(
 }
 
 impl Submitted {
-    fn at(id: JobId) -> Self {
+    fn at(id: JobId, dropped_passes: Vec<String>) -> Self {
         let status_url = address(id);
         let below = |what: &str| format!("{status_url}/{what}");
         Self {
@@ -98,6 +101,7 @@ impl Submitted {
             exceptions_url: below("exceptions"),
             summary_url: below("summary"),
             status_url: status_url.clone(),
+            dropped_passes,
         }
     }
 }

@@ -67,6 +67,9 @@ struct Balance {
     /// The part of `left_matched` that stays open after part payments.
     open_remainder_left: String,
     open_remainder_right: String,
+    /// The part of `left_matched` that was compared in another currency, and what arrived here from others.
+    converted_out: String,
+    converted_in: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -122,6 +125,8 @@ impl From<CurrencyBalance> for Balance {
             right_flipped: balance.right_flipped,
             open_remainder_left: balance.open_remainder_left,
             open_remainder_right: balance.open_remainder_right,
+            converted_out: balance.converted_out,
+            converted_in: balance.converted_in,
             difference: balance.difference,
             residual: balance.residual,
         }

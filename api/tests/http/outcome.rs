@@ -81,6 +81,8 @@ impl Outcome {
                 right_flipped: "0.00".into(),
                 open_remainder_left: "0.00".into(),
                 open_remainder_right: "0.00".into(),
+                converted_out: "0.00".into(),
+                converted_in: "0.00".into(),
                 difference: "0.00".into(),
                 residual: "0.00".into(),
             }],
@@ -104,6 +106,7 @@ pub fn record(id: &str, amount: i64) -> StoredRecord {
         id: id.into(),
         date: NaiveDate::from_ymd_opt(2026, 1, 5).expect("a day"),
         amount,
+        foreign: None,
         fields: BTreeMap::from([("reference".to_owned(), "INV-1001".to_owned())]),
         first_seen: None,
     }

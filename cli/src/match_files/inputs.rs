@@ -14,8 +14,8 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Mappings and rules are written by people; more is a wrong file.
-const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+/// Mappings and rules are written by people, and the largest table of rates has 2 MB; more is a wrong file.
+const SETTINGS_BYTES_MAX: u64 = 4 << 20;
 
 /// One side's file, found and with a mapping that fits it.
 pub struct Input {
@@ -81,18 +81,24 @@ fn rejected_text(line: &RejectedLine) -> String {
 }
 
 /// TOML, or JSON in a file named .json.
-pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+fn load<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let text = read_settings(path)?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        serde_json::from_str(&text).map_err(|error| refused(path, error))
+    } else {
+        toml::from_str(&text).map_err(|error| refused(path, error.to_string().trim_end()))
+    }
+}
+
+/// The text of a file that people write: a mapping, rules, a table of rates.
+pub fn read_settings(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = open(path)?.take(SETTINGS_BYTES_MAX + 1).read_to_string(&mut text);
     read.map_err(|error| refused(path, error))?;
     if text.len() as u64 > SETTINGS_BYTES_MAX {
         return Err(refused(path, format_args!("has more than {SETTINGS_BYTES_MAX} bytes")));
     }
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        serde_json::from_str(&text).map_err(|error| refused(path, error))
-    } else {
-        toml::from_str(&text).map_err(|error| refused(path, error.to_string().trim_end()))
-    }
+    Ok(text)
 }
 
 /// A file that is not there, or is a folder, is a mistake in the arguments.

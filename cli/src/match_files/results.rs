@@ -8,7 +8,8 @@ use matching::{Candidate, CarriedSide, Match, Outcome, Reasoner, Records, Row, R
 use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, MatchRow, MatchesCsv, RecordCells,
+    RejectedLinesCsv,
 };
 use std::io::Write;
 
@@ -65,7 +66,7 @@ pub fn write(
                 tier: matched.tier,
                 confidence: matched.confidence,
                 currency: matched.currency,
-                left: sides.cells(Side::Left, &matched.left),
+                left: sides.left_cells(matched, &reasoner),
                 right: sides.cells(Side::Right, &matched.right),
                 difference: matched.difference,
                 reasons: &reasoner.reasons(matched),
@@ -135,11 +136,20 @@ impl<'a> Sides<'a> {
             line: records.line(row),
             date: records.date(row),
             amount: records.amount(row),
+            foreign: None,
         }
     }
 
     fn cells(&self, side: Side, rows: &[Row]) -> Vec<RecordCells<'a>> {
         rows.iter().map(|row| self.cell(side, *row)).collect()
+    }
+
+    fn left_cells(&self, matched: &Match, reasoner: &Reasoner<'_>) -> Vec<RecordCells<'a>> {
+        let mut cells = self.cells(Side::Left, &matched.left);
+        if let (Some(conversion), [cells]) = (reasoner.conversion(matched), &mut cells[..]) {
+            cells.foreign = Some(Foreign { currency: conversion.from, converted: conversion.converted });
+        }
+        cells
     }
 
     fn candidate(&self, candidate: &Candidate) -> CandidateCells<'a> {

@@ -4,8 +4,8 @@ use super::failure::{Doing, Failure};
 use super::inputs::Input;
 use super::results::{Read, SideRead};
 use matching::{
-    CurrencyProof, ExceptionKind, OpenFlow, Outcome, PassCount, RuleSet, Side, Sum, Tier, format_minor,
-    open_flow,
+    CurrencyProof, DroppedPass, ExceptionKind, OpenFlow, Outcome, PassCount, RuleSet, Side, Sum, Tier,
+    format_minor, open_flow,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,6 +33,8 @@ pub struct Summary {
     /// Every kind, also with 0.
     exceptions_by_kind: BTreeMap<&'static str, u64>,
     passes: Vec<PassCount>,
+    /// Of a preset: what the fields of the files did not allow.
+    dropped_passes: Vec<DroppedPass>,
     proof: Vec<Proof>,
     open_items: Vec<Flow>,
 }
@@ -96,12 +98,20 @@ struct Proof {
     right_flipped: String,
     open_remainder_left: String,
     open_remainder_right: String,
+    converted_out: String,
+    converted_in: String,
     /// "0.00", or money is unaccounted for.
     residual: String,
 }
 
 impl Summary {
-    pub fn new([left, right]: [&Input; 2], read: &Read<'_>, rules: &RuleSet, outcome: &Outcome) -> Self {
+    pub fn new(
+        [left, right]: [&Input; 2],
+        read: &Read<'_>,
+        rules: &RuleSet,
+        dropped_passes: Vec<DroppedPass>,
+        outcome: &Outcome,
+    ) -> Self {
         let of_tier =
             |tier: Tier| outcome.matches.iter().filter(|matched| matched.tier == tier).count() as u64;
         let of_kind =
@@ -122,6 +132,7 @@ impl Summary {
                 .map(|kind| (kind.as_str(), of_kind(*kind)))
                 .collect(),
             passes: outcome.passes.clone(),
+            dropped_passes,
             proof: outcome.proof.iter().map(Proof::new).collect(),
             open_items: [Side::Left, Side::Right]
                 .iter()
@@ -184,6 +195,9 @@ impl Summary {
                 n => format!("  ({n} knots of candidates were too large for the best choice)"),
             };
             let _ = writeln!(text, "  {:<24} {:>8}{gave_up}{beyond_bound}", pass.name, pass.matches);
+        }
+        for pass in &self.dropped_passes {
+            let _ = writeln!(text, "  {:<24}  left out", pass.name);
         }
         let _ = writeln!(text, "\nexceptions {:>24}", self.exceptions);
         for (kind, count) in self.exceptions_by_kind.iter().filter(|(_, count)| **count > 0) {
@@ -292,6 +306,8 @@ impl Proof {
             right_flipped: text(proof.right_flipped),
             open_remainder_left: text(proof.open_remainder_left),
             open_remainder_right: text(proof.open_remainder_right),
+            converted_out: text(proof.converted_out),
+            converted_in: text(proof.converted_in),
             residual: text(proof.residual()),
         }
     }
@@ -308,6 +324,10 @@ impl Proof {
                 continue;
             }
             let _ = writeln!(text, "  {} {name:<10} left {left:>18}   right {right:>18}", self.currency);
+        }
+        if !is_zero(&self.converted_out) || !is_zero(&self.converted_in) {
+            let (code, out, into) = (&self.currency, &self.converted_out, &self.converted_in);
+            let _ = writeln!(text, "  {code} converted  out  {out:>18}   in    {into:>18}");
         }
         let _ = writeln!(
             text,

@@ -17,13 +17,14 @@ const BLOCK_SIDE_MAX: usize = 200;
 /// is outside all of them.
 pub(super) struct Spec<'a> {
     pub keys: &'a KeyPlan,
-    /// In the order of the rule set, non-empty.
+    /// In the order in which they run, non-empty.
     pub plans: Vec<&'a Plan<'a>>,
 }
 
 pub(super) fn specs<'a>(run: &Run<'a>) -> Vec<Spec<'a>> {
     let mut specs: Vec<Spec<'a>> = vec![];
-    for plan in run.plans.iter().filter(|plan| !plan.keys.is_empty()) {
+    let in_order = run.rules.passes_in_order().into_iter().map(|place| &run.plans[place]);
+    for plan in in_order.filter(|plan| !plan.keys.is_empty()) {
         let same = |s: &&mut Spec<'_>| *s.keys == plan.keys && s.plans[0].shape() == plan.shape();
         match specs.iter_mut().find(same) {
             Some(spec) => spec.plans.push(plan),

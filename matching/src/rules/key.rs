@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// A field of each side that must be equal after normalisation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// Name of a text field of the left side, or `id`.
@@ -11,10 +12,23 @@ pub struct Key {
     pub right: String,
     #[serde(default)]
     pub normalise: Normalise,
+    /// With `normalise = "pattern"`: the regular expression that finds the reference in both texts, at most 500
+    /// characters, without look-around or back-references, so that it takes time in proportion to the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))]
+    pub pattern: Option<String>,
+    /// Another expression for the left text alone; a side with neither is compared as by `alphanumeric`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))]
+    pub left_pattern: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))]
+    pub right_pattern: Option<String>,
 }
 
 /// What is forgotten before keys are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Normalise {
     /// White space at the ends only.
@@ -32,4 +46,10 @@ pub enum Normalise {
     /// also `PAYOUT00001234`. In a sum pass the many side is grouped as by `alphanumeric`. At most one
     /// key of a pass may use it.
     Tokens,
+    /// What the key's pattern finds first: its groups written together, or all of it where it has none; then as
+    /// by `alphanumeric`. `INV-?(\d{4})-?(\d+)` makes `20264711` of `Re INV-2026-4711`.
+    Pattern,
+    /// A creditor reference whose check digits are right, in its shortest form: ISO 11649 (`RF18 5390 …`), Swiss
+    /// QR and ESR references, Norwegian KID, Swedish OCR and Finnish numbers; see `docs/matching.md`.
+    CreditorReference,
 }

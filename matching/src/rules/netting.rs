@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// The amounts are each other's negative to the minor unit, the currency is the same, and the keys agree.
 /// Netted is only what no other record could be netted with as well; the rest stays for the passes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NettingRule {
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 200)))]
     pub name: String,
     /// Whether it stands by itself or waits for a person.
     #[serde(default)]
@@ -21,13 +23,16 @@ pub struct NettingRule {
     pub side: Option<Side>,
     /// All must be equal and non-empty; at least one.
     #[serde(rename = "key")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 8)))]
     pub keys: Vec<NettingKey>,
     /// The reversal is of the same day or at most so many calendar days later, 0 to 3660.
+    #[cfg_attr(feature = "schema", schemars(range(max = 3660)))]
     pub window_days: u32,
 }
 
 /// What a record and its reversal have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NettingKey {
     /// Name of a text field, or `id`.
@@ -50,6 +55,7 @@ impl NettingRule {
             left: key.field.clone(),
             right: key.reversal.as_ref().unwrap_or(&key.field).clone(),
             normalise: key.normalise,
+            ..Key::default()
         };
         Pass {
             name: self.name.clone(),
@@ -57,10 +63,12 @@ impl NettingRule {
             tier: self.tier,
             keys: self.keys.iter().map(key).collect(),
             amount: AmountRule { flip_sign: true, ..AmountRule::default() },
-            date: DateRule { window_days: Some(self.window_days), direction: DateDirection::RightLater },
-            text: None,
-            search: None,
-            split: false,
+            date: DateRule {
+                window_days: Some(self.window_days),
+                direction: DateDirection::RightLater,
+                ..DateRule::default()
+            },
+            ..Pass::default()
         }
     }
 }

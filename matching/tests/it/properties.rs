@@ -51,6 +51,40 @@ fn rules() -> impl Strategy<Value = &'static str> {
         date = { window_days = 4 }
         "#,
         r#"
+        rate_base = "EUR"
+        rate = [
+            { from = "USD", to = "EUR", date = "2026-01-01", rate = "0.5" },
+            { from = "USD", to = "EUR", date = "2026-01-04", rate = "1.01" },
+            { from = "EUR", to = "JPY", date = "2026-01-01", rate = "1" },
+        ]
+        [[calendar]]
+        name = "ours"
+        holidays = ["2026-01-05"]
+        [[pass]]
+        name = "converted reference"
+        priority = 3
+        threshold = 0.4
+        key = [{ left = "reference", right = "reference", normalise = "pattern", pattern = '(\d{4})$' }]
+        amount = { allowed = [
+            { name = "charge", absolute = "0.40", side = "right_less" },
+            { name = "any", percent = "50" },
+        ] }
+        currency = { convert = true, percent = "1", rounding = "half_even", rate_window_days = 9 }
+        date = { window_business_days = 3, calendar = "ours", direction = "right_later" }
+        [[pass]]
+        name = "converted amount"
+        ambiguity_margin = 0.0
+        amount = { flip_sign = true }
+        currency = { convert = true, percent = "2" }
+        date = { window_business_days = 2, calendar = "target2" }
+        [[pass]]
+        name = "payouts"
+        cardinality = "n:1"
+        key = [{ left = "batch", right = "description", normalise = "pattern", pattern = 'PO-\d+' }]
+        date = { window_business_days = 1 }
+        amount = { allowed = [{ name = "rent", absolute = "1" }] }
+        "#,
+        r#"
         threshold = 0.0
         candidates_max = 1
         [[pass]]

@@ -35,6 +35,15 @@ pub fn check(left: &str, right: &str, rules: &str, expected: &str) {
     assert_eq!(render(&turned, &l, &r), expected, "with the files upside down");
 }
 
+/// Both sides, the rules and what comes out, to look at closely.
+pub fn outcome_of(left: &str, right: &str, rules: &str) -> (Records, Records, RuleSet, Outcome) {
+    let (l, r) = (records(left, false), records(right, false));
+    let rules = rule_set(rules, &l, &r);
+    let outcome = reconcile(&l, &r, &rules, Watch::none()).unwrap();
+    assert_sound(&l, &r, &rules, &outcome);
+    (l, r, rules, outcome)
+}
+
 pub fn rule_set(rules: &str, left: &Records, right: &Records) -> RuleSet {
     if rules.trim().is_empty() {
         return RuleSet::standard_for(left.field_names(), right.field_names());

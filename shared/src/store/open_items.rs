@@ -142,7 +142,9 @@ impl Store {
         {
             for (side, records) in [("left", left), ("right", right)] {
                 for record in records {
-                    let item = OpenItem { side: side.into(), currency: currency.clone(), record };
+                    // Of a record that was compared in another currency, its own.
+                    let own = record.foreign.as_ref().map_or(&currency, |foreign| &foreign.currency);
+                    let item = OpenItem { side: side.into(), currency: own.clone(), record };
                     visit(item).map_err(VisitError::Visitor)?;
                 }
             }

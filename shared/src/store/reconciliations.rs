@@ -62,14 +62,24 @@ pub struct CurrencyBalance {
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     pub right_flipped: String,
     /// The part of `left_matched` that stays open after part payments; absent in results older than these.
-    #[serde(default = "nothing_open")]
+    #[serde(default = "zero")]
     pub open_remainder_left: String,
-    #[serde(default = "nothing_open")]
+    #[serde(default = "zero")]
     pub open_remainder_right: String,
+    /// The part of `left_matched` that was compared in another currency; absent in results older than conversion.
+    #[serde(default = "zero")]
+    pub converted_out: String,
+    /// Left amounts of other currencies, converted into this one.
+    #[serde(default = "zero")]
+    pub converted_in: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
     pub residual: String,
+}
+
+fn zero() -> String {
+    "0".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,10 +93,6 @@ pub struct PassSummary {
     /// Connected pieces too large for the best choice of all; absent in results older than that.
     #[serde(default)]
     pub beyond_bound: u64,
-}
-
-fn nothing_open() -> String {
-    "0".to_owned()
 }
 
 /// A reconciliation as stored. The summary is there exactly when the job has completed.

@@ -73,6 +73,7 @@ fn record(row: u32, amount: i64, text: &str) -> StoredRecord {
         id: format!("R{row}"),
         date: NaiveDate::from_ymd_opt(2026, 1, 31).unwrap(),
         amount,
+        foreign: None,
         fields: [("reference".to_owned(), text.to_owned())].into(),
         first_seen: None,
     }

@@ -1,6 +1,6 @@
 //! Names of the columns, the same in CSV files and workbooks.
 
-pub(super) const MATCH_COLUMNS: [&str; 16] = [
+pub(super) const MATCH_COLUMNS: [&str; 18] = [
     "match",
     "pass",
     "tier",
@@ -16,6 +16,9 @@ pub(super) const MATCH_COLUMNS: [&str; 16] = [
     "right_amount",
     "difference",
     "reasons",
+    // Of a left record that was compared in another currency than its own; else empty.
+    "left_currency",
+    "left_converted",
     "match_id",
 ];
 

@@ -85,6 +85,7 @@ impl ResultWorkbook {
             let [right_id, right_line, right_date, right_amount] =
                 record_cells(row.right.get(i), row.currency);
             let first = i == 0;
+            let foreign = row.left.get(i).and_then(|cells| cells.foreign);
             let cells = [
                 Value::Count(row.number),
                 Value::Text(row.pass),
@@ -101,6 +102,8 @@ impl ResultWorkbook {
                 right_amount,
                 if first { Value::Amount(row.difference, row.currency) } else { Value::Empty },
                 if first { Value::Text(&reasons) } else { Value::Empty },
+                foreign.as_ref().map_or(Value::Empty, |foreign| Value::Text(foreign.currency.code())),
+                foreign.map_or(Value::Empty, |foreign| Value::Amount(foreign.converted, row.currency)),
                 Value::Text(&id),
             ];
             self.matches.write(&mut self.book, &cells, &self.formats)?;
@@ -245,7 +248,7 @@ fn record_cells<'a>(record: Option<&RecordCells<'a>>, currency: Currency) -> [Va
             Value::Text(record.id),
             Value::Count(record.line),
             Value::Date(record.date),
-            Value::Amount(record.amount, currency),
+            Value::Amount(record.amount, record.currency(currency)),
         ],
         None => [Value::Empty, Value::Empty, Value::Empty, Value::Empty],
     }

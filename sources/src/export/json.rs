@@ -109,6 +109,14 @@ struct Record<'a> {
     line: u64,
     date: String,
     amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foreign: Option<ForeignRecord>,
+}
+
+#[derive(Serialize)]
+struct ForeignRecord {
+    currency: String,
+    converted: String,
 }
 
 #[derive(Serialize)]
@@ -127,7 +135,11 @@ fn record<'a>(record: &RecordCells<'a>, currency: Currency) -> Record<'a> {
         id: record.id,
         line: record.line,
         date: date_text(record.date),
-        amount: format_minor(record.amount.into(), currency.exponent()),
+        amount: format_minor(record.amount.into(), record.currency(currency).exponent()),
+        foreign: record.foreign.map(|foreign| ForeignRecord {
+            currency: foreign.currency.code().to_owned(),
+            converted: format_minor(foreign.converted.into(), currency.exponent()),
+        }),
     }
 }
 

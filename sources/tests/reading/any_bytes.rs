@@ -1,6 +1,6 @@
 //! Properties that hold for every file, however broken.
 
-use crate::common::{mapping, read};
+use crate::common::{cases, mapping, read};
 use proptest::prelude::*;
 use sources::{Format, Mapping, ReadError, ReadLimits, ReadProgress, peek_columns, read_records};
 use std::io::Read;
@@ -53,7 +53,7 @@ impl Read for Trickle<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn reading_ends_without_panic_and_every_line_is_accounted_for(bytes in file(), line_bytes_max in 1usize..200) {

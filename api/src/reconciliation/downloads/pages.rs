@@ -5,10 +5,10 @@ use crate::reconciliation::matches::confidence;
 use crate::reconciliation::records::side;
 use matching::{Currency, ExceptionKind, Reason, Tier};
 use shared::ids::JobId;
-use shared::store::results::{StoredException, StoredMatch, StoredRecord, StoredRejectedLine};
+use shared::store::results::{StoredException, StoredForeign, StoredMatch, StoredRecord, StoredRejectedLine};
 use shared::store::{Store, StoreError};
 use sources::RejectedLine;
-use sources::export::{CandidateCells, ExceptionRow, MatchRow, RecordCells};
+use sources::export::{CandidateCells, ExceptionRow, Foreign, MatchRow, RecordCells};
 use std::io;
 
 /// Rows read at once: a few hundred kilobytes.
@@ -115,8 +115,8 @@ pub(super) fn each_match(
             tier: if found.tier == "suggested" { Tier::Suggested } else { Tier::Confirmed },
             confidence: confidence(found.confidence),
             currency: currency(&found.currency)?,
-            left: found.left.iter().map(cells).collect(),
-            right: found.right.iter().map(cells).collect(),
+            left: found.left.iter().map(cells).collect::<io::Result<_>>()?,
+            right: found.right.iter().map(cells).collect::<io::Result<_>>()?,
             difference: found.difference,
             reasons: &reasons,
         })
@@ -140,7 +140,7 @@ pub(super) fn each_exception(
             kind: kind.ok_or_else(|| io::Error::other(format!("exception kind {:?}", found.kind)))?,
             side: side(&found.side),
             currency: currency(&found.currency)?,
-            record: cells(&found.record),
+            record: cells(&found.record)?,
             says: &found.says,
             candidates: candidates.collect(),
             candidates_found: found.candidates_found.unsigned_abs(),
@@ -158,13 +158,17 @@ pub(super) fn rejected_line(line: &StoredRejectedLine) -> RejectedLine {
     }
 }
 
-fn cells(record: &StoredRecord) -> RecordCells<'_> {
-    RecordCells {
+fn cells(record: &StoredRecord) -> io::Result<RecordCells<'_>> {
+    let foreign = |foreign: &StoredForeign| {
+        Ok::<_, io::Error>(Foreign { currency: currency(&foreign.currency)?, converted: foreign.converted })
+    };
+    Ok(RecordCells {
         id: &record.id,
         line: record.line,
         date: record.date.to_epoch_days(),
         amount: record.amount,
-    }
+        foreign: record.foreign.as_ref().map(foreign).transpose()?,
+    })
 }
 
 fn currency(code: &str) -> io::Result<Currency> {

@@ -20,8 +20,11 @@ pub struct StoredRecord {
     pub id: String,
     /// ISO 8601 day.
     pub date: chrono::NaiveDate,
-    /// Minor units of the row's currency.
+    /// Minor units of the row's currency, or of its own one.
     pub amount: i64,
+    /// There when it was compared in another currency than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<StoredForeign>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Of a record that was carried in, where it came from.
@@ -37,6 +40,14 @@ pub struct FirstSeen {
     pub job_id: JobId,
     /// The UTC day on which it was submitted.
     pub on: chrono::NaiveDate,
+}
+
+/// A record's own currency, and what its amount was taken for in that of the row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredForeign {
+    pub currency: String,
+    /// Minor units of the row's currency.
+    pub converted: i64,
 }
 
 /// Evidence for or against a pairing; see `matching::Reason`.

@@ -15,8 +15,8 @@ use shared::store::matched_records::write_matched_records;
 use shared::store::open_items::{self, OpenItemsSummary};
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
 use shared::store::results::{
-    StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine,
-    write_exceptions, write_matches, write_rejected_lines,
+    StoredCandidate, StoredException, StoredForeign, StoredMatch, StoredReason, StoredRecord,
+    StoredRejectedLine, write_exceptions, write_matches, write_rejected_lines,
 };
 use std::collections::BTreeMap;
 
@@ -82,6 +82,7 @@ impl Results {
             id: records.id(row).into(),
             date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
             amount: records.amount(row),
+            foreign: None,
             fields: fields
                 .map(|(i, name)| (name.clone(), records.field(i, row).to_owned()))
                 .filter(|(_, text)| !text.is_empty())
@@ -101,12 +102,21 @@ impl Results {
             pass: m.pass as i16,
             currency: m.currency.code().into(),
             difference: m.difference,
-            left: self.stored_records(Side::Left, &m.left),
+            left: self.left_records(m, reasoner),
             right: self.stored_records(Side::Right, &m.right),
             reasons: stored_reasons(&reasoner.reasons(m)),
             open_side: m.remainder().map(|open| open.side.as_str().to_owned()),
             open_amount: m.remainder().map(|open| open.amount),
         }
+    }
+
+    fn left_records(&self, m: &matching::Match, reasoner: &Reasoner<'_>) -> Vec<StoredRecord> {
+        let mut records = self.stored_records(Side::Left, &m.left);
+        if let (Some(conversion), [record]) = (reasoner.conversion(m), &mut records[..]) {
+            let currency = conversion.from.code().to_owned();
+            record.foreign = Some(StoredForeign { currency, converted: conversion.converted });
+        }
+        records
     }
 
     fn stored_exception(&self, index: usize, e: &matching::Exception) -> StoredException {
@@ -202,6 +212,8 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         right_flipped: money(proof.right_flipped),
         open_remainder_left: money(proof.open_remainder_left),
         open_remainder_right: money(proof.open_remainder_right),
+        converted_out: money(proof.converted_out),
+        converted_in: money(proof.converted_in),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
     }
