@@ -1,7 +1,8 @@
 //! Carry-forward: the open items of an earlier run join the records of the next one.
 //!
 //! An *open item* is a record without a confirmed match: one that ended in an exception, or in a match that is
-//! only suggested. A record is known by its side and its own id, so the ids of a source must mean the same in
+//! only suggested; and what stays open of a record after a part payment ([`crate::Match::remainder`]), with that
+//! amount. A record is known by its side and its own id, so the ids of a source must mean the same in
 //! every run. What becomes of a record of the new file:
 //!
 //! - its id is in a confirmed match of the chain: *held back*. It takes no part in matching and ends in an
@@ -84,8 +85,8 @@ pub struct Sum {
     pub amount: i128,
 }
 
-/// How one currency's open items of one side changed: `before + restated + new - matched == after`, in
-/// count and amount.
+/// How one currency's open items of one side changed: `before + restated + new - matched + remainder == after`,
+/// in count and amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenFlow {
     pub side: Side,
@@ -98,6 +99,8 @@ pub struct OpenFlow {
     pub new: Sum,
     /// Inside confirmed matches.
     pub matched: Sum,
+    /// Of `matched`, what stays open after part payments.
+    pub remainder: Sum,
     /// What the next run carries in.
     pub after: Sum,
     /// The part of `matched` that was carried in.
@@ -113,10 +116,12 @@ impl OpenFlow {
     pub fn residual(&self) -> Sum {
         Sum {
             count: self.after.count + self.matched.count
+                - self.remainder.count
                 - self.before.count
                 - self.restated.count
                 - self.new.count,
             amount: self.after.amount + self.matched.amount
+                - self.remainder.amount
                 - self.before.amount
                 - self.restated.amount
                 - self.new.amount,
@@ -314,6 +319,11 @@ pub fn open_flow(side: Side, carried: &CarriedSide, outcome: &Outcome) -> Vec<Op
             }
         }
     }
+    for (row, amount) in open_remainders(side, records, outcome) {
+        let of = flow.of(records.currency(row));
+        of.remainder.add(amount);
+        of.after.add(amount);
+    }
     // Held back records were put behind all others.
     let last_new = is_held_back.iter().min().map_or(records.len(), |&row| row as usize);
     for row in carried.carried_count()..last_new {
@@ -327,6 +337,20 @@ pub fn open_flow(side: Side, carried: &CarriedSide, outcome: &Outcome) -> Vec<Op
     }
     flow.by_currency.sort_unstable_by_key(|of| of.currency);
     flow.by_currency
+}
+
+/// What stays open of confirmed matches: the record, and the amount that is left of it. Of an overpayment by several
+/// records, the one with the largest amount stands for it, of equals the one with the smallest id.
+pub fn open_remainders(side: Side, records: &Records, outcome: &Outcome) -> impl Iterator<Item = (Row, i64)> {
+    outcome.matches.iter().filter(|found| found.tier == Tier::Confirmed).filter_map(move |found| {
+        let remainder = found.remainder().filter(|remainder| remainder.side == side)?;
+        let rows = if side == Side::Left { &found.left } else { &found.right };
+        let order = |&a: &Row, &b: &Row| {
+            let size = |row| records.amount(row).unsigned_abs();
+            size(b).cmp(&size(a)).then_with(|| records.id(a).cmp(records.id(b)))
+        };
+        Some((rows.iter().copied().min_by(order)?, remainder.amount))
+    })
 }
 
 /// Pairs of rows of both with the same id, without those whose id is matched.
@@ -465,6 +489,7 @@ impl Flow {
                 restated: nothing,
                 new: nothing,
                 matched: nothing,
+                remainder: nothing,
                 after: nothing,
                 resolved: nothing,
                 persisting: nothing,

@@ -5,7 +5,7 @@
 //! though its evidence has grown, and an exception keeps it from run to run of a chain until its record is
 //! matched. Within one result they are unique because a record is in one match or one exception only.
 
-use crate::{Exception, Match, Records, Row, Side};
+use crate::{Exception, ExceptionKind, Match, Records, Row, Side};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -16,7 +16,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MatchId([u8; 16]);
 
-/// The id of an exception: `x_` and 32 hex digits, made as a [`MatchId`] from its side and its record's id.
+/// The id of an exception: `x_` and 32 hex digits, made as a [`MatchId`] from its side and its record's id. A record
+/// that was matched before and comes again is told from what is still open of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExceptionId([u8; 16]);
 
@@ -40,8 +41,11 @@ impl MatchId {
 
 impl ExceptionId {
     /// From the record's own id.
-    pub fn of_id(side: Side, id: &str) -> Self {
-        let mut hash = Sha256::new_with_prefix(b"counterfoil exception 1");
+    pub fn of_id(kind: ExceptionKind, side: Side, id: &str) -> Self {
+        let mut hash = match kind {
+            ExceptionKind::AlreadyMatched => Sha256::new_with_prefix(b"counterfoil repeat 1"),
+            _ => Sha256::new_with_prefix(b"counterfoil exception 1"),
+        };
         hash.update([side as u8]);
         text(&mut hash, id);
         ExceptionId(first_half(hash))
@@ -49,7 +53,7 @@ impl ExceptionId {
 
     /// `records` are those of the exception's side.
     pub fn of(found: &Exception, records: &Records) -> Self {
-        Self::of_id(found.side, records.id(found.row))
+        Self::of_id(found.kind, found.side, records.id(found.row))
     }
 }
 
@@ -125,13 +129,20 @@ mod tests {
         ] {
             assert_ne!(id, other);
         }
-        assert_ne!(ExceptionId::of_id(Side::Left, "1"), ExceptionId::of_id(Side::Right, "1"));
+        let exception = |kind, side| ExceptionId::of_id(kind, side, "1");
+        let open = exception(ExceptionKind::MissingRight, Side::Left);
+        assert_eq!(open, exception(ExceptionKind::Ambiguous, Side::Left));
+        assert_ne!(open, exception(ExceptionKind::MissingLeft, Side::Right));
+        assert_ne!(open, exception(ExceptionKind::AlreadyMatched, Side::Left));
     }
 
     #[test]
     fn ids_never_change_from_version_to_version() {
         // Stored results, exports and what people have written down refer to them.
         assert_eq!(MatchId::of_ids(["B1"], ["L1", "L2"]).to_string(), "m_eb777451915f515644615257c280f272");
-        assert_eq!(ExceptionId::of_id(Side::Left, "B1").to_string(), "x_cd8574eb192a8bb76925c5f51ab50fc4");
+        assert_eq!(
+            ExceptionId::of_id(ExceptionKind::Duplicate, Side::Left, "B1").to_string(),
+            "x_cd8574eb192a8bb76925c5f51ab50fc4"
+        );
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
         let keys = |side: Side, nodes: &[Node]| keys_of(scope, side, nodes, (part, parts));
         let (left, right) = (keys(Side::Left, &nodes[0])?, keys(Side::Right, &nodes[1])?);
         let advance = |share: f64| (scope.advance)((part as f64 + share) / parts as f64);
-        let mut found = blocks::join(left, right, scope.watch, &advance, &visit)?;
+        let mut found = blocks::join(left, right, scope.watch, &advance, visit)?;
         if pairs.is_empty() {
             pairs = found;
         } else {

@@ -60,7 +60,9 @@ mod twins;
 mod watch;
 mod within_key;
 
-pub use carry::{CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow};
+pub use carry::{
+    CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow, open_remainders,
+};
 pub use exchange::{Conversion, RateKind};
 pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};

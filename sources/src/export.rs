@@ -91,7 +91,7 @@ impl MatchRow<'_> {
 
 impl ExceptionRow<'_> {
     pub fn id(&self) -> ExceptionId {
-        ExceptionId::of_id(self.side, self.record.id)
+        ExceptionId::of_id(self.kind, self.side, self.record.id)
     }
 }
 

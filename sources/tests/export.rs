@@ -35,9 +35,9 @@ fn each_record_of_a_match_is_on_one_line_and_sums_stay_right() {
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "match,pass,tier,confidence,currency,left_id,left_line,left_date,left_amount,\
-         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted\n\
-         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,\n\
-         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,\n"
+         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted,match_id\n\
+         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,,m_276a63b7e4a8910d1526f73736ba4ec2\n\
+         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
     );
 }
 
@@ -89,13 +89,14 @@ fn an_exception_lists_its_candidates() {
             },
         ],
         candidates_found: 9,
+        first_run: 3,
     };
     let mut csv = ExceptionsCsv::new(vec![], Header::Omitted).expect("in memory");
     csv.write(&row).expect("in memory");
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "ambiguous,left,b1,7,2026-01-31,300,JPY,\"two are equally good, \"\"really\"\"\",\
-         right l1 (1); right l2 + l3 (0.98),9\n"
+         right l1 (1); right l2 + l3 (0.98),9,x_c35952f3e4193734439fc4957357beed,3\n"
     );
 }
 
@@ -169,6 +170,7 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
         says: "two",
         candidates: vec![],
         candidates_found: 2,
+        first_run: 1,
     };
     book.write_exception(&exception).expect("written");
     let bytes = book.finish(vec![]).expect("written");
@@ -176,8 +178,8 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert_eq!(
         first[1..],
         [
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,",
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
         ]
     );
     let second = sheet(&bytes, "Matches 2");
@@ -185,7 +187,7 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert!(second[1].contains("\"92233720368547758.07\""), "too long for a number: {}", second[1]);
     assert_eq!(
         sheet(&bytes, "Exceptions")[1],
-        "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2"
+        "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2,\"x_c35952f3e4193734439fc4957357beed\",1"
     );
     let csv = [
         text(MatchesCsv::new(vec![], Header::Written).and_then(MatchesCsv::finish).expect("in memory")),
@@ -223,7 +225,7 @@ fn json_lines_keep_amounts_as_texts() {
     json.write_rejected_line(Side::Left, &line).expect("in memory");
     assert_eq!(
         text(json.finish().expect("in memory")),
-        "{\"match\":1,\"pass\":\"exact\",\"tier\":\"confirmed\",\"confidence\":1.0,\"currency\":\"EUR\",\
+        "{\"id\":\"m_2476a64bf033ab2c86d0b650ad3cd975\",\"match\":1,\"pass\":\"exact\",\"tier\":\"confirmed\",\"confidence\":1.0,\"currency\":\"EUR\",\
          \"left\":[{\"id\":\"b1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"92233720368547758.07\"}],\
          \"right\":[{\"id\":\"l1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"1.00\"}],\"difference\":\"-0.02\",\
          \"reasons\":[{\"field\":\"amount\",\"says\":\"amount equal\",\"weight\":0.5}]}\n\

@@ -74,7 +74,7 @@ impl From<StoredException> for ExceptionAnswer {
     fn from(found: StoredException) -> Self {
         let exponent = exponent(&found.currency);
         Self {
-            id: ExceptionId::of_id(side(&found.side), &found.record.id).to_string(),
+            id: ExceptionId::of_id(kind(&found.kind), side(&found.side), &found.record.id).to_string(),
             kind: found.kind,
             side: found.side,
             amount: format_minor(found.amount.into(), exponent),
@@ -85,6 +85,11 @@ impl From<StoredException> for ExceptionAnswer {
             currency: found.currency,
         }
     }
+}
+
+/// As stored; of a kind that a later version has, any will do.
+fn kind(name: &str) -> ExceptionKind {
+    ExceptionKind::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or(ExceptionKind::Ambiguous)
 }
 
 impl From<StoredCandidate> for CandidateAnswer {

@@ -57,6 +57,22 @@ pub(crate) struct MatchAnswer {
     left: Vec<RecordAnswer>,
     right: Vec<RecordAnswer>,
     reasons: Vec<ReasonAnswer>,
+    /// What a part payment leaves open; absent where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    open_remainder: Option<RemainderAnswer>,
+}
+
+/// An open item of the next run, though its match is confirmed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenRemainder)]
+pub(crate) struct RemainderAnswer {
+    /// `left` or `right`.
+    side: String,
+    /// The record that stays open in part.
+    record_id: String,
+    /// Decimal of major units, in text.
+    amount: String,
 }
 
 impl MatchAnswer {
@@ -70,8 +86,14 @@ impl MatchAnswer {
             format_minor(records.iter().map(in_currency).sum(), exponent)
         };
         let id = MatchId::of_ids(ids(&found.left), ids(&found.right));
+        let open_remainder = found.open_record().map(|(side, record, amount)| RemainderAnswer {
+            side: side.to_owned(),
+            record_id: record.id.clone(),
+            amount: format_minor(amount.into(), exponent),
+        });
         Self {
             id: id.to_string(),
+            open_remainder,
             confidence: confidence(found.confidence).as_f64(),
             pass: passes.name(found.pass).to_owned(),
             left_amount: sum(&found.left),

@@ -17,6 +17,8 @@ pub(crate) struct OpenItemsAnswer {
     persisting: i64,
     /// Records of this run's files that stay open.
     new: i64,
+    /// Records in confirmed matches of which a part stays open.
+    remainders: i64,
     /// Records of this run's files that an earlier run has matched: exceptions of kind `already_matched`.
     already_matched: i64,
     /// Records of this run's files that were open items already.
@@ -29,7 +31,7 @@ pub(crate) struct OpenItemsAnswer {
     ages: Vec<AgeAnswer>,
 }
 
-/// `before + restated + new - matched = after`.
+/// `before + restated + new - matched + remainder = after`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenItemsFlow)]
 pub(crate) struct FlowAnswer {
@@ -40,6 +42,8 @@ pub(crate) struct FlowAnswer {
     restated: AmountAnswer,
     new: AmountAnswer,
     matched: AmountAnswer,
+    /// Of `matched`, what stays open after part payments.
+    remainder: AmountAnswer,
     after: AmountAnswer,
     resolved: AmountAnswer,
     persisting: AmountAnswer,
@@ -70,6 +74,7 @@ impl From<OpenItemsSummary> for OpenItemsAnswer {
             resolved: items.resolved,
             persisting: items.persisting,
             new: items.new,
+            remainders: items.remainders,
             already_matched: items.already_matched,
             repeated: items.repeated,
             restated: items.restated,
@@ -88,6 +93,7 @@ impl From<OpenItemsFlow> for FlowAnswer {
             restated: flow.restated.into(),
             new: flow.new.into(),
             matched: flow.matched.into(),
+            remainder: flow.remainder.into(),
             after: flow.after.into(),
             resolved: flow.resolved.into(),
             persisting: flow.persisting.into(),

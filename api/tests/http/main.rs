@@ -3,9 +3,11 @@
 mod admission;
 mod auth;
 mod batches;
+mod chains;
 mod client;
 mod data_sources;
 mod events;
+mod files;
 mod flow;
 mod idempotency;
 mod jobs;

@@ -124,6 +124,8 @@ pub fn matched(ordinal: i32, confidence: i32) -> StoredMatch {
         left: vec![record(&format!("B{ordinal}"), 1005)],
         right: vec![record(&format!("L{ordinal}a"), 600), record(&format!("L{ordinal}b"), 400)],
         reasons: vec![StoredReason { field: "amount".into(), says: "amount 0.05 apart".into(), weight: 0.5 }],
+        open_side: None,
+        open_amount: None,
     }
 }
 

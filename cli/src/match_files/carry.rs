@@ -11,9 +11,10 @@ use super::{results, summary};
 use chrono::NaiveDate;
 use matching::{
     CarriedSide, Currency, DecimalMark, ExceptionKind, MatchId, OpenItems, Origin, Outcome, Records,
-    RecordsBuilder, Row, Side, TextStore, Tier, format_minor, parse_minor,
+    RecordsBuilder, Row, Side, TextStore, Tier, format_minor, open_remainders, parse_minor,
 };
 use serde::{Deserialize, Serialize};
+use sources::export::safe;
 use sources::{ReadLimits, ReadOutcome};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -133,8 +134,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Records of confirmed matches. An apostrophe in front of an id may be the id's own or ours, against formulas:
-    /// the match's id, which is made from the true ones, tells.
+    /// Records of confirmed matches. An apostrophe before what looks like a formula may be the id's own or ours: the
+    /// match's id, which is made from the true ones, tells.
     fn read_matches(&mut self, path: &Path, run: u32) -> Result<(), Failure> {
         let mut reader = csv::Reader::from_path(path).map_err(|error| refused(path, error))?;
         let columns = reader.headers().map_err(|error| refused(path, error))?.clone();
@@ -217,8 +218,10 @@ impl Chain {
         let writing = format_args!("writing {OPEN_ITEMS}");
         let mut file = BufWriter::new(staging.create(OPEN_ITEMS)?);
         for (side, carried) in sides {
-            for row in open_rows(side, outcome) {
-                let line = self.open_line(side, carried, row);
+            let records = &carried.records;
+            let whole = open_rows(side, outcome).map(|row| (row, records.amount(row)));
+            for (row, amount) in whole.chain(open_remainders(side, records, outcome)) {
+                let line = self.open_line(side, carried, row, amount);
                 serde_json::to_writer(&mut file, &line).map_err(std::io::Error::from).doing(writing)?;
                 file.write_all(b"\n").doing(writing)?;
             }
@@ -233,7 +236,7 @@ impl Chain {
         file.flush().doing(writing)
     }
 
-    fn open_line<'r>(&self, side: Side, carried: &'r CarriedSide, row: Row) -> OpenLine<'r> {
+    fn open_line<'r>(&self, side: Side, carried: &'r CarriedSide, row: Row, amount: i64) -> OpenLine<'r> {
         let records = &carried.records;
         let fields = records.field_names().iter().enumerate();
         let fields = fields.map(|(i, name)| (name.as_str().into(), records.field(i, row).into()));
@@ -242,7 +245,7 @@ impl Chain {
             id: records.id(row).into(),
             line: records.line(row),
             date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
-            amount: format_minor(records.amount(row).into(), records.currency(row).exponent()),
+            amount: format_minor(amount.into(), records.currency(row).exponent()),
             currency: records.currency(row).code().to_owned().into(),
             fields: fields.collect(),
             first_run: self.first_run(carried, row),
@@ -269,7 +272,10 @@ struct WholeMatch {
 
 impl WholeMatch {
     fn take_apart(self, chain: &mut Chain, run: u32) {
-        let without = |id: &String| id.strip_prefix('\'').map_or(id.clone(), str::to_owned);
+        let without = |id: &String| match id.strip_prefix('\'') {
+            Some(rest) if safe(rest) != rest => rest.to_owned(),
+            _ => id.clone(),
+        };
         let as_written = MatchId::of_ids(texts(&self.left), texts(&self.right)).to_string() == self.id;
         for (side, ids) in [(Side::Left, &self.left), (Side::Right, &self.right)] {
             for id in ids {

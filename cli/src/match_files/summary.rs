@@ -59,7 +59,7 @@ struct SideCount {
     own_ids: bool,
 }
 
-/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched == after`.
+/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched + remainder == after`.
 #[derive(Debug, Serialize)]
 struct Flow {
     side: &'static str,
@@ -68,6 +68,7 @@ struct Flow {
     restated: CountAndAmount,
     new: CountAndAmount,
     matched: CountAndAmount,
+    remainder: CountAndAmount,
     after: CountAndAmount,
     resolved: CountAndAmount,
     persisting: CountAndAmount,
@@ -263,6 +264,7 @@ impl Flow {
             restated: text(flow.restated),
             new: text(flow.new),
             matched: text(flow.matched),
+            remainder: text(flow.remainder),
             after: text(flow.after),
             resolved: text(flow.resolved),
             persisting: text(flow.persisting),
@@ -278,6 +280,7 @@ impl Flow {
             ("restated", &self.restated),
             ("new", &self.new),
             ("less matched", &self.matched),
+            ("open parts", &self.remainder),
             ("open now", &self.after),
             ("unaccounted for", &self.residual),
         ] {

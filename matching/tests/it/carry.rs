@@ -2,7 +2,7 @@
 
 use matching::{
     CarriedSide, Currency, ExceptionId, ExceptionKind, MatchId, OpenItems, Origin, Outcome, Records,
-    RecordsBuilder, RuleSet, Side, Tier, Watch, open_flow, reconcile,
+    RecordsBuilder, RuleSet, Side, Tier, Watch, open_flow, open_remainders, reconcile,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -97,7 +97,11 @@ impl Run {
         let records = &self.side(side).records;
         let mut places: [BTreeSet<String>; 3] = Default::default();
         let mut put = |place: usize, row| {
-            assert!(places.iter().all(|ids| !ids.contains(records.id(row))), "{} is twice", records.id(row));
+            // What is still open of a record and the record come again are two things.
+            let is_elsewhere = |(at, ids): (usize, &BTreeSet<String>)| {
+                ids.contains(records.id(row)) && (at == 2) == (place == 2)
+            };
+            assert!(!places.iter().enumerate().any(is_elsewhere), "{} is twice", records.id(row));
             places[place].insert(records.id(row).to_owned());
         };
         for found in &self.outcome.matches {
@@ -118,11 +122,18 @@ impl Run {
             let of = self.side(side);
             let mut builder = RecordsBuilder::new(of.records.field_names().to_vec());
             let mut first_seen = vec![];
-            for row in of.records.rows().filter(|&row| open.contains(of.records.id(row))) {
+            let held = |row| {
+                let mut exceptions =
+                    self.outcome.exceptions.iter().filter(|e| e.side == side && e.row == row);
+                exceptions.any(|e| e.kind == ExceptionKind::AlreadyMatched)
+            };
+            let whole = of.records.rows().filter(|&row| open.contains(of.records.id(row)) && !held(row));
+            let whole = whole.map(|row| (row, of.records.amount(row)));
+            for (row, amount) in whole.chain(open_remainders(side, &of.records, &self.outcome)) {
                 let (records, fields) = (&of.records, of.records.field_names().len());
                 let fields: Vec<&str> = (0..fields).map(|field| records.field(field, row)).collect();
                 let (id, line) = (records.id(row), records.line(row));
-                let (amount, currency) = (records.amount(row), records.currency(row));
+                let currency = records.currency(row);
                 builder.push(id, line, amount, currency, records.date(row), &fields).unwrap();
                 first_seen.push(match of.origin(row) {
                     Origin::New => number,
@@ -238,4 +249,39 @@ fn fields_of_both_runs_are_kept() {
     let texts = |row| [joined.records.field(0, row), joined.records.field(1, row)];
     assert_eq!([texts(0), texts(1)], [["", "DE1"], ["R-1", ""]]);
     assert_eq!([joined.origin(0), joined.origin(1)], [Origin::Carried(4), Origin::New]);
+}
+
+#[test]
+fn what_a_part_payment_leaves_open_is_paid_later() {
+    let line = |id, amount| Line { id, amount, currency: "EUR", reference: "R-1001" };
+    let rules: RuleSet = toml::from_str(
+        r#"
+        version = 1
+        threshold = 0.1
+        [[pass]]
+        name = "parts"
+        cardinality = "n:1"
+        key = [{ left = "reference", right = "reference" }]
+        split = true
+        "#,
+    )
+    .unwrap();
+    let sums = |ran: &Run| {
+        let flow = open_flow(Side::Right, &ran.right, &ran.outcome)[0];
+        assert_eq!((flow.residual().count, flow.residual().amount), (0, 0));
+        [flow.before, flow.new, flow.matched, flow.remainder, flow.after].map(|sum| (sum.count, sum.amount))
+    };
+    let mut memory: [Memory; 2] = Default::default();
+    let (invoice, first, second) = (line(1, 100), line(7, 60), line(8, 40));
+    let january = run(&mut memory, [&[first], &[invoice]], &rules);
+    assert_eq!(sums(&january), [(0, 0), (1, 100), (1, 100), (1, 40), (1, 40)]);
+    january.remember(&mut memory, 1);
+    // The ledger lists its invoice again: the line is known, what is open of it stays open.
+    let february = run(&mut memory, [&[], &[invoice]], &rules);
+    assert_eq!(sums(&february), [(1, 40), (0, 0), (0, 0), (0, 0), (1, 40)]);
+    assert_eq!(february.outcome.exceptions.len(), 2);
+    assert_eq!(february.ids().len(), 2, "the line and the open part are told apart");
+    february.remember(&mut memory, 2);
+    let march = run(&mut memory, [&[second], &[]], &rules);
+    assert_eq!(sums(&march), [(1, 40), (0, 0), (1, 40), (0, 0), (0, 0)]);
 }

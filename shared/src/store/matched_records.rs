@@ -102,7 +102,9 @@ impl Store {
                 hits.extend(entries.filter(|(hash, _)| ids.contains_key(hash)).map(|entry| (job_id, entry)));
             }
         }
-        let mut found = HashMap::new();
+        // What was matched in part may be there more than once: the first match speaks for the record.
+        hits.sort_unstable_by_key(|(job_id, (_, ordinal))| (*job_id, *ordinal));
+        let mut found: HashMap<String, MatchedIn> = HashMap::new();
         for batch in hits.chunks(BATCH) {
             let jobs: Vec<uuid::Uuid> = batch.iter().map(|(job_id, _)| job_id.0).collect();
             let ordinals: Vec<i32> = batch.iter().map(|(_, (_, ordinal))| *ordinal).collect();
@@ -110,7 +112,8 @@ impl Store {
             let matches: Vec<Sides> = sqlx::query_as(
                 "SELECT m.job_id, m.ordinal, m.left_records, m.right_records
                  FROM unnest($1::uuid[], $2::integer[]) AS hit (job_id, ordinal)
-                 JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal",
+                 JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal
+                 ORDER BY m.job_id, m.ordinal",
             )
             .bind(jobs)
             .bind(ordinals)
@@ -123,7 +126,7 @@ impl Store {
                 for record in if side == "left" { &left } else { &right } {
                     let asked = ids.get(&hash_of(&record.id));
                     if asked.is_some_and(|ids| ids.contains(&record.id.as_str())) {
-                        found.insert(record.id.clone(), matched.clone());
+                        found.entry(record.id.clone()).or_insert_with(|| matched.clone());
                     }
                 }
             }

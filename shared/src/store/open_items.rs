@@ -1,8 +1,9 @@
 //! Open items: records without a confirmed match, which the next run of a chain carries in.
 //!
-//! They are the exceptions of a run and the records of its suggested matches; nothing is stored twice.
+//! They are the exceptions of a run, the records of its suggested matches, and what part payments left open;
+//! nothing is stored twice.
 
-use super::results::{FirstSeen, StoredRecord};
+use super::results::{FirstSeen, MatchRow, StoredMatch, StoredRecord};
 use super::{Store, StoreError};
 use crate::ids::JobId;
 use futures_util::TryStreamExt;
@@ -21,6 +22,9 @@ pub struct OpenItemsSummary {
     pub persisting: i64,
     /// Records of this run's files that stay open.
     pub new: i64,
+    /// Of records in confirmed matches, those of which a part stays open.
+    #[serde(default)]
+    pub remainders: i64,
     /// Records of this run's files that the chain had matched already.
     pub already_matched: i64,
     /// Records of this run's files that were open items already.
@@ -37,7 +41,7 @@ pub struct OpenItemsSummary {
     pub right_fields: Vec<String>,
 }
 
-/// `before + restated + new - matched = after`, in counts and amounts (decimal strings in major units).
+/// `before + restated + new - matched + remainder = after`, in counts and amounts (decimal strings in major units).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenItemsFlow {
     pub side: String,
@@ -46,6 +50,9 @@ pub struct OpenItemsFlow {
     pub restated: CountAndAmount,
     pub new: CountAndAmount,
     pub matched: CountAndAmount,
+    /// Of `matched`, what stays open after part payments.
+    #[serde(default)]
+    pub remainder: CountAndAmount,
     pub after: CountAndAmount,
     /// The part of `matched` that was carried in.
     pub resolved: CountAndAmount,
@@ -104,7 +111,7 @@ pub enum VisitError<E> {
 
 impl Store {
     /// Shows every open item of a completed run to `visit`: exceptions in their order, then suggested matches in
-    /// theirs. Streams; holds one row at a time.
+    /// theirs, then the open parts of confirmed ones. Streams; holds one row at a time.
     pub async fn visit_open_items<E>(
         &self,
         job_id: JobId,
@@ -135,9 +142,27 @@ impl Store {
         {
             for (side, records) in [("left", left), ("right", right)] {
                 for record in records {
-                    let item = OpenItem { side: side.into(), currency: currency.clone(), record };
+                    // Of a record that was compared in another currency, its own.
+                    let own = record.foreign.as_ref().map_or(&currency, |foreign| &foreign.currency);
+                    let item = OpenItem { side: side.into(), currency: own.clone(), record };
                     visit(item).map_err(VisitError::Visitor)?;
                 }
+            }
+        }
+        drop(rows);
+        let mut rows = sqlx::query_as::<_, MatchRow>(
+            "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
+                    right_records, reasons, open_side::text AS open_side, open_amount
+             FROM matches WHERE job_id = $1 AND open_side IS NOT NULL AND tier = 'confirmed' ORDER BY ordinal",
+        )
+        .bind(job_id)
+        .fetch(&mut *conn);
+        while let Some(row) = rows.try_next().await.map_err(StoreError::from)? {
+            let found = StoredMatch::from(row);
+            if let Some((side, record, amount)) = found.open_record() {
+                let record = StoredRecord { amount, ..record.clone() };
+                let item = OpenItem { side: side.into(), currency: found.currency.clone(), record };
+                visit(item).map_err(VisitError::Visitor)?;
             }
         }
         Ok(())

@@ -90,6 +90,8 @@ fn matched(ordinal: i32, confidence: i32) -> StoredMatch {
         left: vec![record(ordinal as u32, 100, "RE-1 \"quoted\" \\ back\u{0}zero")],
         right: vec![record(ordinal as u32, 101, "Ünïcode 💶")],
         reasons: vec![StoredReason { field: "amount".into(), says: "0.01 apart".into(), weight: 0.5 }],
+        open_side: None,
+        open_amount: None,
     }
 }
 

@@ -258,3 +258,27 @@ fn a_file_where_no_line_is_readable_says_so() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_sample_stops_early_and_keeps_what_it_has() {
+    let mapping = mapping(
+        r#"
+        format = "csv"
+        id = "id"
+        date = { column = "date" }
+        amount = { column = "amount" }
+        currency = { fixed = "EUR" }
+        "#,
+    );
+    let text = "id,date,amount\na,2026-01-05,1.00\nb,2026-01-05,x\nc,2026-01-05,3.00\n";
+    let sample = |lines| {
+        let sample = sources::read_sample(text.as_bytes(), &mapping, &ReadLimits::default(), lines).unwrap();
+        (sample.lines_read, sample.records.len(), sample.rejected.len(), sample.whole)
+    };
+    assert_eq!(sample(2), (2, 1, 1, false));
+    assert_eq!(sample(100), (3, 2, 1, true));
+    // Nothing but bad lines is an answer, too.
+    let bad =
+        sources::read_sample(&b"id,date,amount\na,x,1\n"[..], &mapping, &ReadLimits::default(), 9).unwrap();
+    assert_eq!((bad.records.len(), bad.rejected.len()), (0, 1));
+}

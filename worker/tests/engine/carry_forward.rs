@@ -122,6 +122,8 @@ impl Books {
             "version": 1, "threshold": 0.1,
             "pass": [
                 {"name": "reference", "key": [{"left": "reference", "right": "reference"}]},
+                {"name": "parts", "cardinality": "n:1", "split": true,
+                 "key": [{"left": "reference", "right": "reference"}]},
                 {"name": "amount", "tier": "suggested", "date": {"window_days": 3}},
             ],
         });
@@ -289,4 +291,22 @@ async fn three_months_add_up() {
     assert!(books.store.delete_reconciliation(march.id).await.unwrap());
     let mut tx = books.store.begin().await.unwrap();
     assert_eq!(lock_to_continue(&mut tx, books.project, february.id).await.unwrap(), Continuable::Yes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_part_payment_leaves_open_is_paid_later() {
+    let books = Books::open().await;
+    let invoice = "L1 2026-01-04 100.00 INV-1001";
+    let january = books.run(&["B1 2026-01-20 60.00 INV-1001"], &[invoice], None).await;
+    assert_eq!(january.matched(), ["confirmed B1 = L1"]);
+    assert_eq!(
+        january.matches[0].open_record().map(|(side, record, amount)| (side, &*record.id, amount)),
+        Some(("right", "L1", 4000))
+    );
+    assert_eq!(january.flow("right"), ["0 0.00", "0 0.00", "1 100.00", "1 100.00", "1 40.00"]);
+    assert_eq!((january.open_items.new, january.open_items.remainders), (0, 1));
+    let february = books.run(&["B2 2026-02-20 40.00 INV-1001"], &[invoice], Some(january.id)).await;
+    assert_eq!(february.matched(), ["confirmed B2 = L1"]);
+    assert_eq!(february.open(), ["already_matched L1"]);
+    assert_eq!(february.flow("right"), ["1 40.00", "0 0.00", "0 0.00", "1 40.00", "0 0.00"]);
 }

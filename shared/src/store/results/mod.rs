@@ -3,6 +3,7 @@
 mod read;
 mod write;
 
+pub(super) use read::MatchRow;
 pub use write::{write_exceptions, write_matches, write_rejected_lines};
 
 use crate::ids::JobId;
@@ -86,6 +87,23 @@ pub struct StoredMatch {
     #[serde(rename = "right_records")]
     pub right: Vec<StoredRecord>,
     pub reasons: Vec<StoredReason>,
+    /// The side of which a part stays open after a part payment.
+    pub open_side: Option<String>,
+    /// That part, minor units with the sign of the side's file. There with `open_side`.
+    pub open_amount: Option<i64>,
+}
+
+impl StoredMatch {
+    /// The side and record of which a part stays open, and that part: of several records that with the largest
+    /// amount, of equals the smallest id.
+    pub fn open_record(&self) -> Option<(&str, &StoredRecord, i64)> {
+        let (side, amount) = (self.open_side.as_deref()?, self.open_amount?);
+        let records = if side == "left" { &self.left } else { &self.right };
+        let order = |a: &&StoredRecord, b: &&StoredRecord| {
+            b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id))
+        };
+        Some((side, records.iter().min_by(order)?, amount))
+    }
 }
 
 /// Serialised with the names of the table's columns.

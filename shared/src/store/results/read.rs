@@ -7,7 +7,7 @@ use crate::store::{Store, StoreError};
 use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
-struct MatchRow {
+pub(in crate::store) struct MatchRow {
     ordinal: i32,
     confidence: i32,
     tier: String,
@@ -17,6 +17,26 @@ struct MatchRow {
     left_records: Json<Vec<StoredRecord>>,
     right_records: Json<Vec<StoredRecord>>,
     reasons: Json<Vec<StoredReason>>,
+    open_side: Option<String>,
+    open_amount: Option<i64>,
+}
+
+impl From<MatchRow> for StoredMatch {
+    fn from(row: MatchRow) -> Self {
+        StoredMatch {
+            ordinal: row.ordinal,
+            confidence: row.confidence,
+            tier: row.tier,
+            pass: row.pass,
+            currency: row.currency,
+            difference: row.difference,
+            left: row.left_records.0,
+            right: row.right_records.0,
+            reasons: row.reasons.0,
+            open_side: row.open_side,
+            open_amount: row.open_amount,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -45,7 +65,7 @@ impl Store {
     ) -> Result<Vec<StoredMatch>, StoreError> {
         let rows: Vec<MatchRow> = sqlx::query_as(
             "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-                    right_records, reasons
+                    right_records, reasons, open_side::text AS open_side, open_amount
              FROM matches WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
         )
         .bind(job_id)
@@ -53,21 +73,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
-        Ok(rows
-            .into_iter()
-            .take_while(|row| row.confidence >= confidence_min)
-            .map(|row| StoredMatch {
-                ordinal: row.ordinal,
-                confidence: row.confidence,
-                tier: row.tier,
-                pass: row.pass,
-                currency: row.currency,
-                difference: row.difference,
-                left: row.left_records.0,
-                right: row.right_records.0,
-                reasons: row.reasons.0,
-            })
-            .collect())
+        Ok(rows.into_iter().take_while(|row| row.confidence >= confidence_min).map(Into::into).collect())
     }
 
     /// Exceptions after `after`, of one kind or all, by kind, side and row, at most `limit`.

@@ -2,7 +2,9 @@
 
 use super::carry::Joined;
 use crate::body::JobError;
-use matching::{ExceptionKind, OpenFlow, Origin, Outcome, Side, Sum, Tier, format_minor, open_flow};
+use matching::{
+    ExceptionKind, OpenFlow, Origin, Outcome, Side, Sum, Tier, format_minor, open_flow, open_remainders,
+};
 use rayon::prelude::*;
 use shared::store::matched_records::{Entry, hash_of};
 use shared::store::open_items::{CountAndAmount, OpenItemsAge, OpenItemsFlow, OpenItemsSummary};
@@ -37,7 +39,8 @@ pub(super) fn account(
         carried_in: count(|flow| flow.before),
         resolved: count(|flow| flow.resolved),
         persisting,
-        new: after - persisting,
+        new: after - persisting - count(|flow| flow.remainder),
+        remainders: count(|flow| flow.remainder),
         already_matched: count(|flow| flow.already_matched),
         repeated: sides().map(|side| side.repeated as i64).sum(),
         restated: sides().map(|side| side.restated as i64).sum(),
@@ -71,6 +74,7 @@ fn stored(flow: &OpenFlow) -> OpenItemsFlow {
         restated: text(flow.restated),
         new: text(flow.new),
         matched: text(flow.matched),
+        remainder: text(flow.remainder),
         after: text(flow.after),
         resolved: text(flow.resolved),
         persisting: text(flow.persisting),
@@ -95,6 +99,10 @@ fn ages(joined: &Joined, outcome: &Outcome, here: FirstSeen) -> Vec<OpenItemsAge
     for found in outcome.matches.iter().filter(|m| m.tier == Tier::Suggested) {
         found.left.iter().for_each(|&row| add(Side::Left, row));
         found.right.iter().for_each(|&row| add(Side::Right, row));
+    }
+    for side in SIDES {
+        open_remainders(side, &joined.side(side).carried.records, outcome)
+            .for_each(|(row, _)| add(side, row));
     }
     let seen = |origin: Option<u32>| origin.and_then(|number| joined.seen.get(number as usize)).copied();
     let mut ages: Vec<OpenItemsAge> = counts

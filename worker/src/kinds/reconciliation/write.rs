@@ -105,6 +105,8 @@ impl Results {
             left: self.left_records(m, reasoner),
             right: self.stored_records(Side::Right, &m.right),
             reasons: stored_reasons(&reasoner.reasons(m)),
+            open_side: m.remainder().map(|open| open.side.as_str().to_owned()),
+            open_amount: m.remainder().map(|open| open.amount),
         }
     }
 
