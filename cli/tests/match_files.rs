@@ -323,12 +323,15 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
 
 #[test]
 fn a_memory_limit_changes_nothing_but_may_be_too_small() {
-    let lines = |prefix: &str| {
-        let line =
-            |i: u32| format!("{prefix}{i},2026-01-{:02},{}.00,EUR,INV-{:06}\n", i % 28 + 1, i % 977, i / 2);
+    // Every fiftieth amount differs, for exceptions.
+    let lines = |prefix: &str, other: u32| {
+        let line = |i: u32| {
+            let amount = i % 977 + if i % 50 == 0 { other } else { 0 };
+            format!("{prefix}{i},2026-01-{:02},{amount}.00,EUR,INV-{:06}\n", i % 28 + 1, i / 2)
+        };
         "id,date,amount,currency,reference\n".to_owned() + &(0..150_000).map(line).collect::<String>()
     };
-    let folder = folder_with(&[("left.csv", &lines("L")), ("right.csv", &lines("R"))]);
+    let folder = folder_with(&[("left.csv", &lines("L", 0)), ("right.csv", &lines("R", 5_000))]);
     let plain = run(&folder, "left.csv", "right.csv", &["--json"]);
     let read = |out: &str| {
         ["matches.csv", "exceptions.csv", "rejected_lines.csv"]
