@@ -326,7 +326,7 @@ fn a_memory_limit_changes_nothing_but_may_be_too_small() {
     // Every fiftieth amount differs, for exceptions.
     let lines = |prefix: &str, other: u32| {
         let line = |i: u32| {
-            let amount = i % 977 + if i % 50 == 0 { other } else { 0 };
+            let amount = i % 977 + if i.is_multiple_of(50) { other } else { 0 };
             format!("{prefix}{i},2026-01-{:02},{amount}.00,EUR,INV-{:06}\n", i % 28 + 1, i / 2)
         };
         "id,date,amount,currency,reference\n".to_owned() + &(0..150_000).map(line).collect::<String>()

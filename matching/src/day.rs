@@ -79,7 +79,8 @@ mod tests {
             let (y, m, d) = civil_of(day);
             assert_eq!(day_of(y, m, d as i32), day);
         }
-        (civil_of(i32::MIN), civil_of(i32::MAX));
+        civil_of(i32::MIN);
+        civil_of(i32::MAX);
         assert_eq!(weekday_of(20_454), 3, "2026 began on a Thursday");
     }
 

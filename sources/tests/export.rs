@@ -74,7 +74,6 @@ fn an_amount_in_another_currency_is_written_in_both() {
 #[test]
 fn an_exception_lists_its_candidates() {
     let row = ExceptionRow {
-        first_run: 1,
         kind: ExceptionKind::Ambiguous,
         side: Side::Left,
         currency: Currency::parse("JPY").expect("known"),
@@ -162,7 +161,6 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     let line = RejectedLine { line: 9, column: None, reason: "+bad".into(), excerpt: "x".repeat(40_000) };
     book.write_rejected_line(Side::Right, &line).expect("written");
     let exception = ExceptionRow {
-        first_run: 1,
         kind: ExceptionKind::Ambiguous,
         side: Side::Left,
         currency: Currency::parse("JPY").expect("known"),

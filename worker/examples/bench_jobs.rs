@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use shared::config::Config;
 use shared::ids::JobId;
-use shared::job::{JobKind, NewJob, RetryPolicy};
+use shared::job::{JobKind, NewJob};
+use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::jobs::{enqueue, enqueue_many};
 use shared::store::{PoolLimits, Store};
@@ -246,7 +247,8 @@ impl Bench {
             concurrency: self.concurrency,
             lease_duration: Duration::from_secs(15),
             drain: Duration::from_secs(30),
-            retry: RetryPolicy::default(),
+            policies: Policies::default(),
+            stuck_after: Duration::from_secs(30),
         };
         let told = stop.clone();
         let worker = tokio::spawn(async move {

@@ -29,7 +29,7 @@ fn names() -> Vec<String> {
 }
 
 fn currency(line: u64) -> Currency {
-    Currency::parse(if line % 3 == 0 { "USD" } else { "EUR" }).unwrap()
+    Currency::parse(if line.is_multiple_of(3) { "USD" } else { "EUR" }).unwrap()
 }
 
 fn date(line: u64) -> i32 {
