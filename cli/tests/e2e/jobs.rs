@@ -12,7 +12,7 @@ fn cell<'t>(table: &'t str, row: &str, column: usize) -> Option<&'t str> {
 
 #[test]
 fn an_operator_finds_dead_jobs_and_has_them_start_over() {
-    let deployment = Deployment::create("jobs").set("COUNTERFOIL_WORKER__RETRY_BASE_MS", "1");
+    let deployment = Deployment::create("jobs").set("COUNTERFOIL_KINDS__RECONCILIATION__RETRY_BASE_MS", "1");
     let api = deployment.api();
     let _scheduler = deployment.scheduler();
     let project = Project::of_somebody(&api.url);
