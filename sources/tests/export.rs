@@ -59,7 +59,7 @@ fn an_amount_in_another_currency_is_written_in_both() {
     csv.write(&row).expect("in memory");
     assert_eq!(
         text(csv.finish().expect("in memory")),
-        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25\n"
+        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25,m_2476a64bf033ab2c86d0b650ad3cd975\n"
     );
     let mut json = JsonLines::new(vec![]);
     json.write_match(&row).expect("in memory");
