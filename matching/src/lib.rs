@@ -21,6 +21,7 @@ mod groups;
 mod held;
 mod keyed;
 mod keys;
+mod learned;
 mod money;
 mod nearby;
 mod outcome;
@@ -42,6 +43,7 @@ mod tolerance;
 mod twins;
 mod watch;
 
+pub use learned::{CompareAs, Comparison, FieldNames, LearnedRule};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,

@@ -1,6 +1,7 @@
 //! What a reconciliation says: matches, exceptions, and the proof that nothing is missing.
 
 use crate::fees::Fee;
+use crate::learned::LearnedEvidence;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -133,7 +134,7 @@ pub struct Match {
 }
 
 /// The part of a match's evidence that depends on all records and not only on its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MatchEvidence {
     /// See [`crate::evidence::KeyEvidence::spread`].
     pub spread: u32,
@@ -145,6 +146,8 @@ pub(crate) struct MatchEvidence {
     /// Of a searched group, how many records it was chosen from.
     pub in_reach: u8,
     pub fee: Option<Fee>,
+    /// Of a learned pass.
+    pub learned: Option<Box<LearnedEvidence>>,
 }
 
 /// Why a record ended without a match. Each kind asks for a different action of a person.

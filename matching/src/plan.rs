@@ -2,6 +2,7 @@
 
 use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
+use crate::learned::LearnedPlan;
 use crate::tolerance::{Allowance, Window};
 use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
 
@@ -15,6 +16,7 @@ pub(crate) struct Plan<'r> {
     pub text: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
+    pub learned: Option<LearnedPlan>,
 }
 
 /// What of a sum may be kept back.
@@ -98,7 +100,11 @@ impl<'r> Plan<'r> {
         };
         let search = pass.search.as_ref().map(|s| SearchPlan { records_max: s.records_max as usize });
         let window = Window::compile(&pass.date);
-        Some(Plan { index, pass, keys, allowance, window, text, fee, search })
+        let learned = match &pass.learned {
+            None => None,
+            Some(rule) => Some(LearnedPlan::of(rule, pass, left, right)?),
+        };
+        Some(Plan { index, pass, keys, allowance, window, text, fee, search, learned })
     }
 
     /// For a pass of sums, the side of the single record.

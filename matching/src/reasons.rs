@@ -24,6 +24,11 @@ impl<'a> Reasoner<'a> {
     /// What spoke for the match. The weights add up to its confidence.
     pub fn reasons(&self, m: &Match) -> Vec<Reason> {
         let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
+        if let (Some(learned), Some(plan)) = (&m.evidence.learned, &plan.learned) {
+            let mut reasons = learned.reasons(plan, (self.left, m.left[0]), (self.right, m.right[0]));
+            reasons.extend(twin_reasons(m));
+            return reasons;
+        }
         let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
         let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
         let evidence = match plan.one_side() {
@@ -46,14 +51,17 @@ impl<'a> Reasoner<'a> {
         };
         let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);
-        for (side, twins) in [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)] {
-            if twins > 1 {
-                let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
-                reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
-            }
-        }
+        reasons.extend(twin_reasons(m));
         reasons
     }
+}
+
+fn twin_reasons(m: &Match) -> impl Iterator<Item = Reason> {
+    let twins = [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)];
+    twins.into_iter().filter(|&(_, twins)| twins > 1).map(|(side, twins)| {
+        let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
+        Reason { field: "identical".into(), says, weight: 0.0 }
+    })
 }
 
 /// The record that stands for several: the one with the smallest id.

@@ -1,6 +1,6 @@
 //! The rule set: ordered passes, written by people as TOML or JSON.
 
-use crate::{Confidence, Side, Tier};
+use crate::{Confidence, LearnedRule, Side, Tier};
 use serde::{Deserialize, Serialize};
 
 /// Ordered passes over what earlier passes left, with the bounds that keep the work finite.
@@ -56,6 +56,9 @@ pub struct Pass {
     /// Only in a pass of sums without keys, and needed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRule>,
+    /// Weighs the pairs by what the records themselves teach, instead of by fixed weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedRule>,
 }
 
 /// How many records of each side one match joins.

@@ -6,6 +6,7 @@ use crate::fees::Fees;
 use crate::groups::{self, Group};
 use crate::held::Held;
 use crate::keyed;
+use crate::learned::{self, Learned};
 use crate::nearby;
 use crate::plan::Plan;
 use crate::proof;
@@ -43,6 +44,8 @@ pub(crate) struct Run<'a> {
     pub open: Vec<Open>,
     /// One per distinct text rule that has run: index of the first plan with it, and its texts.
     texts: Vec<(usize, Texts)>,
+    /// By index of the pass, of those that are learned and have run.
+    learned: Vec<(usize, Learned)>,
     held: Held,
     gave_up: Vec<u64>,
     /// By pass, known when it begins.
@@ -75,6 +78,7 @@ impl<'a> Run<'a> {
             matches: vec![],
             open: vec![],
             texts: vec![],
+            learned: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
             fees: vec![Fees::default(); plans.len()],
@@ -90,7 +94,11 @@ impl<'a> Run<'a> {
             if let Some(one) = plan.one_side() {
                 self.fees[usize::from(plan.index)] = groups::fees(&self.scope(plan, &|_| {}), one)?;
             }
-            self.run_pass(plan)?;
+            if plan.learned.is_some() {
+                self.run_learned(plan)?;
+            } else {
+                self.run_pass(plan)?;
+            }
             self.eliminate()?;
             self.hold();
         }
@@ -166,6 +174,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// A learned pass. Its confidences count all competition in; pairs below the threshold that are the best
+    /// of a record which surely has its counterpart among several stay open.
+    fn run_learned(&mut self, plan: &'a Plan<'a>) -> Result<(), Cancelled> {
+        let Some(learned_plan) = &plan.learned else { return Ok(()) };
+        let phase = Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() };
+        let advance = |share: f64| self.report(phase.clone(), share);
+        let index = usize::from(plan.index);
+        let learned = learned::find(&self.scope(plan, &advance), learned_plan)?;
+        self.gave_up[index] += learned.gave_up;
+        let found = Candidates { pairs: learned.pairs.clone(), ..Candidates::default() };
+        self.learned.push((index, learned));
+        let scope = self.scope(plan, &|_| {});
+        let threshold = self.rules.threshold();
+        let open = learned::undecided(&found.pairs, threshold);
+        let sure = found.pairs.into_iter().filter(|p| p.confidence >= threshold).collect();
+        let sure = Candidates { pairs: sure, ..Candidates::default() };
+        let (made, mut left_open) = decide(&scope, sure, self.margin())?;
+        left_open.extend(open);
+        self.keep(made);
+        left_open.retain(|pair| self.is_open(pair, &None));
+        if !left_open.is_empty() {
+            self.open.push(Open { plan: index, pairs: left_open, margin: self.margin(), groups: None });
+        }
+        Ok(())
+    }
+
     /// Looks again at what earlier passes left open: later matches may have taken the competition away.
     fn eliminate(&mut self) -> Result<(), Cancelled> {
         loop {
@@ -177,7 +211,9 @@ impl<'a> Run<'a> {
                 );
                 let before = open.pairs.len();
                 open.pairs.retain(|pair| self.is_open(pair, &open.groups));
-                if open.groups.is_none() && open.pairs.len() < before {
+                // The probabilities of a learned pass have weighed all competition already.
+                let is_learned = self.plans[open.plan].learned.is_some();
+                if open.groups.is_none() && !is_learned && open.pairs.len() < before {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
@@ -267,6 +303,7 @@ impl<'a> Run<'a> {
             remainder: &self.remainder,
             texts: self.texts_of(plan),
             fees: self.fees[usize::from(plan.index)].clone(),
+            learned: self.learned.iter().find(|(i, _)| *i == usize::from(plan.index)).map(|(_, l)| l),
             held: &self.held,
             threshold: self.rules.threshold(),
             watch: self.watch,

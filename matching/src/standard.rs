@@ -168,6 +168,7 @@ fn pass(name: &str, window_days: u32) -> Pass {
         date: DateRule { window_days: Some(window_days), ..DateRule::default() },
         text: None,
         search: None,
+        learned: None,
     }
 }
 

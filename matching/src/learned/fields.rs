@@ -1,0 +1,255 @@
+//! What a learned pass compares of two records, and the degree to which each part agrees.
+
+use super::codes::{Closeness, Codes};
+use super::plan::{ComparisonPlan, Kind};
+use super::words::{Likeness, Words};
+use crate::keys::HashedMap;
+use crate::twins::Node;
+use crate::{Cancelled, Currency, Records, Side, Watch};
+
+/// One side at work: its records, and those of them that take part, by place.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub records: &'a Records,
+    pub nodes: &'a [Node],
+}
+
+/// The degree to which two values agree, from 1 (not at all) upwards; 0 where one is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct Agreement {
+    pub level: u8,
+    /// How rare the value is that both have: -8 log2 of the share of records with it; 0 where that plays no part.
+    pub rarity: u8,
+}
+
+impl Agreement {
+    fn of(level: u8) -> Self {
+        Agreement { level, rarity: 0 }
+    }
+
+    fn rare(level: u8, share: f64) -> Self {
+        let rarity = if share > 0.0 { (-8.0 * share.log2()).clamp(1.0, 255.0) as u8 } else { 0 };
+        Agreement { level, rarity }
+    }
+}
+
+/// All that is known of one comparison before pairs are looked at.
+#[derive(Debug)]
+pub(super) enum Field {
+    Words(Words),
+    Codes(Codes),
+    Numbers {
+        left: Vec<f64>,
+        right: Vec<f64>,
+        counts: HashedMap<u32>,
+    },
+    /// Counts of each amount and currency, the larger of both sides.
+    Amounts {
+        counts: HashedMap<u32>,
+        flip: bool,
+    },
+    Dates,
+}
+
+/// Relative differences that part the levels of numbers and amounts, from the least to the most alike; the
+/// highest level is equality.
+const NUMBER_LEVELS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 0.001];
+const AMOUNT_LEVELS: [f64; 6] = [0.1, 0.03, 0.01, 0.005, 0.002, 0.0005];
+/// Similarities that part the levels of texts below equality.
+const TEXT_LEVELS: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Days, right minus left, at which a level begins: the first is for all before.
+const DATE_LEVELS: [i64; 16] = [-365, -60, -20, -8, -5, -3, -2, -1, 0, 1, 2, 3, 4, 6, 9, 21];
+
+impl Field {
+    pub fn read(
+        plan: &ComparisonPlan,
+        left: Part<'_>,
+        right: Part<'_>,
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
+        let sides = [
+            (left.records, left.nodes, plan.left.as_slice()),
+            (right.records, right.nodes, plan.right.as_slice()),
+        ];
+        Ok(match plan.kind {
+            Kind::Text => Field::Words(Words::read(sides, watch)?),
+            Kind::Code => Field::Codes(Codes::read(sides, watch)?),
+            Kind::Number => {
+                let [l, r] = sides.map(|(records, nodes, columns)| {
+                    let of = |&node: &Node| columns.iter().find_map(|c| number(c.text(records, node)));
+                    nodes.iter().map(|node| of(node).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
+                });
+                let counts = count(l.iter().map(|n| n.to_bits()), r.iter().map(|n| n.to_bits()));
+                Field::Numbers { left: l, right: r, counts }
+            }
+            Kind::Amount { flip } => {
+                let sign = if flip { -1 } else { 1 };
+                let of = |part: Part<'_>, sign: i64| {
+                    let key = move |&n: &Node| {
+                        amount_key(part.records.amount(n).wrapping_mul(sign), part.records.currency(n))
+                    };
+                    part.nodes.iter().map(key).collect::<Vec<u64>>()
+                };
+                let counts = count(of(left, 1).into_iter(), of(right, sign).into_iter());
+                Field::Amounts { counts, flip }
+            }
+            Kind::Date => Field::Dates,
+        })
+    }
+
+    /// Number of levels without `missing`; the levels are 1 to this.
+    pub fn levels(&self) -> usize {
+        levels_of(match self {
+            Field::Words(_) => Kind::Text,
+            Field::Codes(_) => Kind::Code,
+            Field::Numbers { .. } => Kind::Number,
+            Field::Amounts { .. } => Kind::Amount { flip: false },
+            Field::Dates => Kind::Date,
+        })
+    }
+
+    /// The level a date difference of nothing has, for fields whose levels have no order from bad to good.
+    pub fn middle(&self) -> Option<usize> {
+        matches!(self, Field::Dates).then(|| 1 + DATE_LEVELS.partition_point(|&d| d <= 0))
+    }
+
+    /// `left` and `right` are places.
+    pub fn compare(&self, sides: [Part<'_>; 2], left: usize, right: usize) -> Agreement {
+        match self {
+            Field::Words(words) => match words.compare(left, right) {
+                Likeness::Missing => Agreement::default(),
+                Likeness::Same { share } => Agreement::rare(TEXT_LEVELS.len() as u8 + 2, share),
+                Likeness::Alike { similarity, share } => {
+                    let level = 1 + TEXT_LEVELS.partition_point(|&s| s <= similarity) as u8;
+                    // What two texts share by chance is not rare enough to speak of until they are alike.
+                    if level > 4 { Agreement::rare(level, share) } else { Agreement::of(level) }
+                }
+            },
+            Field::Codes(codes) => match codes.compare(left, right) {
+                Closeness::Missing => Agreement::default(),
+                Closeness::Different => Agreement::of(1),
+                Closeness::Alike => Agreement::of(2),
+                Closeness::Near => Agreement::of(3),
+                Closeness::Shared { share } => Agreement::rare(4, share),
+                Closeness::Same { share } => Agreement::rare(5, share),
+            },
+            Field::Numbers { left: l, right: r, counts } => {
+                let (a, b) = (l[left], r[right]);
+                if a.is_nan() || b.is_nan() {
+                    return Agreement::default();
+                }
+                if a == b {
+                    let share = counts.get(&a.to_bits()).copied().unwrap_or(1);
+                    let of = l.len().max(r.len()) as f64;
+                    return Agreement::rare(NUMBER_LEVELS.len() as u8 + 2, f64::from(share) / of);
+                }
+                let apart = (a - b).abs() / a.abs().max(b.abs());
+                Agreement::of(1 + NUMBER_LEVELS.partition_point(|&limit| apart <= limit) as u8)
+            }
+            Field::Amounts { counts, flip } => {
+                let (l, r) = (sides[0], sides[1]);
+                let (nl, nr) = (l.nodes[left], r.nodes[right]);
+                let a = i128::from(l.records.amount(nl));
+                let b = i128::from(r.records.amount(nr)) * if *flip { -1 } else { 1 };
+                if a == b {
+                    let key = amount_key(a as i64, l.records.currency(nl));
+                    let share = f64::from(counts.get(&key).copied().unwrap_or(1));
+                    let of = l.nodes.len().max(r.nodes.len()) as f64;
+                    return Agreement::rare(AMOUNT_LEVELS.len() as u8 + 2, share / of);
+                }
+                let apart = (a - b).unsigned_abs() as f64 / a.unsigned_abs().max(b.unsigned_abs()) as f64;
+                Agreement::of(1 + AMOUNT_LEVELS.partition_point(|&limit| apart <= limit) as u8)
+            }
+            Field::Dates => {
+                let (l, r) = (sides[0], sides[1]);
+                let days =
+                    i64::from(r.records.date(r.nodes[right])) - i64::from(l.records.date(l.nodes[left]));
+                Agreement::of(1 + DATE_LEVELS.partition_point(|&from| from <= days) as u8)
+            }
+        }
+    }
+
+    /// Hashes by which records of this field find each other, with the number of records that have each where
+    /// it is known.
+    pub fn each_key(&self, side: Side, place: usize, mut found: impl FnMut(u64, KeyKind)) {
+        match self {
+            Field::Words(words) => {
+                let side_words = words.side(side);
+                if side_words.whole(place) != 0 {
+                    found(side_words.whole(place), KeyKind::Whole);
+                }
+                for word in side_words.of(place) {
+                    let letters = side_words.letters(word);
+                    if word.is_known {
+                        found(word.hash, KeyKind::Word);
+                    }
+                    if letters.len() >= 4 && !word.is_reference {
+                        found(prefix_hash(letters), KeyKind::Prefix);
+                    }
+                }
+            }
+            Field::Codes(codes) => {
+                let side_codes = codes.side(side);
+                if side_codes.whole(place) != 0 {
+                    found(side_codes.whole(place), KeyKind::Whole);
+                }
+                side_codes.tokens(place).iter().for_each(|&token| found(token, KeyKind::Whole));
+            }
+            Field::Numbers { .. } | Field::Amounts { .. } | Field::Dates => {}
+        }
+    }
+}
+
+/// What a blocking key is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    Whole,
+    Word,
+    /// The first letters of a word, for those that are misspelt or cut off.
+    Prefix,
+}
+
+pub(super) fn levels_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Text => TEXT_LEVELS.len() + 2,
+        Kind::Code => 5,
+        Kind::Number => NUMBER_LEVELS.len() + 2,
+        Kind::Amount { .. } => AMOUNT_LEVELS.len() + 2,
+        Kind::Date => DATE_LEVELS.len() + 1,
+    }
+}
+
+fn prefix_hash(letters: &[u8]) -> u64 {
+    // Below the hashes of words, which are of 63 bits: no chance of meeting one.
+    u64::from(u32::from_le_bytes([letters[0], letters[1], letters[2], letters[3]]))
+}
+
+pub(super) fn amount_key(amount: i64, currency: Currency) -> u64 {
+    let mut hasher = crate::keys::KeyHasher::new();
+    hasher.number(amount.cast_unsigned());
+    hasher.currency(currency);
+    hasher.finish_u64()
+}
+
+fn count(left: impl Iterator<Item = u64>, right: impl Iterator<Item = u64>) -> HashedMap<u32> {
+    let mut counts: HashedMap<(u32, u32)> = HashedMap::default();
+    left.for_each(|key| counts.entry(key).or_default().0 += 1);
+    right.for_each(|key| counts.entry(key).or_default().1 += 1);
+    counts.into_iter().map(|(key, (l, r))| (key, l.max(r))).collect()
+}
+
+/// A plain number in a text, with or without a currency sign or per cent; grouping commas are forgotten.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let mut digits = String::with_capacity(text.len().min(24));
+    for c in text.trim().chars() {
+        match c {
+            '0'..='9' | '.' | '-' => digits.push(c),
+            ',' | ' ' | '\'' | '$' | '€' | '£' | '%' => {}
+            _ => return None,
+        }
+        if digits.len() > 24 {
+            return None;
+        }
+    }
+    digits.parse::<f64>().ok().filter(|n| n.is_finite())
+}

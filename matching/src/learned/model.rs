@@ -1,0 +1,158 @@
+//! The learned numbers: what each degree of agreement of each field says, in bits.
+
+use super::fields::Agreement;
+
+/// Matches that the first guess counts for, against those the data show.
+const GUESS_WEIGHT: f64 = 4.0;
+/// One field may say this much at most, in bits: no file is free of accidents.
+const BITS_MAX: f64 = 24.0;
+/// What the rarity of a value may add or take, in bits.
+const RARITY_BITS_MAX: f64 = 10.0;
+/// Weights that [`Tally`] counts in.
+pub(super) const ONE: u64 = 1 << 30;
+
+/// One field's numbers. Index 0 is `missing` and always says nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FieldModel {
+    /// Probability of each level among pairs that belong together, and among all others.
+    pub m: Vec<f64>,
+    pub u: Vec<f64>,
+    /// log2 of m / u, in order: no better level says less.
+    pub bits: Vec<f64>,
+    /// Mean share of the records with the value both have, among pairs that belong together; 0 where rarity
+    /// plays no part.
+    pub share: Vec<f64>,
+    middle: Option<usize>,
+}
+
+impl FieldModel {
+    /// The first guess: the better a level, the likelier among pairs that belong together.
+    pub fn guess(levels: usize, middle: Option<usize>, u: Vec<f64>) -> Self {
+        let closeness = |level: usize| match middle {
+            None => level as f64 / levels as f64,
+            Some(middle) => 1.0 - level.abs_diff(middle) as f64 / levels as f64,
+        };
+        let mut m: Vec<f64> =
+            (0..=levels).map(|l| if l == 0 { 0.0 } else { 8f64.powf(4.0 * closeness(l)) }).collect();
+        let sum: f64 = m.iter().sum();
+        m.iter_mut().for_each(|m| *m /= sum);
+        let mut model = FieldModel { m, u, bits: vec![], share: vec![0.0; levels + 1], middle };
+        model.weigh();
+        model
+    }
+
+    /// What the agreement says, in bits.
+    pub fn bits_of(&self, agreement: Agreement) -> f64 {
+        let level = usize::from(agreement.level);
+        self.bits[level] + self.rarity_bits(agreement)
+    }
+
+    /// The part that is due to how rare the value is.
+    pub fn rarity_bits(&self, agreement: Agreement) -> f64 {
+        let share = self.share[usize::from(agreement.level)];
+        if agreement.rarity == 0 || share == 0.0 {
+            return 0.0;
+        }
+        (f64::from(agreement.rarity) / 8.0 + share.log2()).clamp(-RARITY_BITS_MAX, RARITY_BITS_MAX)
+    }
+
+    /// Learns from the pairs of one round. `u_random`: levels among pairs taken at random; `pairs`: of all pairs.
+    pub fn learn(&mut self, guess: &FieldModel, tally: &Tally, u_random: &[f64], pairs: f64) {
+        let levels = self.m.len();
+        let total: f64 = tally.matched[1..].iter().map(|&w| weight(w)).sum();
+        let others: f64 = tally.others[1..].iter().map(|&w| weight(w)).sum();
+        for level in 1..levels {
+            self.m[level] =
+                (weight(tally.matched[level]) + GUESS_WEIGHT * guess.m[level]) / (total + GUESS_WEIGHT);
+            // What is rare among random pairs is counted among the candidates instead, nearly all of which
+            // have something in common.
+            let seen = weight(tally.others[level]) + 0.5;
+            let unseen = (pairs - others).max(0.0) * u_random[level];
+            self.u[level] = (seen + unseen) / (pairs + 0.5 * levels as f64);
+            let matched = weight(tally.matched[level]);
+            // Rarity is measured against a mean: of less than one match there is none.
+            self.share[level] = if matched < 1.0 { 0.0 } else { weight(tally.rarity[level]) / matched };
+        }
+        let sum: f64 = self.u[1..].iter().sum();
+        self.u[1..].iter_mut().for_each(|u| *u /= sum);
+        self.weigh();
+    }
+
+    /// The weights in bits, in order.
+    fn weigh(&mut self) {
+        let levels = self.m.len() - 1;
+        self.bits = vec![0.0; levels + 1];
+        let top = match self.middle {
+            None => levels,
+            // Days have their best where the data have it: a bank may always be two days late.
+            Some(_) => {
+                let ratio = |level: usize| self.m[level] / self.u[level].max(1e-15);
+                (1..=levels).fold(1, |best, l| if ratio(l) > ratio(best) { l } else { best })
+            }
+        };
+        self.weigh_in_order(1..=top);
+        self.weigh_in_order((top + 1..=levels).rev());
+        let best = self.bits[top];
+        self.bits[top + 1..].iter_mut().for_each(|bits| *bits = bits.min(best));
+    }
+
+    /// Levels out of order are taken together until they are in order (pool adjacent violators).
+    fn weigh_in_order(&mut self, order: impl Iterator<Item = usize>) {
+        let mut pools: Vec<(f64, f64, Vec<usize>)> = vec![];
+        for level in order {
+            pools.push((self.m[level], self.u[level], vec![level]));
+            while let [.., a, b] = pools.as_slice() {
+                if a.0 * b.1 <= b.0 * a.1 {
+                    break;
+                }
+                let pooled = (a.0 + b.0, a.1 + b.1, [a.2.as_slice(), b.2.as_slice()].concat());
+                pools.truncate(pools.len() - 2);
+                pools.push(pooled);
+            }
+        }
+        for (m, u, all) in pools {
+            let bits = (m.max(1e-12) / u.max(1e-15)).log2().clamp(-BITS_MAX, BITS_MAX);
+            all.iter().for_each(|&level| self.bits[level] = bits);
+        }
+    }
+}
+
+fn weight(counted: u64) -> f64 {
+    counted as f64 / ONE as f64
+}
+
+/// What one round saw of one field, in whole numbers of 1/[`ONE`], so that no order of pairs shows in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub matched: Vec<u64>,
+    pub others: Vec<u64>,
+    /// Shares of records with the value, weighted as `matched`.
+    pub rarity: Vec<u64>,
+}
+
+impl Tally {
+    pub fn new(levels: usize) -> Self {
+        Tally { matched: vec![0; levels + 1], others: vec![0; levels + 1], rarity: vec![0; levels + 1] }
+    }
+
+    pub fn add(&mut self, agreement: Agreement, matched: u64) {
+        let level = usize::from(agreement.level);
+        self.matched[level] += matched;
+        self.others[level] += ONE - matched;
+        if agreement.rarity > 0 {
+            let share = 2f64.powf(-f64::from(agreement.rarity) / 8.0);
+            self.rarity[level] += (share * matched as f64) as u64;
+        }
+    }
+
+    pub fn merge(mut self, other: &Tally) -> Self {
+        for (a, b) in [
+            (&mut self.matched, &other.matched),
+            (&mut self.others, &other.others),
+            (&mut self.rarity, &other.rarity),
+        ] {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        }
+        self
+    }
+}
