@@ -1,6 +1,7 @@
 //! Numbers of papers, telephones and accounts: exact, shared in part, or one character off.
 
-use crate::keys::{Column, HashedMap, KeyHasher, each_token, push_upper};
+use super::frequency::Frequency;
+use crate::keys::{Column, KeyHasher, each_token, push_upper};
 use crate::twins::Node;
 use crate::{Cancelled, Records, Side, Watch};
 use rapidfuzz::distance::osa;
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 /// Bytes of a code compared character by character.
 const CODE_BYTES_MAX: usize = 32;
 /// References kept of one value, the first ones.
-const TOKENS_MAX: usize = 12;
+const TOKENS_MAX: usize = 48;
 /// A shorter code has no character to lose.
 const NEAR_BYTES_MIN: usize = 4;
 /// Share of characters that must agree to call two codes alike.
@@ -38,6 +39,15 @@ impl SideCodes {
         &self.tokens[start..self.token_ends[place] as usize]
     }
 
+    /// Whole values and references of all records, each once per record.
+    fn values(&self) -> impl Iterator<Item = u64> {
+        (0..self.whole.len()).flat_map(|place| {
+            let whole = self.whole[place];
+            let tokens = self.tokens(place).iter().copied().filter(move |&token| token != whole);
+            std::iter::once(whole).chain(tokens)
+        })
+    }
+
     fn letters(&self, place: usize) -> &[u8] {
         let start = if place == 0 { 0 } else { self.ends[place - 1] as usize };
         &self.letters[start..self.ends[place] as usize]
@@ -47,11 +57,11 @@ impl SideCodes {
 /// The codes of both sides, and how many records have each.
 #[derive(Debug)]
 pub(super) struct Codes {
+    read_as: ReadAs,
     pub left: SideCodes,
     pub right: SideCodes,
-    /// Of whole values and of tokens: records that have it, the larger number of both sides.
-    counts: HashedMap<u32>,
-    records: f64,
+    /// Of whole values and of references inside them.
+    frequency: Frequency,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,24 +82,18 @@ pub(super) enum Closeness {
 }
 
 impl Codes {
-    pub fn read(sides: [(&Records, &[Node], &[Column]); 2], watch: Watch<'_>) -> Result<Self, Cancelled> {
-        let [left, right] = sides.map(|(records, nodes, columns)| read_side(records, nodes, columns, watch));
+    pub fn read(
+        sides: [(&Records, &[Node], &[Column]); 2],
+        read_as: ReadAs,
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
+        let [left, right] =
+            sides.map(|(records, nodes, columns)| read_side(records, nodes, columns, read_as, watch));
         let (left, right) = (left?, right?);
-        let mut counts: HashedMap<(u32, u32)> = HashedMap::default();
-        for (codes, is_left) in [(&left, true), (&right, false)] {
-            for place in 0..codes.whole.len() {
-                let whole = codes.whole[place];
-                let others = codes.tokens(place).iter().filter(|&&t| t != whole);
-                for &hash in std::iter::once(&whole).filter(|&&w| w != 0).chain(others) {
-                    let count = counts.entry(hash).or_default();
-                    *(if is_left { &mut count.0 } else { &mut count.1 }) += 1;
-                }
-            }
-            watch.check()?;
-        }
-        let records = (left.whole.len().max(right.whole.len())).max(1) as f64;
-        let counts = counts.into_iter().map(|(hash, (l, r))| (hash, l.max(r))).collect();
-        Ok(Codes { left, right, counts, records })
+        watch.check()?;
+        let records = [left.whole.len(), right.whole.len()];
+        let frequency = Frequency::of(left.values(), right.values(), records);
+        Ok(Codes { read_as, left, right, frequency })
     }
 
     pub fn side(&self, side: Side) -> &SideCodes {
@@ -99,22 +103,19 @@ impl Codes {
         }
     }
 
-    pub fn count(&self, hash: u64) -> u32 {
-        self.counts.get(&hash).copied().unwrap_or(1)
-    }
-
     pub fn compare(&self, left: usize, right: usize) -> Closeness {
         let (l, r) = (self.left.whole[left], self.right.whole[right]);
         if l == r && l != 0 {
-            return Closeness::Same { share: f64::from(self.count(l)) / self.records };
+            return Closeness::Same { share: self.frequency.share(l) };
         }
         let (mine, theirs) = (self.left.tokens(left), self.right.tokens(right));
-        let shared = mine.iter().filter(|t| theirs.contains(t)).map(|&t| self.count(t)).min();
-        if let Some(count) = shared {
-            return Closeness::Shared { share: f64::from(count) / self.records };
+        let shared = mine.iter().filter(|t| theirs.contains(t)).map(|&t| self.frequency.share(t));
+        if let Some(share) = shared.min_by(f64::total_cmp) {
+            return Closeness::Shared { share };
         }
         if l == 0 || r == 0 {
-            return Closeness::Missing;
+            let both = self.read_as == ReadAs::Mentions && !mine.is_empty() && !theirs.is_empty();
+            return if both { Closeness::Different } else { Closeness::Missing };
         }
         let (a, b) = (self.left.letters(left), self.right.letters(right));
         if a.len().min(b.len()) < NEAR_BYTES_MIN {
@@ -139,13 +140,14 @@ fn read_side(
     records: &Records,
     nodes: &[Node],
     columns: &[Column],
+    read_as: ReadAs,
     watch: Watch<'_>,
 ) -> Result<SideCodes, Cancelled> {
     let parts = nodes.par_chunks(4096).map(|nodes| {
         watch.check()?;
         let (mut part, mut buffer) = (SideCodes::default(), String::new());
         for &node in nodes {
-            part.push(records, node, columns, &mut buffer);
+            part.push(records, node, columns, read_as, &mut buffer);
         }
         Ok(part)
     });
@@ -162,20 +164,33 @@ fn read_side(
 }
 
 impl SideCodes {
-    fn push(&mut self, records: &Records, node: Node, columns: &[Column], buffer: &mut String) {
+    fn push(
+        &mut self,
+        records: &Records,
+        node: Node,
+        columns: &[Column],
+        read_as: ReadAs,
+        buffer: &mut String,
+    ) {
         buffer.clear();
         let before = self.tokens.len();
-        // Of several fields the first is the code itself; the others may name it somewhere in a text.
         for (i, column) in columns.iter().enumerate() {
             let text = column.text(records, node);
-            if i == 0 {
-                push_upper(text, buffer);
-            }
-            each_token(text, |token| {
+            let mut add = |token: &str| {
                 if self.tokens.len() - before < TOKENS_MAX {
                     self.tokens.push(hash(token.as_bytes()));
                 }
-            });
+            };
+            match read_as {
+                ReadAs::Mentions => each_mention(text, add),
+                ReadAs::Code => {
+                    each_token(text, &mut add);
+                    // Of several fields the first is the code itself; the others may name it in a text.
+                    if i == 0 {
+                        push_upper(text, buffer);
+                    }
+                }
+            }
         }
         let mut len = buffer.len().min(CODE_BYTES_MAX);
         while !buffer.is_char_boundary(len) {
@@ -200,5 +215,43 @@ impl SideCodes {
 fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = KeyHasher::new();
     hasher.bytes(bytes);
-    hasher.finish_u64() | 1
+    hasher.finish_u64() >> 1 | 1
+}
+
+/// What of a value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadAs {
+    /// The value itself, and the references inside it.
+    Code,
+    /// Only the numbers of things that a text mentions: words with a digit, and two or three neighbouring ones
+    /// written together (`KX-TG9341T`, `KXTG9341T`).
+    Mentions,
+}
+
+/// Bytes of what a text may mention: with fewer it is a quantity, with more a sentence.
+const MENTION_BYTES: std::ops::RangeInclusive<usize> = 3..=24;
+/// The same for words written together.
+const JOINED_BYTES_MIN: usize = 5;
+
+/// Calls `found` with each thing that a text mentions, see [`ReadAs::Mentions`]. May repeat itself.
+pub(super) fn each_mention(text: &str, mut found: impl FnMut(&str)) {
+    let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let digits = |word: &str| word.bytes().filter(u8::is_ascii_digit).count();
+    let (mut joined, mut start) = (String::new(), words());
+    while let Some(first) = start.next() {
+        joined.clear();
+        push_upper(first, &mut joined);
+        if digits(&joined) > 0 && MENTION_BYTES.contains(&joined.len()) {
+            found(&joined);
+        }
+        for word in start.clone().take(2) {
+            push_upper(word, &mut joined);
+            if joined.len() > *MENTION_BYTES.end() {
+                break;
+            }
+            if digits(&joined) > 1 && joined.len() >= JOINED_BYTES_MIN {
+                found(&joined);
+            }
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! What a learned pass compares of two records, and the degree to which each part agrees.
 
-use super::codes::{Closeness, Codes};
+use super::codes::{Closeness, Codes, ReadAs};
+use super::frequency::Frequency;
 use super::plan::{ComparisonPlan, Kind};
 use super::words::{Likeness, Words};
-use crate::keys::HashedMap;
 use crate::twins::Node;
 use crate::{Cancelled, Currency, Records, Side, Watch};
 
@@ -41,11 +41,11 @@ pub(super) enum Field {
     Numbers {
         left: Vec<f64>,
         right: Vec<f64>,
-        counts: HashedMap<u32>,
+        frequency: Frequency,
     },
-    /// Counts of each amount and currency, the larger of both sides.
+    /// Of each amount and currency.
     Amounts {
-        counts: HashedMap<u32>,
+        frequency: Frequency,
         flip: bool,
     },
     Dates,
@@ -73,14 +73,16 @@ impl Field {
         ];
         Ok(match plan.kind {
             Kind::Text => Field::Words(Words::read(sides, watch)?),
-            Kind::Code => Field::Codes(Codes::read(sides, watch)?),
+            Kind::Code => Field::Codes(Codes::read(sides, ReadAs::Code, watch)?),
+            Kind::Mentions => Field::Codes(Codes::read(sides, ReadAs::Mentions, watch)?),
             Kind::Number => {
                 let [l, r] = sides.map(|(records, nodes, columns)| {
                     let of = |&node: &Node| columns.iter().find_map(|c| number(c.text(records, node)));
                     nodes.iter().map(|node| of(node).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
                 });
-                let counts = count(l.iter().map(|n| n.to_bits()), r.iter().map(|n| n.to_bits()));
-                Field::Numbers { left: l, right: r, counts }
+                let keys = |all: &[f64]| all.iter().map(|&n| number_key(n)).collect::<Vec<_>>().into_iter();
+                let frequency = Frequency::of(keys(&l), keys(&r), [l.len(), r.len()]);
+                Field::Numbers { left: l, right: r, frequency }
             }
             Kind::Amount { flip } => {
                 let sign = if flip { -1 } else { 1 };
@@ -90,8 +92,9 @@ impl Field {
                     };
                     part.nodes.iter().map(key).collect::<Vec<u64>>()
                 };
-                let counts = count(of(left, 1).into_iter(), of(right, sign).into_iter());
-                Field::Amounts { counts, flip }
+                let (l, r) = (of(left, 1), of(right, sign));
+                let records = [l.len(), r.len()];
+                Field::Amounts { frequency: Frequency::of(l.into_iter(), r.into_iter(), records), flip }
             }
             Kind::Date => Field::Dates,
         })
@@ -133,29 +136,25 @@ impl Field {
                 Closeness::Shared { share } => Agreement::rare(4, share),
                 Closeness::Same { share } => Agreement::rare(5, share),
             },
-            Field::Numbers { left: l, right: r, counts } => {
+            Field::Numbers { left: l, right: r, frequency } => {
                 let (a, b) = (l[left], r[right]);
                 if a.is_nan() || b.is_nan() {
                     return Agreement::default();
                 }
                 if a == b {
-                    let share = counts.get(&a.to_bits()).copied().unwrap_or(1);
-                    let of = l.len().max(r.len()) as f64;
-                    return Agreement::rare(NUMBER_LEVELS.len() as u8 + 2, f64::from(share) / of);
+                    return Agreement::rare(NUMBER_LEVELS.len() as u8 + 2, frequency.share(number_key(a)));
                 }
                 let apart = (a - b).abs() / a.abs().max(b.abs());
                 Agreement::of(1 + NUMBER_LEVELS.partition_point(|&limit| apart <= limit) as u8)
             }
-            Field::Amounts { counts, flip } => {
+            Field::Amounts { frequency, flip } => {
                 let (l, r) = (sides[0], sides[1]);
                 let (nl, nr) = (l.nodes[left], r.nodes[right]);
                 let a = i128::from(l.records.amount(nl));
                 let b = i128::from(r.records.amount(nr)) * if *flip { -1 } else { 1 };
                 if a == b {
                     let key = amount_key(a as i64, l.records.currency(nl));
-                    let share = f64::from(counts.get(&key).copied().unwrap_or(1));
-                    let of = l.nodes.len().max(r.nodes.len()) as f64;
-                    return Agreement::rare(AMOUNT_LEVELS.len() as u8 + 2, share / of);
+                    return Agreement::rare(AMOUNT_LEVELS.len() as u8 + 2, frequency.share(key));
                 }
                 let apart = (a - b).unsigned_abs() as f64 / a.unsigned_abs().max(b.unsigned_abs()) as f64;
                 Agreement::of(1 + AMOUNT_LEVELS.partition_point(|&limit| apart <= limit) as u8)
@@ -212,7 +211,7 @@ pub(super) enum KeyKind {
 pub(super) fn levels_of(kind: Kind) -> usize {
     match kind {
         Kind::Text => TEXT_LEVELS.len() + 2,
-        Kind::Code => 5,
+        Kind::Code | Kind::Mentions => 5,
         Kind::Number => NUMBER_LEVELS.len() + 2,
         Kind::Amount { .. } => AMOUNT_LEVELS.len() + 2,
         Kind::Date => DATE_LEVELS.len() + 1,
@@ -228,14 +227,12 @@ pub(super) fn amount_key(amount: i64, currency: Currency) -> u64 {
     let mut hasher = crate::keys::KeyHasher::new();
     hasher.number(amount.cast_unsigned());
     hasher.currency(currency);
-    hasher.finish_u64()
+    hasher.finish_u64() >> 1 | 1
 }
 
-fn count(left: impl Iterator<Item = u64>, right: impl Iterator<Item = u64>) -> HashedMap<u32> {
-    let mut counts: HashedMap<(u32, u32)> = HashedMap::default();
-    left.for_each(|key| counts.entry(key).or_default().0 += 1);
-    right.for_each(|key| counts.entry(key).or_default().1 += 1);
-    counts.into_iter().map(|(key, (l, r))| (key, l.max(r))).collect()
+/// 0 for what is no number.
+fn number_key(number: f64) -> u64 {
+    if number.is_nan() { 0 } else { (number + 0.0).to_bits() >> 1 | 1 }
 }
 
 /// A plain number in a text, with or without a currency sign or per cent; grouping commas are forgotten.

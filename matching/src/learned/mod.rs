@@ -6,8 +6,10 @@
 //! agreement occur among pairs that belong together. Last, the probabilities are the confidences.
 
 mod blocks;
+mod calibration;
 mod codes;
 mod fields;
+mod frequency;
 mod model;
 mod plan;
 mod posterior;
@@ -23,6 +25,7 @@ use crate::select::Pair;
 use crate::twins::Node;
 use crate::{Cancelled, Confidence, Side};
 use blocks::Pairs;
+use calibration::{Calibration, SumTally};
 use fields::{Agreement, Field, Part};
 use model::{FieldModel, ONE, Tally};
 use posterior::Edge;
@@ -33,6 +36,8 @@ use std::collections::HashMap;
 const ROUNDS_MAX: usize = 14;
 /// Learning ends when no weight moves by more, in bits.
 const LEARNED_BITS: f64 = 0.02;
+/// Rounds of learning what sums are worth.
+const CALIBRATION_ROUNDS: usize = 8;
 /// Odds in bits beyond which nothing more is to be said.
 const BITS_MAX: f64 = 60.0;
 /// Pairs less probable are no candidates, only competition.
@@ -44,6 +49,8 @@ pub(crate) struct LearnedEvidence {
     /// Before anything is compared.
     pub prior: f32,
     pub fields: Box<[FieldEvidence]>,
+    /// What the sum of all fields is worth beyond itself, see [`Calibration`].
+    pub calibration: f32,
     /// Taken away by other candidates of both records; not positive.
     pub others: f32,
 }
@@ -136,6 +143,7 @@ impl Ends {
 #[derive(Debug)]
 pub(crate) struct Model {
     fields: Vec<FieldModel>,
+    calibration: Calibration,
     /// log2 of the odds before anything is compared.
     prior: f64,
 }
@@ -145,8 +153,12 @@ impl Model {
         self.fields.iter().zip(agreements).map(|(f, &a)| f.bits_of(a)).sum()
     }
 
+    fn odds_of(&self, sum: f64) -> f64 {
+        (self.prior + self.calibration.of(sum)).clamp(-BITS_MAX, BITS_MAX).exp2()
+    }
+
     fn odds(&self, agreements: &[Agreement]) -> f64 {
-        (self.prior + self.bits(agreements)).clamp(-BITS_MAX, BITS_MAX).exp2()
+        self.odds_of(self.bits(agreements))
     }
 
     fn evidence(&self, agreements: &[Agreement], alone: f64, among_others: f64) -> LearnedEvidence {
@@ -155,7 +167,9 @@ impl Model {
             .iter()
             .zip(agreements)
             .map(|(field, &agreement)| FieldEvidence { agreement, bits: field.bits_of(agreement) as f32 });
+        let sum = self.bits(agreements);
         LearnedEvidence {
+            calibration: (alone.log2() - self.prior - sum) as f32,
             prior: self.prior as f32,
             fields: fields.collect(),
             others: (among_others / alone).log2() as f32,
@@ -182,7 +196,8 @@ fn learn(
         })
         .collect();
     let expected = ends.left.len().min(ends.right.len()) as f64 / 2.0;
-    let mut model = Model { fields: guesses.clone(), prior: ends.prior(expected).log2() };
+    let calibration = Calibration::none();
+    let mut model = Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2() };
     let mut edges: Vec<Edge> =
         pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
     let mut field = posterior::Field::new(&edges, ends.left.clone(), ends.right.clone());
@@ -208,10 +223,43 @@ fn learn(
             break;
         }
     }
-    weigh(&model, &mut edges);
-    field.marginals(&edges, scope.watch)?;
+    calibrate(&mut model, scope, pairs, &mut edges, &mut field, &ends)?;
     let odds = edges.iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
     Ok((model, edges, odds))
+}
+
+/// Learns what sums of weights are worth, and leaves the edges and messages as the whole model has them.
+fn calibrate(
+    model: &mut Model,
+    scope: &Scope<'_>,
+    pairs: &Pairs,
+    edges: &mut [Edge],
+    field: &mut posterior::Field,
+    ends: &Ends,
+) -> Result<(), Cancelled> {
+    let width = model.fields.len();
+    let sums: Vec<f64> = (0..edges.len())
+        .into_par_iter()
+        .map(|i| model.bits(&pairs.agreements[i * width..(i + 1) * width]))
+        .collect();
+    for round in 0..=CALIBRATION_ROUNDS {
+        edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+        let probabilities = field.marginals(edges, scope.watch)?;
+        if round == CALIBRATION_ROUNDS {
+            break;
+        }
+        let weights = probabilities.par_iter().zip(&sums).map(|(&p, &sum)| (sum, (p * ONE as f64) as u64));
+        let zero = || (SumTally::new(), 0u64);
+        let add = |(mut tally, all): (SumTally, u64), (sum, weight)| {
+            tally.add(sum, weight);
+            (tally, all + weight)
+        };
+        let (tally, matched) = weights.fold(zero, add).reduce(zero, |(a, n), (b, m)| (a.merge(&b), n + m));
+        let matched = matched as f64 / ONE as f64;
+        model.prior = ends.prior(matched).log2();
+        model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
+    }
+    Ok(())
 }
 
 /// What each field's levels occur with, and the number of matches.

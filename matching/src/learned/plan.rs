@@ -1,5 +1,6 @@
 //! A learned rule made ready for two sides: columns looked up, kinds found out from the values.
 
+use super::codes::each_mention;
 use super::fields::number;
 use super::rule::{CompareAs, LearnedRule};
 use crate::keys::Column;
@@ -25,8 +26,12 @@ pub(crate) struct ComparisonPlan {
 pub(crate) enum Kind {
     Text,
     Code,
+    /// Numbers of things that texts mention.
+    Mentions,
     Number,
-    Amount { flip: bool },
+    Amount {
+        flip: bool,
+    },
     Date,
 }
 
@@ -54,6 +59,7 @@ impl LearnedPlan {
         if comparisons.is_empty() {
             comparisons = default_comparisons(left, right);
         }
+        comparisons = with_mentions(comparisons, left, right);
         let amount = Kind::Amount { flip: pass.amount.flip_sign };
         let mut add = |name: &str, kind, varies: bool| {
             if varies {
@@ -141,4 +147,38 @@ fn id_hash(records: &Records, row: u32) -> u64 {
     let mut hasher = crate::keys::KeyHasher::new();
     hasher.part(records.id(row));
     hasher.finish_u64()
+}
+
+/// Texts that mention numbers of things on both sides (models, papers, years) are compared by those too.
+fn with_mentions(comparisons: Vec<ComparisonPlan>, left: &Records, right: &Records) -> Vec<ComparisonPlan> {
+    let mut all = vec![];
+    for comparison in comparisons {
+        let is_text = comparison.kind == Kind::Text;
+        let mention = |records, columns: &[Column]| share_with_mentions(records, columns) >= MENTIONS_MIN;
+        let mentions = is_text && mention(left, &comparison.left) && mention(right, &comparison.right);
+        let beside = mentions.then(|| ComparisonPlan {
+            name: format!("numbers in {}", comparison.name),
+            kind: Kind::Mentions,
+            ..comparison.clone()
+        });
+        all.push(comparison);
+        all.extend(beside);
+    }
+    all
+}
+
+/// Share of texts that must mention something before mentions are compared.
+const MENTIONS_MIN: f64 = 0.1;
+
+fn share_with_mentions(records: &Records, columns: &[Column]) -> f64 {
+    let every = (records.len() / VALUES_MAX + 1) as u64;
+    let (mut texts, mut with) = (0u32, 0u32);
+    for row in records.rows().filter(|&row| every == 1 || id_hash(records, row) % every == 0) {
+        let mut values = columns.iter().map(|c| c.text(records, row)).filter(|t| !t.is_empty()).peekable();
+        texts += u32::from(values.peek().is_some());
+        let mut found = false;
+        values.for_each(|text| each_mention(text, |_| found = true));
+        with += u32::from(found);
+    }
+    f64::from(with) / f64::from(texts.max(1))
 }

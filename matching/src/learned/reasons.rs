@@ -1,5 +1,6 @@
 //! The evidence of a learned pair in words, each part with its bits.
 
+use super::codes::each_mention;
 use super::plan::{ComparisonPlan, Kind};
 use super::{FieldEvidence, LearnedEvidence, LearnedPlan};
 use crate::evidence::says_days;
@@ -19,6 +20,9 @@ impl LearnedEvidence {
         for (comparison, evidence) in plan.comparisons.iter().zip(&self.fields) {
             let says = says(comparison, *evidence, left, right);
             add(&comparison.name, says, evidence.bits);
+        }
+        if self.calibration.abs() > 0.00005 {
+            add("calibration", "what such a sum of evidence is worth here".into(), self.calibration);
         }
         add("prior", "odds of any two records, before they are compared".into(), self.prior);
         if self.others < -0.005 {
@@ -65,6 +69,10 @@ fn says(
             2 => format!("{name} alike"),
             _ => format!("{name} differs"),
         },
+        Kind::Mentions => match level {
+            4 => format!("{name}{}{rare}", shared_mention(comparison, left, right)),
+            _ => format!("{name} differ"),
+        },
         Kind::Number => match level {
             7 => format!("{name} equal: {}{rare}", value()),
             6 => format!("{name} at most 0.1 % apart"),
@@ -87,4 +95,19 @@ fn says(
         }
         Kind::Date => says_days(i64::from(right.0.date(right.1)) - i64::from(left.0.date(left.1))),
     }
+}
+
+/// `: KXTG9341T`, the longest thing that both texts mention.
+fn shared_mention(comparison: &ComparisonPlan, left: (&Records, Row), right: (&Records, Row)) -> String {
+    let mut mine = vec![];
+    comparison.left.iter().for_each(|c| each_mention(c.text(left.0, left.1), |m| mine.push(m.to_owned())));
+    let mut best = String::new();
+    for column in &comparison.right {
+        each_mention(column.text(right.0, right.1), |m| {
+            if mine.iter().any(|own| own == m) && (m.len(), m) > (best.len(), best.as_str()) {
+                best = m.to_owned();
+            }
+        });
+    }
+    if best.is_empty() { best } else { format!(": {best}") }
 }

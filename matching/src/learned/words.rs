@@ -1,6 +1,7 @@
 //! Texts as bags of words that count the less the more records have them.
 
-use crate::keys::{Column, HashedMap, KeyHasher, push_upper};
+use super::frequency::Frequency;
+use crate::keys::{Column, KeyHasher, push_upper};
 use crate::twins::Node;
 use crate::{Cancelled, Records, Side, Watch};
 use rapidfuzz::distance::osa;
@@ -32,8 +33,8 @@ pub(super) struct Word {
     pub is_known: bool,
     /// Near 0 for a word that every record has, 1 for one that no other has.
     pub weight: f32,
-    /// Records of both sides that have it.
-    pub have: u32,
+    /// Share of the records of a side that have it.
+    pub share: f32,
 }
 
 /// The words of one side, by place of its record.
@@ -60,6 +61,15 @@ impl SideWords {
         &self.letters[word.start as usize..word.start as usize + usize::from(word.len)]
     }
 
+    /// The hash of each word of each text, once per text.
+    fn distinct(&self) -> impl Iterator<Item = u64> {
+        (0..self.ends.len()).flat_map(|place| {
+            let words = self.of(place);
+            let is_first = |i: &usize| !words[..*i].iter().any(|w| w.hash == words[*i].hash);
+            (0..words.len()).filter(is_first).map(|i| words[i].hash)
+        })
+    }
+
     /// All letters of a text written together.
     fn spelled(&self, words: &[Word]) -> &[u8] {
         match (words.first(), words.last()) {
@@ -76,8 +86,7 @@ impl SideWords {
 pub(super) struct Words {
     pub left: SideWords,
     pub right: SideWords,
-    /// Records that have a whole text, the larger number of both sides.
-    whole_counts: HashedMap<u32>,
+    wholes: Frequency,
     records: f64,
 }
 
@@ -98,7 +107,11 @@ impl Words {
         let (left, right) = (left?, right?);
         let mut words = Words {
             records: (left.ends.len() + right.ends.len()).max(2) as f64,
-            whole_counts: count_wholes(&left, &right),
+            wholes: Frequency::of(
+                left.whole.iter().copied(),
+                right.whole.iter().copied(),
+                [left.whole.len(), right.whole.len()],
+            ),
             left,
             right,
         };
@@ -113,26 +126,20 @@ impl Words {
         }
     }
 
-    /// Records that have this whole text, the larger number of both sides.
-    pub fn whole_count(&self, whole: u64) -> u32 {
-        self.whole_counts.get(&whole).copied().unwrap_or(1)
-    }
-
     pub fn compare(&self, left: usize, right: usize) -> Likeness {
         let (whole_left, whole_right) = (self.left.whole[left], self.right.whole[right]);
         if whole_left == 0 || whole_right == 0 {
             return Likeness::Missing;
         }
         if whole_left == whole_right {
-            let share = f64::from(self.whole_count(whole_left)) / (self.records / 2.0);
-            return Likeness::Same { share: share.min(1.0) };
+            return Likeness::Same { share: self.wholes.share(whole_left) };
         }
         let (l, r) = (self.left.of(left), self.right.of(right));
         let both_have_references = l.iter().any(|w| w.is_reference) && r.iter().any(|w| w.is_reference);
         let heard = |w: &&Word| !w.is_reference || both_have_references;
         let (mut found, mut left_weight, mut right_weight) = (0.0, 0.0, 0.0);
         r.iter().filter(heard).for_each(|w| right_weight += f64::from(w.weight));
-        let mut have_min = u32::MAX;
+        let mut share = f32::MAX;
         // Each word of the right text is found once.
         let mut taken = 0u64;
         let mut rest: u64 = 0;
@@ -143,7 +150,7 @@ impl Words {
                 Some(j) => {
                     taken |= 1 << j;
                     found += f64::from(word.weight);
-                    have_min = have_min.min(word.have);
+                    share = share.min(word.share);
                 }
                 None => rest |= 1 << i,
             }
@@ -151,7 +158,7 @@ impl Words {
         if left_weight == 0.0 || right_weight == 0.0 {
             return Likeness::Missing;
         }
-        for (i, word) in l.iter().enumerate().filter(|(i, _)| rest >> i & 1 == 1) {
+        for (_, word) in l.iter().enumerate().filter(|(i, _)| rest >> i & 1 == 1) {
             let letters = self.left.letters(word);
             let mut best = (0.0, 0);
             for (j, other) in r.iter().enumerate().filter(|(j, o)| taken >> j & 1 == 0 && heard(o)) {
@@ -163,18 +170,6 @@ impl Words {
                 let found = alike * f64::from(word.weight.min(other.weight));
                 if found > best.0 {
                     best = (found, j);
-                }
-            }
-            if best.0 == 0.0 && i + 1 < l.len() && rest >> (i + 1) & 1 == 1 {
-                // `PS LX350H` and `PSLX350H`.
-                let together = self.left.spelled(&l[i..=i + 1]);
-                let same = r
-                    .iter()
-                    .enumerate()
-                    .position(|(j, o)| taken >> j & 1 == 0 && self.right.letters(o) == together);
-                if let Some(j) = same {
-                    best = (f64::from(r[j].weight), j);
-                    have_min = have_min.min(r[j].have);
                 }
             }
             if best.0 > 0.0 {
@@ -189,41 +184,28 @@ impl Words {
             let spelled = osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args);
             similarity = similarity.max(spelled.unwrap_or(0.0));
         }
-        let share = if have_min == u32::MAX { 0.0 } else { f64::from(have_min) / self.records };
+        let share = if share == f32::MAX { 0.0 } else { share.into() };
         Likeness::Alike { similarity, share }
     }
 
     /// Sets each word's weight from the number of records that have it: ln(1 + n / have) / ln(1 + n).
     fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
-        let hashes = |words: &SideWords, side: u64| {
-            let mut list = Vec::with_capacity(words.words.len());
-            for place in 0..words.ends.len() {
-                let row = words.of(place);
-                let first = |i: usize| !row[..i].iter().any(|w| w.hash == row[i].hash);
-                list.extend((0..row.len()).filter(|&i| first(i)).map(|i| row[i].hash << 1 | side));
-            }
-            list
+        let frequency = {
+            let [left, right] = [&self.left, &self.right].map(SideWords::distinct);
+            Frequency::of(left, right, [self.left.ends.len(), self.right.ends.len()])
         };
-        let mut all = hashes(&self.left, 0);
-        all.append(&mut hashes(&self.right, 1));
-        all.par_sort_unstable();
         watch.check()?;
-        let count = |same: &[u64]| {
-            let left = same.partition_point(|hash| hash & 1 == 0);
-            (same[0] >> 1, (same.len() as u32, 0 < left && left < same.len()))
-        };
-        let have: HashedMap<(u32, bool)> = all.chunk_by(|a, b| a >> 1 == b >> 1).map(count).collect();
         let n = self.records;
         for words in [&mut self.left, &mut self.right] {
             words.words.par_chunks_mut(4096).try_for_each(|words| {
                 watch.check()?;
                 for word in words {
-                    let Some(&(have, known)) = have.get(&word.hash) else { continue };
-                    let weight = (n / f64::from(have)).ln_1p() / n.ln_1p();
+                    let (left, right) = frequency.counts(word.hash);
+                    let weight = (n / f64::from((left + right).max(1))).ln_1p() / n.ln_1p();
+                    word.is_known = left > 0 && right > 0;
                     // What the other side never writes says little about a pair.
-                    word.weight = if known { weight } else { weight * UNKNOWN } as f32;
-                    word.have = have;
-                    word.is_known = known;
+                    word.weight = if word.is_known { weight } else { weight * UNKNOWN } as f32;
+                    word.share = frequency.share_of(left, right) as f32;
                 }
                 Ok(())
             })?;
@@ -260,13 +242,6 @@ fn alike(a: &[u8], b: &[u8]) -> f64 {
     }
     let args = osa::Args::default().score_cutoff(ALIKE_MIN);
     osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args).unwrap_or(0.0)
-}
-
-fn count_wholes(left: &SideWords, right: &SideWords) -> HashedMap<u32> {
-    let mut counts: HashedMap<(u32, u32)> = HashedMap::default();
-    left.whole.iter().for_each(|&w| counts.entry(w).or_default().0 += 1);
-    right.whole.iter().for_each(|&w| counts.entry(w).or_default().1 += 1);
-    counts.into_iter().map(|(whole, (l, r))| (whole, l.max(r))).collect()
 }
 
 fn read_side(
@@ -319,12 +294,12 @@ impl SideWords {
                 is_reference: letters.iter().filter(|b| b.is_ascii_digit()).count() >= REFERENCE_DIGITS_MIN,
                 is_known: false,
                 weight: 1.0,
-                have: 1,
+                share: 1.0,
             });
             self.letters.extend(letters);
         }
         let empty = self.words.len() == before;
-        self.whole.push(if empty { 0 } else { whole.finish_u64() | 1 });
+        self.whole.push(if empty { 0 } else { whole.finish_u64() >> 1 | 1 });
         self.ends.push(self.words.len() as u32);
     }
 }
