@@ -1,8 +1,8 @@
 //! The rules for people who wrote none, built on conventional field names.
 
 use crate::{
-    AmountRule, Cardinality, DateRule, FeeRule, Key, Normalise, Pass, RuleSet, SearchRule, Side, TextRule,
-    Tier,
+    AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule, Normalise,
+    Pass, RuleSet, SearchRule, TextRule, Tier,
 };
 
 /// A document's or payment's own reference.
@@ -122,35 +122,42 @@ impl Fields<'_> {
         let text =
             |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min, silent: None });
         let half_a_per_cent = AmountRule { percent: Some("0.5".into()), ..AmountRule::default() };
-        // Free text is where banks write codes that name nobody.
-        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
-        let suggested = |name| Pass { tier: Tier::Suggested, ..pass(name, WINDOW_DAYS) };
+        // A statement has the deposit, the other side what was paid out together.
+        let cardinality = if has(self.left, DESCRIPTION) { Cardinality::OneToMany } else { Cardinality::ManyToOne };
         vec![
             Pass { text: text(0.6), ..pass("same amount, like text", WINDOW_DAYS) },
-            // A statement has the deposit, the other side what was paid out together.
             Pass {
-                cardinality: if silent == Side::Left {
-                    Cardinality::OneToMany
-                } else {
-                    Cardinality::ManyToOne
-                },
+                cardinality,
+                tier: Tier::Suggested,
                 text: text(0.7),
                 search: Some(SearchRule::default()),
-                ..suggested("sum of like texts")
+                ..pass("sum of like texts", WINDOW_DAYS)
             },
             Pass {
-                amount: half_a_per_cent.clone(),
-                text: text(0.7),
-                ..suggested("near amount, very like text")
-            },
-            // What is left now has lost most of its competition: less evidence will do for a suggestion.
-            Pass { text: text(0.3), ..suggested("same amount, somewhat like text") },
-            Pass { amount: half_a_per_cent, text: text(0.4), ..suggested("near amount, somewhat like text") },
-            Pass {
-                text: text(0.3).map(|rule| TextRule { silent: Some(silent), ..rule }),
-                ..suggested("same amount, text says nothing")
+                amount: half_a_per_cent,
+                learned: Some(LearnedRule { compare: self.comparisons(), ..LearnedRule::default() }),
+                ..pass("near amount, all evidence together", WINDOW_DAYS)
             },
         ]
+    }
+
+    /// What names the other party, and the references wherever they stand.
+    fn comparisons(&self) -> Vec<Comparison> {
+        let of = |names: &[&str], fields: &[String]| {
+            let there = names.iter().filter(|name| has(fields, name)).map(|name| (*name).to_owned());
+            FieldNames::Several(there.collect())
+        };
+        let compare = |names: &[&str], kind| Comparison {
+            left: of(names, self.left),
+            right: of(names, self.right),
+            kind: Some(kind),
+        };
+        let mut comparisons = vec![];
+        if self.both_have(REFERENCE) {
+            comparisons.push(compare(&[REFERENCE, DESCRIPTION], CompareAs::Code));
+        }
+        comparisons.push(compare(&[DESCRIPTION, COUNTERPARTY], CompareAs::Text));
+        comparisons
     }
 }
 
