@@ -111,6 +111,12 @@ impl Field {
         })
     }
 
+    /// The lowest level that stands in order with the others; the first of texts says that one names nobody the
+    /// other side knows, which may be better or worse than naming another.
+    pub fn ordered_from(&self) -> usize {
+        if matches!(self, Field::Words(_)) { 2 } else { 1 }
+    }
+
     /// The level a date difference of nothing has, for fields whose levels have no order from bad to good.
     pub fn middle(&self) -> Option<usize> {
         matches!(self, Field::Dates).then(|| 1 + DATE_LEVELS.partition_point(|&d| d <= 0))
@@ -121,11 +127,12 @@ impl Field {
         match self {
             Field::Words(words) => match words.compare(left, right) {
                 Likeness::Missing => Agreement::default(),
-                Likeness::Same { share } => Agreement::rare(TEXT_LEVELS.len() as u8 + 2, share),
+                Likeness::Same { share } => Agreement::rare(TEXT_LEVELS.len() as u8 + 3, share),
+                Likeness::Strange => Agreement::of(1),
                 Likeness::Alike { similarity, share } => {
-                    let level = 1 + TEXT_LEVELS.partition_point(|&s| s <= similarity) as u8;
+                    let level = 2 + TEXT_LEVELS.partition_point(|&s| s <= similarity) as u8;
                     // What two texts share by chance is not rare enough to speak of until they are alike.
-                    if level > 4 { Agreement::rare(level, share) } else { Agreement::of(level) }
+                    if level > 5 { Agreement::rare(level, share) } else { Agreement::of(level) }
                 }
             },
             Field::Codes(codes) => match codes.compare(left, right) {
@@ -210,7 +217,7 @@ pub(super) enum KeyKind {
 
 pub(super) fn levels_of(kind: Kind) -> usize {
     match kind {
-        Kind::Text => TEXT_LEVELS.len() + 2,
+        Kind::Text => TEXT_LEVELS.len() + 3,
         Kind::Code | Kind::Mentions => 5,
         Kind::Number => NUMBER_LEVELS.len() + 2,
         Kind::Amount { .. } => AMOUNT_LEVELS.len() + 2,

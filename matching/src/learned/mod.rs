@@ -192,7 +192,7 @@ fn learn(
         .map(|(field, u)| {
             // A level that no random pair has is rarer than one in so many.
             let u = u.iter().map(|&u| u.max(1e-6)).collect();
-            FieldModel::guess(field.levels(), field.middle(), u)
+            FieldModel::guess(field.levels(), field.ordered_from(), field.middle(), u)
         })
         .collect();
     let expected = ends.left.len().min(ends.right.len()) as f64 / 2.0;

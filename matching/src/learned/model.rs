@@ -4,6 +4,9 @@ use super::fields::Agreement;
 
 /// Matches that the first guess counts for, against those the data show.
 const GUESS_WEIGHT: f64 = 4.0;
+/// Part of the pairs that belong together in which a field is taken to say no more than chance at first: banks
+/// write codes instead of names, people move.
+const JUNK: f64 = 0.15;
 /// One field may say this much at most, in bits: no file is free of accidents.
 const BITS_MAX: f64 = 24.0;
 /// What the rarity of a value may add or take, in bits.
@@ -23,11 +26,12 @@ pub(crate) struct FieldModel {
     /// plays no part.
     pub share: Vec<f64>,
     middle: Option<usize>,
+    ordered_from: usize,
 }
 
 impl FieldModel {
     /// The first guess: the better a level, the likelier among pairs that belong together.
-    pub fn guess(levels: usize, middle: Option<usize>, u: Vec<f64>) -> Self {
+    pub fn guess(levels: usize, ordered_from: usize, middle: Option<usize>, u: Vec<f64>) -> Self {
         let closeness = |level: usize| match middle {
             None => level as f64 / levels as f64,
             Some(middle) => 1.0 - level.abs_diff(middle) as f64 / levels as f64,
@@ -35,8 +39,10 @@ impl FieldModel {
         let mut m: Vec<f64> =
             (0..=levels).map(|l| if l == 0 { 0.0 } else { 8f64.powf(4.0 * closeness(l)) }).collect();
         let sum: f64 = m.iter().sum();
-        m.iter_mut().for_each(|m| *m /= sum);
-        let mut model = FieldModel { m, u, bits: vec![], share: vec![0.0; levels + 1], middle };
+        let all: f64 = u[1..].iter().sum();
+        m.iter_mut().zip(&u).for_each(|(m, u)| *m = (1.0 - JUNK) * *m / sum + JUNK * u / all);
+        m[0] = 0.0;
+        let mut model = FieldModel { m, u, bits: vec![], share: vec![0.0; levels + 1], middle, ordered_from };
         model.weigh();
         model
     }
@@ -87,10 +93,11 @@ impl FieldModel {
             // Days have their best where the data have it: a bank may always be two days late.
             Some(_) => {
                 let ratio = |level: usize| self.m[level] / self.u[level].max(1e-15);
-                (1..=levels).fold(1, |best, l| if ratio(l) > ratio(best) { l } else { best })
+                (self.ordered_from..=levels).fold(self.ordered_from, |best, l| if ratio(l) > ratio(best) { l } else { best })
             }
         };
-        self.weigh_in_order(1..=top);
+        self.weigh_in_order(self.ordered_from..=top);
+        (1..self.ordered_from).for_each(|level| self.weigh_in_order(std::iter::once(level)));
         self.weigh_in_order((top + 1..=levels).rev());
         let best = self.bits[top];
         self.bits[top + 1..].iter_mut().for_each(|bits| *bits = bits.min(best));

@@ -57,10 +57,11 @@ fn says(
     };
     match comparison.kind {
         Kind::Text => match level {
-            11 => format!("{name} equal: {}{rare}", value()),
-            10 => format!("{name} more than 90 % alike{rare}"),
-            1 => format!("{name} less than 10 % alike"),
-            level => format!("{name} {} to {} % alike{rare}", (level - 1) * 10, level * 10),
+            12 => format!("{name} equal: {}{rare}", value()),
+            11 => format!("{name} more than 90 % alike{rare}"),
+            2 => format!("{name} less than 10 % alike"),
+            1 => format!("{name}: one names nothing the other side knows"),
+            level => format!("{name} {} to {} % alike{rare}", (level - 2) * 10, (level - 1) * 10),
         },
         Kind::Code => match level {
             5 => format!("{name} {} on both sides{rare}", value()),

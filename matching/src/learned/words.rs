@@ -97,6 +97,8 @@ pub(super) enum Likeness {
     Missing,
     /// The same letters and digits. Share of the records of a side that have this text.
     Same { share: f64 },
+    /// One text has no word that any record of the other side has, and is not spelled alike either.
+    Strange,
     /// 0 to 1, and the share of the records that have the rarest word both have.
     Alike { similarity: f64, share: f64 },
 }
@@ -184,6 +186,10 @@ impl Words {
             let spelled = osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args);
             similarity = similarity.max(spelled.unwrap_or(0.0));
         }
+        let is_strange = |words: &[Word]| !words.iter().any(|w| w.is_known && !w.is_reference);
+        if similarity < STRANGE_MAX && (is_strange(l) || is_strange(r)) {
+            return Likeness::Strange;
+        }
         let share = if share == f32::MAX { 0.0 } else { share.into() };
         Likeness::Alike { similarity, share }
     }
@@ -214,6 +220,8 @@ impl Words {
     }
 }
 
+/// Texts of words unknown to the other side are still the same when they are spelled this much alike.
+const STRANGE_MAX: f64 = 0.5;
 /// Part of its weight that a word keeps which no record of the other side has.
 const UNKNOWN: f64 = 0.6;
 
