@@ -12,6 +12,7 @@
 
 mod blocks;
 mod candidates;
+mod chance;
 mod check;
 mod decimal;
 mod evidence;

@@ -51,6 +51,12 @@ impl<'a> Reasoner<'a> {
         };
         let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        let sum: f64 = reasons.iter().map(|r| r.weight).sum();
+        let rest = ((m.confidence.as_f64() - sum) * 1e6).round() / 1e6;
+        if rest != 0.0 {
+            let says = "how often such evidence is right in these files".to_owned();
+            reasons.push(Reason { field: "calibration".into(), says, weight: rest });
+        }
         reasons.extend(twin_reasons(m));
         reasons
     }

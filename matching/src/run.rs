@@ -1,6 +1,7 @@
 //! One reconciliation at work: what is left after each pass, what is still tied, what was matched.
 
 use crate::candidates::{Candidates, Scope};
+use crate::chance::{Odds, Seen};
 use crate::explain;
 use crate::fees::Fees;
 use crate::groups::{self, Group};
@@ -48,6 +49,8 @@ pub(crate) struct Run<'a> {
     learned: Vec<(usize, Learned)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// By pass, of those with fixed weights that have run.
+    odds: Vec<Option<Odds>>,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
@@ -81,6 +84,7 @@ impl<'a> Run<'a> {
             learned: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len()],
+            odds: vec![None; plans.len()],
             fees: vec![Fees::default(); plans.len()],
             watch,
         })
@@ -118,12 +122,20 @@ impl<'a> Run<'a> {
         let advance = |share: f64| self.report(phase.clone(), share);
         let scope = self.scope(plan, &advance);
         let index = usize::from(plan.index);
-        let (made, open, gave_up) = match plan.one_side() {
+        let free = |side| self.remainder.side(side).free_nodes().len();
+        let (left, right) = (free(Side::Left), free(Side::Right));
+        let (mut made, open, gave_up, candidates, groups) = match plan.one_side() {
             None => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
-                let gave_up = found.gave_up;
+                let (gave_up, candidates) = (found.gave_up, found.pairs.len());
                 let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
+                (
+                    made,
+                    Open { plan: index, pairs, margin: self.margin(), groups: None },
+                    gave_up,
+                    candidates,
+                    None,
+                )
             }
             Some(one) => {
                 if let Some(search) = &plan.search {
@@ -139,9 +151,12 @@ impl<'a> Run<'a> {
                             groups: Some((one, found.groups)),
                         },
                         found.gave_up,
+                        found.chosen.len(),
+                        Some(found.chosen.len()),
                     )
                 } else {
                     let found = groups::find(&scope, one)?;
+                    let (candidates, groups_found) = (found.pairs.len(), found.groups.len());
                     let single = self.remainder.side(one);
                     let ends = Ends {
                         left_len: single.records.len(),
@@ -162,16 +177,43 @@ impl<'a> Run<'a> {
                             groups: Some((one, groups)),
                         },
                         found.gave_up,
+                        candidates,
+                        Some(groups_found),
                     )
                 }
             }
         };
+        let chosen = made.len();
+        let one_left = plan.one_side() != Some(Side::Right);
+        let (left, right) = match groups {
+            None => (left, right),
+            Some(groups) if one_left => (left, groups),
+            Some(groups) => (groups, right),
+        };
+        let seen = Seen {
+            candidates,
+            chosen,
+            left_free: left.saturating_sub(chosen),
+            left,
+            right_free: right.saturating_sub(chosen),
+            right,
+        };
+        let odds = Odds::of(plan, &seen, &made);
+        self.odds[index] = Some(odds);
+        self.weigh(&mut made, odds);
         self.gave_up[index] += gave_up;
         self.keep(made);
         if !open.pairs.is_empty() {
             self.open.push(open);
         }
         Ok(())
+    }
+
+    /// From evidence to probability. What is not probable enough is not made.
+    fn weigh(&self, made: &mut Vec<Match>, odds: Odds) {
+        made.par_iter_mut().for_each(|m| m.confidence = odds.probability(m.confidence));
+        let threshold = self.rules.threshold();
+        made.retain(|m| m.confidence >= threshold);
     }
 
     /// A learned pass. Its confidences count all competition in; pairs below the threshold that are the best
@@ -217,8 +259,11 @@ impl<'a> Run<'a> {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let (made, pairs) = decide(&scope, found, self.margin())?;
+                    let (mut made, pairs) = decide(&scope, found, self.margin())?;
                     open.pairs = pairs;
+                    if let Some(odds) = self.odds[open.plan] {
+                        self.weigh(&mut made, odds);
+                    }
                     kept |= !made.is_empty();
                     self.keep(made);
                 }

@@ -1,8 +1,8 @@
 //! The rules for people who wrote none, built on conventional field names.
 
 use crate::{
-    AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule, Normalise,
-    Pass, RuleSet, SearchRule, TextRule, Tier,
+    AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule,
+    Normalise, Pass, RuleSet, SearchRule, TextRule, Tier,
 };
 
 /// A document's or payment's own reference.
@@ -123,7 +123,8 @@ impl Fields<'_> {
             |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min, silent: None });
         let half_a_per_cent = AmountRule { percent: Some("0.5".into()), ..AmountRule::default() };
         // A statement has the deposit, the other side what was paid out together.
-        let cardinality = if has(self.left, DESCRIPTION) { Cardinality::OneToMany } else { Cardinality::ManyToOne };
+        let cardinality =
+            if has(self.left, DESCRIPTION) { Cardinality::OneToMany } else { Cardinality::ManyToOne };
         vec![
             Pass { text: text(0.6), ..pass("same amount, like text", WINDOW_DAYS) },
             Pass {

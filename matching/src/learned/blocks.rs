@@ -3,13 +3,16 @@
 use super::fields::{Agreement, Field, KeyKind, Part, amount_key};
 use crate::candidates::Scope;
 use crate::keys::{HashedMap, KeyHasher};
-use crate::twins::by_id;
+use crate::nearby::Nearby;
+use crate::twins::{Node, by_id};
 use crate::{Cancelled, Pulse, Side};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Records in reach by one key; more of them, and the key says too little to search by.
 const KEY_RECORDS_MAX: usize = 256;
+/// Records with a near amount inside the window; with more of them that alone is no reason to look.
+const NEAR_AMOUNTS_MAX: usize = 8;
 /// Pairs one left record may have; the ones that share the rarest things are kept.
 const PAIRS_PER_RECORD_MAX: usize = 48;
 /// Pairs of one pass, about a hundred bytes each.
@@ -55,6 +58,8 @@ pub(super) fn find(scope: &Scope<'_>, fields: &[Field], sides: [Part<'_>; 2]) ->
 
 /// Right records by key and day.
 struct Index {
+    /// Where amounts may differ: by day and amount.
+    near: Option<Nearby>,
     list: Vec<(u64, i32, u32)>,
     ranges: HashedMap<(u32, u32)>,
 }
@@ -81,7 +86,13 @@ impl Index {
             ranges.insert(same[0].0, (start, start + same.len() as u32));
             start += same.len() as u32;
         }
-        Ok(Index { list, ranges })
+        let near = match scope.plan.window.days {
+            Some(days) if fields.iter().any(|f| matches!(f, Field::Amounts { .. })) => {
+                Some(Nearby::of(right.records, right.nodes, days, scope.watch)?)
+            }
+            _ => None,
+        };
+        Ok(Index { near, list, ranges })
     }
 
     /// Places with the key inside the window, and how many have it on any day.
@@ -140,8 +151,7 @@ impl Search<'_> {
         let node = left.nodes[place as usize];
         keys_of(self.scope, self.fields, Side::Left, left, place, &mut self.keys);
         let plan = self.scope.plan;
-        let allowance = plan.allowance.in_currency(left.records.currency(node));
-        let (date, amount) = (i64::from(left.records.date(node)), i128::from(left.records.amount(node)));
+        let date = i64::from(left.records.date(node));
         let window = plan.window.days.map(|days| (date - days, date + days));
         self.votes.clear();
         let (mut common, mut rare) = (0, 0);
@@ -154,21 +164,15 @@ impl Search<'_> {
             }
             rare += usize::from(!near.is_empty());
             let bits = (right.nodes.len() as f32 / of as f32).log2().max(0.1);
-            for &(_, day, other) in near {
-                let other_node = right.nodes[other as usize];
-                let apart = allowance.distance(amount, right.records.amount(other_node).into());
-                if plan.window.admits(i64::from(day) - date)
-                    && apart.fits()
-                    && left.records.currency(node) == right.records.currency(other_node)
-                    && self.scope.held.allows(node, other_node)
-                {
-                    self.votes.push((other, bits));
-                }
-            }
+            self.votes.extend(near.iter().map(|&(_, _, other)| (other, bits)));
         }
+        rare += usize::from(self.vote_for_near_amounts(node));
         if common > 0 && rare == 0 {
             found.gave_up += 1;
         }
+        let mut votes = std::mem::take(&mut self.votes);
+        votes.retain(|&(other, _)| self.may_be(node, right.nodes[other as usize]));
+        self.votes = votes;
         self.votes.sort_by_key(|v| v.0);
         self.votes.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -192,6 +196,38 @@ impl Search<'_> {
             found.agreements.extend(compared);
         }
         Ok(())
+    }
+
+    /// Amount, date and currency inside the rule, and no tie in the way.
+    fn may_be(&self, left: Node, right: Node) -> bool {
+        let (l, r) = (self.sides[0].records, self.sides[1].records);
+        let plan = self.scope.plan;
+        let allowance = plan.allowance.in_currency(l.currency(left));
+        plan.window.admits(i64::from(r.date(right)) - i64::from(l.date(left)))
+            && allowance.distance(l.amount(left).into(), r.amount(right).into()).fits()
+            && l.currency(left) == r.currency(right)
+            && self.scope.held.allows(left, right)
+    }
+
+    /// A near amount alone makes a candidate where few records have one. Whether there were any.
+    fn vote_for_near_amounts(&mut self, node: Node) -> bool {
+        let Some(nearby) = &self.index.near else { return false };
+        let (left, right) = (self.sides[0].records, self.sides[1]);
+        let allowance = self.scope.plan.allowance.in_currency(left.currency(node));
+        let before = self.votes.len();
+        for span in nearby.around(left.currency(node), left.date(node), left.amount(node), &allowance) {
+            for &(_, other) in nearby.slice(&span) {
+                if self.may_be(node, other) {
+                    let Ok(at) = right.nodes.binary_search(&other) else { continue };
+                    self.votes.push((at as u32, 1.0));
+                }
+                if self.votes.len() - before > NEAR_AMOUNTS_MAX {
+                    self.votes.truncate(before);
+                    return true;
+                }
+            }
+        }
+        self.votes.len() > before
     }
 }
 

@@ -13,6 +13,8 @@ const CODE_BYTES_MAX: usize = 32;
 const TOKENS_MAX: usize = 48;
 /// A shorter code has no character to lose.
 const NEAR_BYTES_MIN: usize = 4;
+/// A reference that more of the records have is a year or a branch.
+const SHARED_MAX: f64 = 0.02;
 /// Share of characters that must agree to call two codes alike.
 const ALIKE_MIN: f64 = 0.7;
 
@@ -110,7 +112,7 @@ impl Codes {
         }
         let (mine, theirs) = (self.left.tokens(left), self.right.tokens(right));
         let shared = mine.iter().filter(|t| theirs.contains(t)).map(|&t| self.frequency.share(t));
-        if let Some(share) = shared.min_by(f64::total_cmp) {
+        if let Some(share) = shared.min_by(f64::total_cmp).filter(|&share| share <= SHARED_MAX) {
             return Closeness::Shared { share };
         }
         if l == 0 || r == 0 {

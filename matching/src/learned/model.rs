@@ -92,8 +92,14 @@ impl FieldModel {
             None => levels,
             // Days have their best where the data have it: a bank may always be two days late.
             Some(_) => {
-                let ratio = |level: usize| self.m[level] / self.u[level].max(1e-15);
-                (self.ordered_from..=levels).fold(self.ordered_from, |best, l| if ratio(l) > ratio(best) { l } else { best })
+                let most = self.m.iter().copied().fold(0.0, f64::max);
+                // A level that hardly any pair has is no best.
+                let ratio = |level: usize| match self.m[level] < most / 20.0 {
+                    true => 0.0,
+                    false => self.m[level] / self.u[level].max(1e-15),
+                };
+                (self.ordered_from..=levels)
+                    .fold(self.ordered_from, |best, l| if ratio(l) > ratio(best) { l } else { best })
             }
         };
         self.weigh_in_order(self.ordered_from..=top);
