@@ -39,7 +39,8 @@ impl Odds {
         let (few, least) = doubt(plan);
         let wrong = (wrong + few) / (seen.chosen as f64 + wrong.min(seen.chosen as f64) + 1.0);
         let wrong = wrong.clamp(least, 0.5);
-        let mean = made.iter().map(|m| m.confidence.as_f64()).sum::<f64>() / made.len().max(1) as f64;
+        let sum: u64 = made.iter().map(|m| u64::from(m.confidence.millionths())).sum();
+        let mean = sum as f64 / 1e6 / made.len().max(1) as f64;
         let mean = if made.is_empty() { 0.9 } else { mean };
         Odds { even: mean - ((1.0 - wrong) / wrong).log2() / BITS_PER_UNIT }
     }

@@ -30,9 +30,9 @@ impl RuleSet {
     /// The standard rules as far as the sides have the fields for them; always valid for these fields.
     ///
     /// From strong to weak: equal references; sums of batches; references found inside other texts; equal
-    /// references with a small difference; equal amounts with like texts; and, only suggested, amounts
-    /// that differ by half a per cent with very like texts, then less alike ones, then equal amounts
-    /// where a text names nobody. Sides without any of the fields get the last only.
+    /// references with a small difference; equal amounts with like texts; sums of like texts; and last what a
+    /// learned pass makes of everything that is left, within half a per cent of the amount. Sides without any of
+    /// the fields are matched by amount and date, only suggested.
     pub fn standard_for(left_fields: &[String], right_fields: &[String]) -> Self {
         let fields = Fields { left: left_fields, right: right_fields };
         let mut passes = vec![];
@@ -57,14 +57,28 @@ impl RuleSet {
         if passes.is_empty() {
             passes.push(Pass { tier: Tier::Suggested, ..pass("same amount, near date", WINDOW_DAYS) });
         }
-        RuleSet {
-            version: 1,
-            name: "standard".into(),
-            threshold: 0.5,
-            ambiguity_margin: 0.02,
-            candidates_max: 5,
-            passes,
-        }
+        named("standard", passes)
+    }
+
+    /// The rules for records that are no money: one pass that learns from all fields both sides have.
+    pub fn standard_for_texts() -> Self {
+        let all = Pass {
+            date: DateRule::default(),
+            learned: Some(LearnedRule::default()),
+            ..pass("all texts together", 0)
+        };
+        named("texts", vec![all])
+    }
+}
+
+fn named(name: &str, passes: Vec<Pass>) -> RuleSet {
+    RuleSet {
+        version: 1,
+        name: name.into(),
+        threshold: 0.5,
+        ambiguity_margin: 0.02,
+        candidates_max: 5,
+        passes,
     }
 }
 

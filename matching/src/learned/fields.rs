@@ -111,6 +111,30 @@ impl Field {
         })
     }
 
+    /// How often each level occurs among any two records of files like most: what a few records are judged by,
+    /// which teach nothing of their own. Adds up to 1; index 0 is unused.
+    pub fn usual(&self) -> Vec<f64> {
+        let levels = self.levels();
+        let mut usual: Vec<f64> = match self {
+            Field::Dates => {
+                // Any day of two months is as likely as another.
+                let days = |level: usize| match level {
+                    1 => 10,
+                    l if l == levels => 20,
+                    l => DATE_LEVELS[l - 1].min(30) - DATE_LEVELS[l - 2].max(-30),
+                };
+                (0..=levels).map(|l| if l == 0 { 0.0 } else { days(l).max(1) as f64 }).collect()
+            }
+            // Each level is rarer than the one below; equality is about one in ten thousand.
+            _ => (0..=levels)
+                .map(|l| if l == 0 { 0.0 } else { (-14.0 * (l - 1) as f64 / (levels - 1) as f64).exp2() })
+                .collect(),
+        };
+        let sum: f64 = usual.iter().sum();
+        usual.iter_mut().for_each(|u| *u /= sum);
+        usual
+    }
+
     /// The lowest level that stands in order with the others; the first of texts says that one names nobody the
     /// other side knows, which may be better or worse than naming another.
     pub fn ordered_from(&self) -> usize {

@@ -27,7 +27,7 @@ use crate::{Cancelled, Confidence, Side};
 use blocks::Pairs;
 use calibration::{Calibration, SumTally};
 use fields::{Agreement, Field, Part};
-use model::{FieldModel, ONE, Tally};
+use model::{FieldModel, ONE, Tally, USUAL_WEIGHT};
 use posterior::Edge;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -191,7 +191,11 @@ fn learn(
         .zip(random)
         .map(|(field, u)| {
             // A level that no random pair has is rarer than one in so many.
-            let u = u.iter().map(|&u| u.max(1e-6)).collect();
+            let usual = field.usual();
+            let mixed = |(&u, &usual): (&f64, &f64)| {
+                (u * ends.pair_count + USUAL_WEIGHT * usual) / (ends.pair_count + USUAL_WEIGHT)
+            };
+            let u = u.iter().zip(&usual).map(mixed).map(|u| u.max(1e-6)).collect();
             FieldModel::guess(field.levels(), field.ordered_from(), field.middle(), u)
         })
         .collect();
@@ -200,7 +204,7 @@ fn learn(
     let mut model = Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2() };
     let mut edges: Vec<Edge> =
         pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
-    let mut field = posterior::Field::new(&edges, ends.left.clone(), ends.right.clone());
+    let mut field = posterior::Field::new(&edges, &ends.left, &ends.right);
     let weigh = |model: &Model, edges: &mut [Edge]| {
         edges.par_iter_mut().enumerate().for_each(|(i, edge)| {
             edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
@@ -212,10 +216,9 @@ fn learn(
         (scope.advance)(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
         let (tallies, matched) = tally(fields, pairs, &probabilities);
         let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
-        for ((learning, guess), (tally, random)) in
-            model.fields.iter_mut().zip(&guesses).zip(tallies.iter().zip(random))
-        {
-            learning.learn(guess, tally, random, ends.pair_count);
+        for (i, learning) in model.fields.iter_mut().enumerate() {
+            let usual = fields[i].usual();
+            learning.learn(&guesses[i], &tallies[i], &random[i], &usual, ends.pair_count);
         }
         model.prior = ends.prior(matched).log2();
         let moved = model.fields.iter().flat_map(|f| &f.bits).zip(&before).map(|(a, b)| (a - b).abs());

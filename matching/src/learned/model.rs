@@ -7,6 +7,8 @@ const GUESS_WEIGHT: f64 = 4.0;
 /// Part of the pairs that belong together in which a field is taken to say no more than chance at first: banks
 /// write codes instead of names, people move.
 const JUNK: f64 = 0.15;
+/// Pairs that what is usual counts for, against those of the data.
+pub(super) const USUAL_WEIGHT: f64 = 20.0;
 /// One field may say this much at most, in bits: no file is free of accidents.
 const BITS_MAX: f64 = 24.0;
 /// What the rarity of a value may add or take, in bits.
@@ -63,19 +65,17 @@ impl FieldModel {
     }
 
     /// Learns from the pairs of one round. `u_random`: levels among pairs taken at random; `pairs`: of all pairs.
-    pub fn learn(&mut self, guess: &FieldModel, tally: &Tally, u_random: &[f64], pairs: f64) {
+    pub fn learn(&mut self, guess: &FieldModel, tally: &Tally, random: &[f64], usual: &[f64], pairs: f64) {
         let levels = self.m.len();
         let total: f64 = tally.matched[1..].iter().map(|&w| weight(w)).sum();
-        let others: f64 = tally.others[1..].iter().map(|&w| weight(w)).sum();
         for level in 1..levels {
             self.m[level] =
                 (weight(tally.matched[level]) + GUESS_WEIGHT * guess.m[level]) / (total + GUESS_WEIGHT);
             // What is rare among random pairs is counted among the candidates instead, nearly all of which
             // have something in common.
-            let seen = weight(tally.others[level]) + 0.5;
-            let unseen = (pairs - others).max(0.0) * u_random[level];
-            self.u[level] = (seen + unseen) / (pairs + 0.5 * levels as f64);
-            let matched = weight(tally.matched[level]);
+            let (seen, matched) = (weight(tally.others[level]), weight(tally.matched[level]));
+            let unseen = (pairs * random[level] - seen - matched).max(0.0);
+            self.u[level] = seen + unseen + 0.1 + USUAL_WEIGHT * usual[level];
             // Rarity is measured against a mean: of less than one match there is none.
             self.share[level] = if matched < 1.0 { 0.0 } else { weight(tally.rarity[level]) / matched };
         }

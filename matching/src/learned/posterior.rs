@@ -22,83 +22,114 @@ pub(super) struct Edge {
     pub odds: f64,
 }
 
-/// Which pairs compete; the odds may change between uses.
+/// Which pairs compete; the odds may change between uses. Pairs without a rival need no messages.
 pub(super) struct Field {
-    /// By left node (edges are sorted so), and by right node: numbers of edges.
-    left_starts: Vec<u32>,
-    right_starts: Vec<u32>,
-    right_edges: Vec<u32>,
-    /// Records each node stands for.
-    left_capacity: Vec<u32>,
-    right_capacity: Vec<u32>,
-    /// How free an end is of its other pairs, by edge, 0 to 1; kept between uses as the next beginning.
+    /// Numbers of the edges that share a record with another one. Messages are by place in this list.
+    contested: Vec<u32>,
+    left: Ends,
+    right: Ends,
+    /// How free an end is of its other pairs, 0 to 1; kept between uses as the next beginning.
     from_left: Vec<f64>,
     from_right: Vec<f64>,
+    /// By edge, place among the contested ones, or [`ALONE`].
+    place_of: Vec<u32>,
+}
+
+const ALONE: u32 = u32::MAX;
+/// Fewer contested pairs are no work for several threads.
+const PARALLEL_MIN: usize = 1 << 16;
+
+/// The contested edges of one side, node by node.
+struct Ends {
+    starts: Vec<u32>,
+    /// Places.
+    edges: Vec<u32>,
+    /// Records each node stands for.
+    capacity: Vec<u32>,
+}
+
+impl Ends {
+    /// `nodes`: by place, which node the edge has on this side.
+    fn of(nodes: impl Iterator<Item = u32>, capacity: &[u32]) -> Self {
+        let mut edges: Vec<(u32, u32)> =
+            nodes.enumerate().map(|(place, node)| (node, place as u32)).collect();
+        edges.sort_unstable();
+        let mut ends = Ends { starts: vec![0], edges: vec![], capacity: vec![] };
+        for same in edges.chunk_by(|a, b| a.0 == b.0) {
+            ends.edges.extend(same.iter().map(|&(_, place)| place));
+            ends.starts.push(ends.edges.len() as u32);
+            ends.capacity.push(capacity[same[0].0 as usize]);
+        }
+        ends
+    }
+
+    /// One message along each edge, node by node. The largest relative change.
+    fn send(&self, odds: &[f64], incoming: &[f64], messages: &mut [f64]) -> f64 {
+        let node_messages = |node: usize, terms: &mut Vec<f64>, new: &mut Vec<f64>| {
+            let range = self.starts[node] as usize..self.starts[node + 1] as usize;
+            terms.clear();
+            terms.extend(self.edges[range].iter().map(|&e| odds[e as usize] * incoming[e as usize]));
+            free_of_others(terms, self.capacity[node], new);
+        };
+        let nodes = 0..self.capacity.len();
+        let new: Vec<f64> = if self.edges.len() < PARALLEL_MIN {
+            let (mut terms, mut new) = (vec![], Vec::with_capacity(self.edges.len()));
+            nodes.for_each(|node| node_messages(node, &mut terms, &mut new));
+            new
+        } else {
+            let chunks = nodes.collect::<Vec<_>>();
+            let chunks = chunks.par_chunks(4096).map(|nodes| {
+                let (mut terms, mut new) = (vec![], vec![]);
+                nodes.iter().for_each(|&node| node_messages(node, &mut terms, &mut new));
+                new
+            });
+            chunks.collect::<Vec<_>>().concat()
+        };
+        // Half the way, on the scale of logarithms, where the messages swing evenly about their end.
+        let mut changed: f64 = 0.0;
+        for (&place, new) in self.edges.iter().zip(new) {
+            let message = &mut messages[place as usize];
+            let blended = (*message * new).sqrt();
+            changed = changed.max((blended / *message - 1.0).abs());
+            *message = blended;
+        }
+        changed
+    }
 }
 
 impl Field {
-    /// `edges` sorted by left node; capacities by node.
-    pub fn new(edges: &[Edge], left_capacity: Vec<u32>, right_capacity: Vec<u32>) -> Self {
-        let mut left_starts = vec![0u32; left_capacity.len() + 1];
-        let mut right_starts = vec![0u32; right_capacity.len() + 1];
+    /// Capacities by node; each edge at most once.
+    pub fn new(edges: &[Edge], left_capacity: &[u32], right_capacity: &[u32]) -> Self {
+        let (mut left, mut right) = (vec![0u32; left_capacity.len()], vec![0u32; right_capacity.len()]);
         for edge in edges {
-            left_starts[edge.left as usize + 1] += 1;
-            right_starts[edge.right as usize + 1] += 1;
+            left[edge.left as usize] += 1;
+            right[edge.right as usize] += 1;
         }
-        for starts in [&mut left_starts, &mut right_starts] {
-            (1..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
-        }
-        let mut next = right_starts.clone();
-        let mut right_edges = vec![0; edges.len()];
-        for (i, edge) in edges.iter().enumerate() {
-            right_edges[next[edge.right as usize] as usize] = i as u32;
-            next[edge.right as usize] += 1;
-        }
+        let has_rival = |e: &u32| {
+            let edge = &edges[*e as usize];
+            left[edge.left as usize] > 1 || right[edge.right as usize] > 1
+        };
+        let contested: Vec<u32> = (0..edges.len() as u32).filter(has_rival).collect();
+        let mut place_of = vec![ALONE; edges.len()];
+        contested.iter().enumerate().for_each(|(place, &e)| place_of[e as usize] = place as u32);
+        let of = |e: &u32| &edges[*e as usize];
         Field {
-            left_starts,
-            right_starts,
-            right_edges,
-            left_capacity,
-            right_capacity,
-            from_left: vec![1.0; edges.len()],
-            from_right: vec![1.0; edges.len()],
+            left: Ends::of(contested.iter().map(|e| of(e).left), left_capacity),
+            right: Ends::of(contested.iter().map(|e| of(e).right), right_capacity),
+            from_left: vec![1.0; contested.len()],
+            from_right: vec![1.0; contested.len()],
+            contested,
+            place_of,
         }
     }
 
     /// The probability of each edge. The same for any order of edges and nodes and any number of threads.
     pub fn marginals(&mut self, edges: &[Edge], watch: Watch<'_>) -> Result<Vec<f64>, Cancelled> {
+        let odds: Vec<f64> = self.contested.iter().map(|&e| edges[e as usize].odds).collect();
         for _ in 0..ROUNDS_MAX {
             watch.check()?;
-            let lists: Vec<usize> = (0..self.left_capacity.len()).collect();
-            let (from_right, starts) = (&self.from_right, &self.left_starts);
-            let rounds = lists.par_chunks(2048).map(|nodes| {
-                let (mut new, mut terms) = (vec![], vec![]);
-                for &node in nodes {
-                    let range = starts[node] as usize..starts[node + 1] as usize;
-                    terms.clear();
-                    terms.extend(range.map(|e| edges[e].odds * from_right[e]));
-                    free_of_others(&terms, self.left_capacity[node], &mut new);
-                }
-                new
-            });
-            let new_left: Vec<f64> = rounds.collect::<Vec<_>>().concat();
-            let changed_left = blend(&mut self.from_left, new_left.into_iter().enumerate());
-
-            let lists: Vec<usize> = (0..self.right_capacity.len()).collect();
-            let (from_left, starts, at) = (&self.from_left, &self.right_starts, &self.right_edges);
-            let rounds = lists.par_chunks(2048).map(|nodes| {
-                let (mut new, mut terms) = (vec![], vec![]);
-                for &node in nodes {
-                    let range = starts[node] as usize..starts[node + 1] as usize;
-                    terms.clear();
-                    terms.extend(at[range].iter().map(|&e| edges[e as usize].odds * from_left[e as usize]));
-                    free_of_others(&terms, self.right_capacity[node], &mut new);
-                }
-                new
-            });
-            let new_right: Vec<f64> = rounds.collect::<Vec<_>>().concat();
-            let by_edge = new_right.into_iter().enumerate().map(|(i, m)| (self.right_edges[i] as usize, m));
-            let changed_right = blend(&mut self.from_right, by_edge);
+            let changed_left = self.left.send(&odds, &self.from_right, &mut self.from_left);
+            let changed_right = self.right.send(&odds, &self.from_left, &mut self.from_right);
             if changed_left.max(changed_right) < SETTLED {
                 break;
             }
@@ -108,24 +139,15 @@ impl Field {
 
     /// The odds of an edge with all its competition, after [`Self::marginals`].
     pub fn odds_among_others(&self, edge: &Edge, number: usize) -> f64 {
-        edge.odds * self.from_left[number] * self.from_right[number]
+        match self.place_of[number] {
+            ALONE => edge.odds,
+            place => edge.odds * self.from_left[place as usize] * self.from_right[place as usize],
+        }
     }
 }
 
 pub(super) fn probability(odds: f64) -> f64 {
     odds / (1.0 + odds)
-}
-
-/// Goes half the way (on the scale of logarithms, where the messages swing evenly about their end). The
-/// largest relative change.
-fn blend(messages: &mut [f64], new: impl Iterator<Item = (usize, f64)>) -> f64 {
-    let mut changed: f64 = 0.0;
-    for (i, new) in new {
-        let blended = (messages[i] * new).sqrt();
-        changed = changed.max((blended / messages[i] - 1.0).abs());
-        messages[i] = blended;
-    }
-    changed
 }
 
 /// For each of a node's edges 1 / (1 + the sum of all other terms), where a node that stands for several
@@ -150,7 +172,7 @@ fn free_of_others(terms: &[f64], capacity: u32, out: &mut Vec<f64>) {
     let rest: u128 = terms.iter().enumerate().filter(|&(i, _)| i != top).map(|(_, &t)| scaled(t)).sum();
     for (i, &term) in terms.iter().enumerate() {
         let others = if i == top {
-            rest as f64 / SCALE * second
+            second + rest.saturating_sub(SCALE as u128) as f64 / SCALE * second
         } else {
             first + (rest - scaled(term)) as f64 / SCALE * second
         };
@@ -183,7 +205,7 @@ mod tests {
         let mut edges: Vec<Edge> =
             edges.iter().map(|&(left, right, odds)| Edge { left, right, odds }).collect();
         edges.sort_by_key(|e| (e.left, e.right));
-        let found = Field::new(&edges, vec![1; 4], vec![1; 4]).marginals(&edges, Watch::none()).unwrap();
+        let found = Field::new(&edges, &[1; 4], &[1; 4]).marginals(&edges, Watch::none()).unwrap();
         for (edge, (found, expected)) in edges.iter().zip(found.iter().zip(brute_force(&edges))) {
             assert!((found - expected).abs() < tolerance, "{edge:?}: {found}, by force {expected}");
         }
@@ -208,7 +230,7 @@ mod tests {
     fn one_of_two_equals_is_a_toss_and_a_better_one_is_not() {
         let edge = |left, right, odds| Edge { left, right, odds };
         let of = |edges: &[Edge]| {
-            Field::new(edges, vec![1; 2], vec![1; 2]).marginals(edges, Watch::none()).unwrap()
+            Field::new(edges, &[1; 2], &[1; 2]).marginals(edges, Watch::none()).unwrap()
         };
         let tie = of(&[edge(0, 0, 1e9), edge(0, 1, 1e9)]);
         assert!((tie[0] - 0.5).abs() < 1e-3 && (tie[1] - 0.5).abs() < 1e-3, "{tie:?}");
