@@ -2,7 +2,7 @@
 
 use crate::{
     AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule,
-    Normalise, Pass, RuleSet, SearchRule, TextRule, Tier,
+    Normalise, Pass, RuleSet, SearchRule, Side, TextRule, Tier,
 };
 
 /// A document's or payment's own reference.
@@ -162,11 +162,15 @@ impl Fields<'_> {
             let there = names.iter().filter(|name| has(fields, name)).map(|name| (*name).to_owned());
             FieldNames::Several(there.collect())
         };
+        // Free text is where banks write codes that name nobody.
+        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
         let compare = |names: &[&str], kind| Comparison {
             left: of(names, self.left),
             right: of(names, self.right),
             kind: Some(kind),
+            silent: (kind == CompareAs::Text).then_some(silent),
         };
+
         let mut comparisons = vec![];
         if self.both_have(REFERENCE) {
             comparisons.push(compare(&[REFERENCE, DESCRIPTION], CompareAs::Code));

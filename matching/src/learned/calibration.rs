@@ -6,8 +6,10 @@ use super::model::ONE;
 const BITS_MIN: f64 = -24.0;
 const BITS_MAX: f64 = 72.0;
 const STEPS: usize = (BITS_MAX - BITS_MIN) as usize + 1;
-/// Pairs that the sum taken at its word counts for, at each step: few data move it little.
+/// Pairs that the sum taken at its word counts for, at each step: few data move it little, and the fewer matches
+/// there are the less.
 const GUESS_PAIRS: f64 = 2.0;
+const GUESS_MATCHES: f64 = 50.0;
 
 /// From sums of weights to bits: increasing, straight between the steps.
 ///
@@ -46,12 +48,13 @@ impl Calibration {
             (0..STEPS).map(around).collect()
         };
         let (matched, others) = (smooth(&tally.matched), smooth(&tally.others));
+        let weight = GUESS_PAIRS * (1.0 + GUESS_MATCHES / matches.max(0.5));
         // Levels out of order are taken together (pool adjacent violators).
         let mut pools: Vec<(f64, f64, usize)> = vec![];
         for step in 0..STEPS {
             let odds = (prior + value(step)).clamp(-50.0, 50.0).exp2();
             let guess = odds / (1.0 + odds);
-            pools.push((matched[step] + GUESS_PAIRS * guess, others[step] + GUESS_PAIRS * (1.0 - guess), 1));
+            pools.push((matched[step] + weight * guess, others[step] + weight * (1.0 - guess), 1));
             while let [.., a, b] = pools.as_slice() {
                 if a.0 * b.1 <= b.0 * a.1 {
                     break;

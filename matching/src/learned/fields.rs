@@ -72,7 +72,7 @@ impl Field {
             (right.records, right.nodes, plan.right.as_slice()),
         ];
         Ok(match plan.kind {
-            Kind::Text => Field::Words(Words::read(sides, watch)?),
+            Kind::Text => Field::Words(Words::read(sides, plan.silent, watch)?),
             Kind::Code => Field::Codes(Codes::read(sides, ReadAs::Code, watch)?),
             Kind::Mentions => Field::Codes(Codes::read(sides, ReadAs::Mentions, watch)?),
             Kind::Number => {

@@ -10,6 +10,7 @@ mod calibration;
 mod codes;
 mod fields;
 mod frequency;
+mod learn;
 mod model;
 mod plan;
 mod posterior;
@@ -24,22 +25,11 @@ use crate::candidates::Scope;
 use crate::select::Pair;
 use crate::twins::Node;
 use crate::{Cancelled, Confidence, Side};
-use blocks::Pairs;
-use calibration::{Calibration, SumTally};
 use fields::{Agreement, Field, Part};
-use model::{FieldModel, ONE, Tally, USUAL_WEIGHT};
-use posterior::Edge;
+use learn::{Ends, Taught};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Rounds of learning at most.
-const ROUNDS_MAX: usize = 14;
-/// Learning ends when no weight moves by more, in bits.
-const LEARNED_BITS: f64 = 0.02;
-/// Rounds of learning what sums are worth.
-const CALIBRATION_ROUNDS: usize = 8;
-/// Odds in bits beyond which nothing more is to be said.
-const BITS_MAX: f64 = 60.0;
 /// Pairs less probable are no candidates, only competition.
 const PROBABLE_MIN: f64 = 0.02;
 
@@ -53,6 +43,10 @@ pub(crate) struct LearnedEvidence {
     pub calibration: f32,
     /// Taken away by other candidates of both records; not positive.
     pub others: f32,
+    /// Taken away because few matches taught the model; not positive.
+    pub few: f32,
+    /// How many matches those were.
+    pub taught_by: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,20 +92,22 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     };
     let ends =
         Ends { left: capacities(left, &left_nodes), right: capacities(right, &right_nodes), pair_count };
-    let (model, edges, odds) = learn(scope, &fields, &random, &pairs, ends)?;
+    let Taught { model, edges, odds } =
+        learn::learn((scope.watch, scope.advance), &fields, &random, &pairs, ends)?;
     let mut learned = Learned { gave_up: pairs.gave_up, ..Learned::default() };
     let width = fields.len();
     let mut found: Vec<(Pair, LearnedEvidence)> = (0..pairs.ends.len())
         .into_par_iter()
         .filter(|&i| posterior::probability(odds[i]) >= PROBABLE_MIN)
         .map(|i| {
+            let sure = model.sure_odds(odds[i]);
             let (l, r) = pairs.ends[i];
             let agreements = &pairs.agreements[i * width..(i + 1) * width];
             let evidence = model.evidence(agreements, edges[i].odds, odds[i]);
             let pair = Pair {
                 left: left_nodes[l as usize],
                 right: right_nodes[r as usize],
-                confidence: Confidence::from_f64(posterior::probability(odds[i])),
+                confidence: Confidence::from_f64(posterior::probability(sure)),
                 spread: 1,
             };
             (pair, evidence)
@@ -120,170 +116,6 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     found.sort_unstable_by_key(|(p, _)| (p.left, p.right));
     (learned.pairs, learned.evidence) = found.into_iter().unzip();
     Ok(learned)
-}
-
-struct Ends {
-    left: Vec<u32>,
-    right: Vec<u32>,
-    /// All pairs in one currency.
-    pair_count: f64,
-}
-
-impl Ends {
-    /// Odds of a pair before anything is compared, that let so many pairs be right.
-    fn prior(&self, matches: f64) -> f64 {
-        let (l, r) = (self.left.len() as f64, self.right.len() as f64);
-        let matches = matches.clamp(0.5, l.min(r));
-        // Records without a counterpart: half a one is always left.
-        let free = |all: f64| (all - matches).max(0.5) / all;
-        matches / (self.pair_count * free(l) * free(r))
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Model {
-    fields: Vec<FieldModel>,
-    calibration: Calibration,
-    /// log2 of the odds before anything is compared.
-    prior: f64,
-}
-
-impl Model {
-    fn bits(&self, agreements: &[Agreement]) -> f64 {
-        self.fields.iter().zip(agreements).map(|(f, &a)| f.bits_of(a)).sum()
-    }
-
-    fn odds_of(&self, sum: f64) -> f64 {
-        (self.prior + self.calibration.of(sum)).clamp(-BITS_MAX, BITS_MAX).exp2()
-    }
-
-    fn odds(&self, agreements: &[Agreement]) -> f64 {
-        self.odds_of(self.bits(agreements))
-    }
-
-    fn evidence(&self, agreements: &[Agreement], alone: f64, among_others: f64) -> LearnedEvidence {
-        let fields = self
-            .fields
-            .iter()
-            .zip(agreements)
-            .map(|(field, &agreement)| FieldEvidence { agreement, bits: field.bits_of(agreement) as f32 });
-        let sum = self.bits(agreements);
-        LearnedEvidence {
-            calibration: (alone.log2() - self.prior - sum) as f32,
-            prior: self.prior as f32,
-            fields: fields.collect(),
-            others: (among_others / alone).log2() as f32,
-        }
-    }
-}
-
-/// The model, the pairs with their odds alone, and their odds among others.
-fn learn(
-    scope: &Scope<'_>,
-    fields: &[Field],
-    random: &[Vec<f64>],
-    pairs: &Pairs,
-    ends: Ends,
-) -> Result<(Model, Vec<Edge>, Vec<f64>), Cancelled> {
-    let width = fields.len();
-    let guesses: Vec<FieldModel> = fields
-        .iter()
-        .zip(random)
-        .map(|(field, u)| {
-            // A level that no random pair has is rarer than one in so many.
-            let usual = field.usual();
-            let mixed = |(&u, &usual): (&f64, &f64)| {
-                (u * ends.pair_count + USUAL_WEIGHT * usual) / (ends.pair_count + USUAL_WEIGHT)
-            };
-            let u = u.iter().zip(&usual).map(mixed).map(|u| u.max(1e-6)).collect();
-            FieldModel::guess(field.levels(), field.ordered_from(), field.middle(), u)
-        })
-        .collect();
-    let expected = ends.left.len().min(ends.right.len()) as f64 / 2.0;
-    let calibration = Calibration::none();
-    let mut model = Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2() };
-    let mut edges: Vec<Edge> =
-        pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
-    let mut field = posterior::Field::new(&edges, &ends.left, &ends.right);
-    let weigh = |model: &Model, edges: &mut [Edge]| {
-        edges.par_iter_mut().enumerate().for_each(|(i, edge)| {
-            edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
-        });
-    };
-    for round in 0..ROUNDS_MAX {
-        weigh(&model, &mut edges);
-        let probabilities = field.marginals(&edges, scope.watch)?;
-        (scope.advance)(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
-        let (tallies, matched) = tally(fields, pairs, &probabilities);
-        let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
-        for (i, learning) in model.fields.iter_mut().enumerate() {
-            let usual = fields[i].usual();
-            learning.learn(&guesses[i], &tallies[i], &random[i], &usual, ends.pair_count);
-        }
-        model.prior = ends.prior(matched).log2();
-        let moved = model.fields.iter().flat_map(|f| &f.bits).zip(&before).map(|(a, b)| (a - b).abs());
-        if moved.fold(0.0, f64::max) < LEARNED_BITS {
-            break;
-        }
-    }
-    calibrate(&mut model, scope, pairs, &mut edges, &mut field, &ends)?;
-    let odds = edges.iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
-    Ok((model, edges, odds))
-}
-
-/// Learns what sums of weights are worth, and leaves the edges and messages as the whole model has them.
-fn calibrate(
-    model: &mut Model,
-    scope: &Scope<'_>,
-    pairs: &Pairs,
-    edges: &mut [Edge],
-    field: &mut posterior::Field,
-    ends: &Ends,
-) -> Result<(), Cancelled> {
-    let width = model.fields.len();
-    let sums: Vec<f64> = (0..edges.len())
-        .into_par_iter()
-        .map(|i| model.bits(&pairs.agreements[i * width..(i + 1) * width]))
-        .collect();
-    for round in 0..=CALIBRATION_ROUNDS {
-        edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
-        let probabilities = field.marginals(edges, scope.watch)?;
-        if round == CALIBRATION_ROUNDS {
-            break;
-        }
-        let weights = probabilities.par_iter().zip(&sums).map(|(&p, &sum)| (sum, (p * ONE as f64) as u64));
-        let zero = || (SumTally::new(), 0u64);
-        let add = |(mut tally, all): (SumTally, u64), (sum, weight)| {
-            tally.add(sum, weight);
-            (tally, all + weight)
-        };
-        let (tally, matched) = weights.fold(zero, add).reduce(zero, |(a, n), (b, m)| (a.merge(&b), n + m));
-        let matched = matched as f64 / ONE as f64;
-        model.prior = ends.prior(matched).log2();
-        model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
-    }
-    Ok(())
-}
-
-/// What each field's levels occur with, and the number of matches.
-fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>, f64) {
-    let width = fields.len();
-    let zero = || (fields.iter().map(|f| Tally::new(f.levels())).collect::<Vec<_>>(), 0u64);
-    let chunks = probabilities.par_chunks(4096).enumerate().map(|(chunk, probabilities)| {
-        let (mut tallies, mut sum) = zero();
-        for (i, &p) in probabilities.iter().enumerate() {
-            let weight = (p * ONE as f64) as u64;
-            sum += weight;
-            let at = (chunk * 4096 + i) * width;
-            for (tally, &agreement) in tallies.iter_mut().zip(&pairs.agreements[at..at + width]) {
-                tally.add(agreement, weight);
-            }
-        }
-        (tallies, sum)
-    });
-    let (tallies, sum) = chunks
-        .reduce(zero, |(a, s), (b, t)| (a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t));
-    (tallies, sum as f64 / ONE as f64)
 }
 
 /// Pairs below the threshold of records whose candidates together reach it: one of them is right, but none

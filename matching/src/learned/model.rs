@@ -3,7 +3,7 @@
 use super::fields::Agreement;
 
 /// Matches that the first guess counts for, against those the data show.
-const GUESS_WEIGHT: f64 = 4.0;
+const GUESS_WEIGHT: f64 = 8.0;
 /// Part of the pairs that belong together in which a field is taken to say no more than chance at first: banks
 /// write codes instead of names, people move.
 const JUNK: f64 = 0.15;

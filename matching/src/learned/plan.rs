@@ -4,7 +4,7 @@ use super::codes::each_mention;
 use super::fields::number;
 use super::rule::{CompareAs, LearnedRule};
 use crate::keys::Column;
-use crate::{Pass, Records};
+use crate::{Pass, Records, Side};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LearnedPlan {
@@ -20,6 +20,8 @@ pub(crate) struct ComparisonPlan {
     pub left: Vec<Column>,
     pub right: Vec<Column>,
     pub kind: Kind,
+    /// Of texts: the side that may name nobody; either without one.
+    pub silent: Option<Side>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,13 @@ impl LearnedPlan {
                 Some(kind) => kind.into(),
                 None => kind_of([(left, &lc), (right, &rc)]),
             };
-            comparisons.push(ComparisonPlan { name: name_of(l, r), left: lc, right: rc, kind });
+            comparisons.push(ComparisonPlan {
+                name: name_of(l, r),
+                left: lc,
+                right: rc,
+                kind,
+                silent: comparison.silent,
+            });
         }
         if comparisons.is_empty() {
             comparisons = default_comparisons(left, right);
@@ -63,7 +71,13 @@ impl LearnedPlan {
         let amount = Kind::Amount { flip: pass.amount.flip_sign };
         let mut add = |name: &str, kind, varies: bool| {
             if varies {
-                comparisons.push(ComparisonPlan { name: name.into(), left: vec![], right: vec![], kind });
+                comparisons.push(ComparisonPlan {
+                    name: name.into(),
+                    left: vec![],
+                    right: vec![],
+                    kind,
+                    silent: None,
+                });
             }
         };
         add("amount", amount, varies(left, right, |records, row| records.amount(row)));
@@ -97,12 +111,24 @@ fn default_comparisons(left: &Records, right: &Records) -> Vec<ComparisonPlan> {
         let columns = (Column::resolve(left, name), Column::resolve(right, name));
         let (Some(l), Some(r)) = columns else { continue };
         let kind = kind_of([(left, &[l]), (right, &[r])]);
-        comparisons.push(ComparisonPlan { name: name.clone(), left: vec![l], right: vec![r], kind });
+        comparisons.push(ComparisonPlan {
+            name: name.clone(),
+            left: vec![l],
+            right: vec![r],
+            kind,
+            silent: None,
+        });
     }
     if comparisons.is_empty() {
         let all = |records: &Records| (0..records.field_names().len()).map(Column::Field).collect();
         let (left, right) = (all(left), all(right));
-        comparisons.push(ComparisonPlan { name: "texts".into(), left, right, kind: Kind::Text });
+        comparisons.push(ComparisonPlan {
+            name: "texts".into(),
+            left,
+            right,
+            kind: Kind::Text,
+            silent: None,
+        });
     }
     comparisons
 }

@@ -9,10 +9,11 @@
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 
-/// Rounds of messages at most; hardly any input needs a third of them.
-const ROUNDS_MAX: usize = 60;
 /// Messages that change by less, relative to themselves, have arrived.
 const SETTLED: f64 = 1e-4;
+
+/// Rounds of messages that are enough; hardly any input needs a third of them.
+pub(super) const ROUNDS: usize = 60;
 
 /// One pair and the odds that speak for it, against both its records staying alone.
 #[derive(Debug, Clone, Copy)]
@@ -124,9 +125,17 @@ impl Field {
     }
 
     /// The probability of each edge. The same for any order of edges and nodes and any number of threads.
-    pub fn marginals(&mut self, edges: &[Edge], watch: Watch<'_>) -> Result<Vec<f64>, Cancelled> {
+    ///
+    /// Goes on from the messages of the last use; `rounds_max` bounds the work, a few where the odds change
+    /// again anyway, [`ROUNDS`] else.
+    pub fn marginals(
+        &mut self,
+        edges: &[Edge],
+        rounds_max: usize,
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>, Cancelled> {
         let odds: Vec<f64> = self.contested.iter().map(|&e| edges[e as usize].odds).collect();
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..rounds_max {
             watch.check()?;
             let changed_left = self.left.send(&odds, &self.from_right, &mut self.from_left);
             let changed_right = self.right.send(&odds, &self.from_left, &mut self.from_right);
@@ -168,11 +177,12 @@ fn free_of_others(terms: &[f64], capacity: u32, out: &mut Vec<f64>) {
             second = term;
         }
     }
-    let scaled = |term: f64| if second > 0.0 { (term / second * SCALE) as u128 } else { 0 };
-    let rest: u128 = terms.iter().enumerate().filter(|&(i, _)| i != top).map(|(_, &t)| scaled(t)).sum();
+    let scale = if second > 0.0 { SCALE / second } else { 0.0 };
+    let scaled = |term: f64| (term * scale) as u64;
+    let rest: u64 = terms.iter().enumerate().filter(|&(i, _)| i != top).map(|(_, &t)| scaled(t)).sum();
     for (i, &term) in terms.iter().enumerate() {
         let others = if i == top {
-            second + rest.saturating_sub(SCALE as u128) as f64 / SCALE * second
+            second + rest.saturating_sub(scaled(second)) as f64 / SCALE * second
         } else {
             first + (rest - scaled(term)) as f64 / SCALE * second
         };
@@ -205,7 +215,7 @@ mod tests {
         let mut edges: Vec<Edge> =
             edges.iter().map(|&(left, right, odds)| Edge { left, right, odds }).collect();
         edges.sort_by_key(|e| (e.left, e.right));
-        let found = Field::new(&edges, &[1; 4], &[1; 4]).marginals(&edges, Watch::none()).unwrap();
+        let found = Field::new(&edges, &[1; 4], &[1; 4]).marginals(&edges, ROUNDS, Watch::none()).unwrap();
         for (edge, (found, expected)) in edges.iter().zip(found.iter().zip(brute_force(&edges))) {
             assert!((found - expected).abs() < tolerance, "{edge:?}: {found}, by force {expected}");
         }
@@ -230,7 +240,7 @@ mod tests {
     fn one_of_two_equals_is_a_toss_and_a_better_one_is_not() {
         let edge = |left, right, odds| Edge { left, right, odds };
         let of = |edges: &[Edge]| {
-            Field::new(edges, &[1; 2], &[1; 2]).marginals(edges, Watch::none()).unwrap()
+            Field::new(edges, &[1; 2], &[1; 2]).marginals(edges, ROUNDS, Watch::none()).unwrap()
         };
         let tie = of(&[edge(0, 0, 1e9), edge(0, 1, 1e9)]);
         assert!((tie[0] - 0.5).abs() < 1e-3 && (tie[1] - 0.5).abs() < 1e-3, "{tie:?}");

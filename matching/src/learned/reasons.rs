@@ -25,9 +25,13 @@ impl LearnedEvidence {
             add("calibration", "what such a sum of evidence is worth here".into(), self.calibration);
         }
         add("prior", "odds of any two records, before they are compared".into(), self.prior);
-        if self.others < -0.005 {
+        if self.others < -0.00005 {
             let says = "other candidates of both records".to_owned();
             add("competition", says, self.others);
+        }
+        if self.few < -0.00005 {
+            let says = format!("learned from {:.0} matches, which cannot make surer", self.taught_by);
+            add("experience", says, self.few);
         }
         reasons
     }

@@ -1,5 +1,6 @@
 //! How a learned pass is written: which fields are compared, and how.
 
+use crate::Side;
 use serde::{Deserialize, Serialize};
 
 /// Learns from the records themselves what speaks for a pair, without examples, and gives each pair the
@@ -42,6 +43,10 @@ pub struct Comparison {
     /// Found out from the values where it is not given.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub kind: Option<CompareAs>,
+    /// For texts: the side where one may name nobody (`SQ *9XK2`), so that not to be like the other says little.
+    /// A text without any word that the other side has then gets a weight of its own. Without it, either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Side>,
 }
 
 /// `"name"` or `["name", "description"]`.

@@ -88,6 +88,7 @@ pub(super) struct Words {
     pub right: SideWords,
     wholes: Frequency,
     records: f64,
+    silent: Option<Side>,
 }
 
 /// How alike two texts are.
@@ -104,7 +105,11 @@ pub(super) enum Likeness {
 }
 
 impl Words {
-    pub fn read(sides: [(&Records, &[Node], &[Column]); 2], watch: Watch<'_>) -> Result<Self, Cancelled> {
+    pub fn read(
+        sides: [(&Records, &[Node], &[Column]); 2],
+        silent: Option<Side>,
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
         let [left, right] = sides.map(|(records, nodes, columns)| read_side(records, nodes, columns, watch));
         let (left, right) = (left?, right?);
         let mut words = Words {
@@ -116,6 +121,7 @@ impl Words {
             ),
             left,
             right,
+            silent,
         };
         words.weigh(watch)?;
         Ok(words)
@@ -187,7 +193,10 @@ impl Words {
             similarity = similarity.max(spelled.unwrap_or(0.0));
         }
         let is_strange = |words: &[Word]| !words.iter().any(|w| w.is_known && !w.is_reference);
-        if similarity < STRANGE_MAX && (is_strange(l) || is_strange(r)) {
+        if similarity < STRANGE_MAX
+            && (self.silent != Some(Side::Right) && is_strange(l)
+                || self.silent != Some(Side::Left) && is_strange(r))
+        {
             return Likeness::Strange;
         }
         let share = if share == f32::MAX { 0.0 } else { share.into() };

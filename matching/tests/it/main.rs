@@ -2,6 +2,8 @@
 //! random input, cancellation, and files that other people made.
 
 mod cancel;
+mod labelled;
+mod learned;
 mod properties;
 mod real_files;
 mod rule_checks;
