@@ -44,7 +44,8 @@ pub struct MatchArgs {
     /// The same for RIGHT.
     #[arg(long, value_name = "FILE")]
     right_mapping: Option<PathBuf>,
-    /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides.
+    /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides; for files
+    /// without amounts one learned pass over all texts.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// Matches below this confidence, 0 to 1, are not made. Overrides the rule set's.
@@ -92,7 +93,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
     );
     let (left, right) = failure::both(left, right)?;
-    let rules = rules_of(args, &left.fields(), &right.fields())?;
+    let rules = rules_of(args, &left, &right)?;
     let mut chain = match &args.carry {
         Some(folder) => Chain::read(folder, [&left, &right])?,
         None => Chain::none(),
@@ -148,10 +149,24 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
 }
 
 /// Checked against the fields of both sides, so that reconciling cannot fail for them.
-fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<RuleSet, Failure> {
+fn rules_of(args: &MatchArgs, left: &Input, right: &Input) -> Result<RuleSet, Failure> {
+    let (left_fields, right_fields) = (&left.fields(), &right.fields());
     let mut rules: RuleSet = match &args.rules {
         Some(path) => inputs::load(path)?,
-        None => RuleSet::standard_for(left_fields, right_fields),
+        None => match (left.mapping.has_amounts(), right.mapping.has_amounts()) {
+            (true, true) => RuleSet::standard_for(left_fields, right_fields),
+            (false, false) => RuleSet::standard_for_texts(),
+            (has, _) => {
+                let (with, without) = if has { (left, right) } else { (right, left) };
+                let says = format!(
+                    "{}: no amount column, but {} has one; name it with --{}-mapping FILE",
+                    without.path.display(),
+                    with.path.display(),
+                    without.side.as_str()
+                );
+                return Err(Failure::input([says]));
+            }
+        },
     };
     if let Some(threshold) = args.threshold {
         rules.threshold = threshold;

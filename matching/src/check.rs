@@ -2,9 +2,12 @@
 
 use crate::fees::Fee;
 use crate::keys::Column;
+use crate::learned::COMPARISONS_MAX;
 use crate::subsets::AMOUNTS_MAX;
 use crate::tolerance::Allowance;
-use crate::{Cardinality, Key, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule};
+use crate::{
+    Cardinality, Key, LearnedRule, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule,
+};
 
 const PASSES_MAX: usize = 64;
 const KEYS_MAX: usize = 8;
@@ -76,7 +79,7 @@ impl Mistakes<'_> {
             errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.amount.{field}"), says));
         }
         match pass.date.window_days {
-            None if pass.keys.is_empty() => self.add(
+            None if pass.keys.is_empty() && pass.learned.is_none() => self.add(
                 format!("{at}.date.window_days"),
                 "is needed in a pass without keys, where only amount and date find the pairs",
             ),
@@ -89,6 +92,9 @@ impl Mistakes<'_> {
             self.add(format!("{at}.amount.{field}"), says);
         }
         self.check_sums(at, pass);
+        if let Some(learned) = &pass.learned {
+            self.check_learned(at, pass, learned);
+        }
         if let Some(text) = &pass.text {
             self.check_text(&format!("{at}.text"), text);
         }
@@ -159,6 +165,34 @@ impl Mistakes<'_> {
         }
     }
 
+    /// What a learned pass weighs it weighs by itself.
+    fn check_learned(&mut self, at: &str, pass: &Pass, learned: &LearnedRule) {
+        if pass.cardinality != Cardinality::OneToOne {
+            self.add(format!("{at}.cardinality"), "a learned pass is one to one");
+        }
+        for (field, given) in
+            [("key", !pass.keys.is_empty()), ("text", pass.text.is_some()), ("search", pass.search.is_some())]
+        {
+            if given {
+                let says = "is not for a learned pass: name the fields in learned.compare";
+                self.add(format!("{at}.{field}"), says);
+            }
+        }
+        let at = format!("{at}.learned");
+        self.check_share(&format!("{at}.confirm"), learned.confirm);
+        if learned.compare.len() > COMPARISONS_MAX {
+            self.add(format!("{at}.compare"), format!("at most {COMPARISONS_MAX} comparisons are allowed"));
+        }
+        for (i, comparison) in learned.compare.iter().enumerate() {
+            for (side, names, fields) in [
+                ("left", &comparison.left, self.left_fields),
+                ("right", &comparison.right, self.right_fields),
+            ] {
+                self.check_fields(&format!("{at}.compare[{i}].{side}"), names.as_slice(), fields, side);
+            }
+        }
+    }
+
     fn check_key(&mut self, at: &str, key: &Key) {
         self.check_field(&format!("{at}.left"), &key.left, self.left_fields, "left");
         self.check_field(&format!("{at}.right"), &key.right, self.right_fields, "right");
@@ -169,12 +203,16 @@ impl Mistakes<'_> {
         for (side, names, fields) in
             [("left", &text.left, self.left_fields), ("right", &text.right, self.right_fields)]
         {
-            if names.is_empty() || names.len() > TEXT_FIELDS_MAX {
-                self.add(format!("{at}.{side}"), format!("must name 1 to {TEXT_FIELDS_MAX} fields"));
-            }
-            for (i, name) in names.iter().enumerate() {
-                self.check_field(&format!("{at}.{side}[{i}]"), name, fields, side);
-            }
+            self.check_fields(&format!("{at}.{side}"), names, fields, side);
+        }
+    }
+
+    fn check_fields(&mut self, at: &str, names: &[String], fields: Option<&[String]>, side: &str) {
+        if names.is_empty() || names.len() > TEXT_FIELDS_MAX {
+            self.add(at, format!("must name 1 to {TEXT_FIELDS_MAX} fields"));
+        }
+        for (i, name) in names.iter().enumerate() {
+            self.check_field(&format!("{at}[{i}]"), name, fields, side);
         }
     }
 

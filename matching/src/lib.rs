@@ -13,6 +13,7 @@
 mod blocks;
 mod candidates;
 mod carry;
+mod chance;
 mod check;
 mod decimal;
 mod evidence;
@@ -24,6 +25,7 @@ mod held;
 mod ids;
 mod keyed;
 mod keys;
+mod learned;
 mod line_numbers;
 mod money;
 mod nearby;
@@ -55,6 +57,7 @@ mod within_key;
 
 pub use carry::{CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow};
 pub use ids::{ExceptionId, MatchId};
+pub use learned::{CompareAs, Comparison, FieldNames, LearnedRule};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,

@@ -90,6 +90,7 @@ pub(crate) fn net(run: &Run<'_>, of: &NettingPlan) -> Result<Netted, Cancelled> 
         remainder: &remainder,
         texts: None,
         fees: Fees::default(),
+        learned: None,
         held: &Held::default(),
         threshold: run.rules.threshold(),
         watch: run.watch,
@@ -172,6 +173,7 @@ fn netted(
         right_twins,
         in_reach: 0,
         fee: None,
+        learned: None,
         note,
     };
     Match {

@@ -2,6 +2,7 @@
 
 use crate::evidence::Evidence;
 use crate::fees::Fee;
+use crate::learned::LearnedEvidence;
 use crate::plan::Plan;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ impl Match {
 }
 
 /// The part of a match's evidence that depends on all records and not only on its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MatchEvidence {
     /// See [`crate::evidence::KeyEvidence::spread`].
     pub spread: u32,
@@ -175,6 +176,8 @@ pub(crate) struct MatchEvidence {
     pub in_reach: u16,
     pub fee: Option<Fee>,
     pub note: Note,
+    /// Of a learned pass.
+    pub learned: Option<Box<LearnedEvidence>>,
 }
 
 /// What a match is besides equal sums.

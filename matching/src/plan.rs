@@ -2,6 +2,7 @@
 
 use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
+use crate::learned::LearnedPlan;
 use crate::tolerance::{Allowance, Window};
 use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub(crate) struct Plan<'r> {
     pub text: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
+    pub learned: Option<LearnedPlan>,
 }
 
 /// What a pass sets side by side.
@@ -111,7 +113,11 @@ impl<'r> Plan<'r> {
         };
         let search = pass.search.as_ref().map(|s| SearchPlan { records_max: s.records_max as usize });
         let window = Window::compile(&pass.date);
-        Some(Plan { index, pass, keys, allowance, window, text, fee, search })
+        let learned = match &pass.learned {
+            None => None,
+            Some(rule) => Some(LearnedPlan::of(rule, &pass, left, right)?),
+        };
+        Some(Plan { index, pass, keys, allowance, window, text, fee, search, learned })
     }
 
     pub fn shape(&self) -> Shape {

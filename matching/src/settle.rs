@@ -7,7 +7,7 @@ use crate::open::{Between, End};
 use crate::outcome::{MatchEvidence, Note};
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Row, Rows, Side};
+use crate::{Cancelled, Match, Reason, Row, Rows, Side, Tier};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -36,6 +36,10 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
 /// Reasons for a pair whether it fits or not.
 pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    if let (Some(plan), Some(learned)) = (&scope.plan.learned, scope.learned) {
+        let evidence = learned.evidence(pair.left, pair.right);
+        return evidence.map_or(vec![], |e| e.reasons(plan, (l, pair.left), (r, pair.right)));
+    }
     let currency = l.currency(pair.left);
     let shared = scope.plan.keys.shared(&scope.plan.pass, (l, pair.left), (r, pair.right));
     let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
@@ -52,9 +56,11 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
     let allowance = scope.plan.allowance.in_currency(currency);
     let other = scope.remainder.right.records;
     let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
+    let learned = scope.learned.and_then(|l| l.evidence(pair.left, pair.right)).cloned().map(Box::new);
+    let confirms = scope.plan.learned.as_ref().is_none_or(|l| pair.confidence.as_f64() >= l.confirm);
     Match {
         pass: scope.plan.index,
-        tier: scope.plan.pass.tier,
+        tier: if confirms { scope.plan.pass.tier } else { Tier::Suggested },
         confidence: pair.confidence,
         currency,
         left: Rows::One(left),
@@ -69,6 +75,7 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
             in_reach: 0,
             fee: None,
             note: Note::Nothing,
+            learned,
         },
     }
 }
@@ -134,6 +141,7 @@ fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row])
             in_reach: evidence.in_reach as u16,
             fee: evidence.fee,
             note: Note::of(scope.plan, &evidence),
+            learned: None,
         },
     })
 }

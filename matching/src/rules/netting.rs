@@ -61,6 +61,7 @@ impl NettingRule {
             text: None,
             search: None,
             split: false,
+            learned: None,
         }
     }
 }
