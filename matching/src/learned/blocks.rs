@@ -29,7 +29,7 @@ pub(super) struct Pairs {
 }
 
 pub(super) fn find(scope: &Scope<'_>, fields: &[Field], sides: [Part<'_>; 2]) -> Result<Pairs, Cancelled> {
-    let index = Index::of(scope, fields, sides[1])?;
+    let index = Index::of(scope, fields, sides)?;
     let places: Vec<u32> = (0..sides[0].nodes.len() as u32).collect();
     let mut pairs = Pairs::default();
     // In waves, for progress and so that the limit of pairs is seen before much is done in vain.
@@ -65,7 +65,24 @@ struct Index {
 }
 
 impl Index {
-    fn of(scope: &Scope<'_>, fields: &[Field], right: Part<'_>) -> Result<Self, Cancelled> {
+    fn of(scope: &Scope<'_>, fields: &[Field], [left, right]: [Part<'_>; 2]) -> Result<Self, Cancelled> {
+        let places: Vec<u32> = (0..left.nodes.len() as u32).collect();
+        let lists = places.par_chunks(4096).map(|places| {
+            scope.watch.check()?;
+            let (mut all, mut keys) = (vec![], vec![]);
+            for &place in places {
+                keys_of(scope, fields, Side::Left, left, place, &mut keys);
+                all.extend_from_slice(&keys);
+            }
+            all.sort_unstable();
+            all.dedup();
+            Ok(all)
+        });
+        // Only keys that somebody asks for are worth their memory.
+        let mut asked = HashedMap::<()>::default();
+        for keys in lists.collect::<Result<Vec<_>, Cancelled>>()? {
+            asked.extend(keys.into_iter().map(|key| (key, ())));
+        }
         let places: Vec<u32> = (0..right.nodes.len() as u32).collect();
         let lists = places.par_chunks(4096).map(|places| {
             scope.watch.check()?;
@@ -73,7 +90,8 @@ impl Index {
             for &place in places {
                 let date = right.records.date(right.nodes[place as usize]);
                 keys_of(scope, fields, Side::Right, right, place, &mut keys);
-                list.extend(keys.iter().map(|&key| (key, date, place)));
+                let wanted = keys.iter().filter(|key| asked.contains_key(key));
+                list.extend(wanted.map(|&key| (key, date, place)));
             }
             Ok(list)
         });

@@ -214,7 +214,13 @@ impl Field {
                         found(word.hash, KeyKind::Word);
                     }
                     if letters.len() >= 4 && !word.is_reference {
-                        found(prefix_hash(letters), KeyKind::Prefix);
+                        // One of two words that begin alike must be unknown to the other side, or each would find
+                        // its own: by one kind of key the unknown ones of the left, by the other those of the right.
+                        let (mine, others) = if side == Side::Left { (1, 2) } else { (2, 1) };
+                        found(prefix_hash(letters) << 2 | others, KeyKind::Prefix);
+                        if !word.is_known {
+                            found(prefix_hash(letters) << 2 | mine, KeyKind::Prefix);
+                        }
                     }
                 }
             }

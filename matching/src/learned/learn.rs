@@ -14,7 +14,7 @@ const ROUNDS_MAX: usize = 14;
 /// Rounds of messages in each of them: the next one goes on from there.
 const MESSAGE_ROUNDS: usize = 8;
 /// Learning ends when no weight moves by more, in bits.
-const LEARNED_BITS: f64 = 0.02;
+const LEARNED_BITS: f64 = 0.05;
 /// Rounds of learning what sums are worth.
 const CALIBRATION_ROUNDS: usize = 8;
 /// Odds in bits beyond which nothing more is to be said.
@@ -127,7 +127,8 @@ pub(super) fn learn(
         Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2(), matches: expected };
     let mut edges: Vec<Edge> =
         pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
-    let mut field = posterior::Field::new(&edges, &ends.left, &ends.right);
+    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right);
+    let mut field = rivals(&[]);
     let weigh = |model: &Model, edges: &mut [Edge]| {
         edges.par_iter_mut().enumerate().for_each(|(i, edge)| {
             edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
@@ -135,6 +136,9 @@ pub(super) fn learn(
     };
     for round in 0..ROUNDS_MAX {
         weigh(&model, &mut edges);
+        if [0, 2, 5].contains(&round) {
+            field = rivals(&edges);
+        }
         let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
         advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
         let (tallies, matched) = tally(fields, pairs, &probabilities);
@@ -149,7 +153,7 @@ pub(super) fn learn(
             break;
         }
     }
-    calibrate(&mut model, watch, pairs, &mut edges, &mut field, &ends)?;
+    let field = calibrate(&mut model, watch, pairs, &mut edges, &ends)?;
     let odds = edges.iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
     Ok(Taught { model, edges, odds })
 }
@@ -160,16 +164,19 @@ fn calibrate(
     watch: Watch<'_>,
     pairs: &Pairs,
     edges: &mut [Edge],
-    field: &mut posterior::Field,
     ends: &Ends,
-) -> Result<(), Cancelled> {
+) -> Result<posterior::Field, Cancelled> {
     let width = model.fields.len();
     let sums: Vec<f64> = (0..edges.len())
         .into_par_iter()
         .map(|i| model.bits(&pairs.agreements[i * width..(i + 1) * width]))
         .collect();
+    let mut field = posterior::Field::new(&[], &[], &[]);
     for round in 0..=CALIBRATION_ROUNDS {
         edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+        if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) {
+            field = posterior::Field::new(edges, &ends.left, &ends.right);
+        }
         let rounds = if round == CALIBRATION_ROUNDS { posterior::ROUNDS } else { MESSAGE_ROUNDS };
         let probabilities = field.marginals(edges, rounds, watch)?;
         if round == CALIBRATION_ROUNDS {
@@ -186,7 +193,7 @@ fn calibrate(
         (model.prior, model.matches) = (ends.prior(matched).log2(), matched);
         model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
     }
-    Ok(())
+    Ok(field)
 }
 
 /// What each field's levels occur with, and the number of matches.

@@ -36,6 +36,8 @@ pub(super) struct Field {
     place_of: Vec<u32>,
 }
 
+/// Odds that change nothing for anybody, 2^-16.
+const NEGLIGIBLE: f64 = 1.0 / 65_536.0;
 const ALONE: u32 = u32::MAX;
 /// Fewer contested pairs are no work for several threads.
 const PARALLEL_MIN: usize = 1 << 16;
@@ -99,16 +101,17 @@ impl Ends {
 }
 
 impl Field {
-    /// Capacities by node; each edge at most once.
+    /// Capacities by node; each edge at most once. Edges with negligible odds now are no rivals: they are taken
+    /// for themselves, and a field must be made again when odds have changed much.
     pub fn new(edges: &[Edge], left_capacity: &[u32], right_capacity: &[u32]) -> Self {
         let (mut left, mut right) = (vec![0u32; left_capacity.len()], vec![0u32; right_capacity.len()]);
-        for edge in edges {
+        for edge in edges.iter().filter(|edge| edge.odds > NEGLIGIBLE) {
             left[edge.left as usize] += 1;
             right[edge.right as usize] += 1;
         }
         let has_rival = |e: &u32| {
             let edge = &edges[*e as usize];
-            left[edge.left as usize] > 1 || right[edge.right as usize] > 1
+            edge.odds > NEGLIGIBLE && (left[edge.left as usize] > 1 || right[edge.right as usize] > 1)
         };
         let contested: Vec<u32> = (0..edges.len() as u32).filter(has_rival).collect();
         let mut place_of = vec![ALONE; edges.len()];

@@ -166,7 +166,7 @@ impl Words {
         if left_weight == 0.0 || right_weight == 0.0 {
             return Likeness::Missing;
         }
-        for (_, word) in l.iter().enumerate().filter(|(i, _)| rest >> i & 1 == 1) {
+        for word in (0..l.len()).filter(|i| rest >> i & 1 == 1).map(|i| &l[i]) {
             let letters = self.left.letters(word);
             let mut best = (0.0, 0);
             for (j, other) in r.iter().enumerate().filter(|(j, o)| taken >> j & 1 == 0 && heard(o)) {
@@ -174,8 +174,14 @@ impl Words {
                     continue;
                 }
                 let alike = alike(letters, self.right.letters(other));
-                // The lighter of two words misspelt: a common one does not gain by being written wrongly.
-                let found = alike * f64::from(word.weight.min(other.weight));
+                // What counts is the word that both sides know, or the lighter of two: a common one does not gain by
+                // being written wrongly.
+                let weight = match (word.is_known, other.is_known) {
+                    (true, false) => word.weight,
+                    (false, true) => other.weight,
+                    _ => word.weight.min(other.weight),
+                };
+                let found = alike * f64::from(weight);
                 if found > best.0 {
                     best = (found, j);
                 }
@@ -230,7 +236,7 @@ impl Words {
 }
 
 /// Texts of words unknown to the other side are still the same when they are spelled this much alike.
-const STRANGE_MAX: f64 = 0.5;
+const STRANGE_MAX: f64 = 0.35;
 /// Part of its weight that a word keeps which no record of the other side has.
 const UNKNOWN: f64 = 0.6;
 

@@ -165,7 +165,7 @@ fn a_text_that_names_nobody_is_not_held_against_a_record() {
          L3 | 01-08 |  59.99 | Holm GmbH",
         "",
         "B1 = L1 : near amount, all evidence together
-         B2 = L3 : same amount, like text
+         B2 = L3 : near amount, all evidence together
          L2 missing_left",
     );
 }
