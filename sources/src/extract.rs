@@ -6,7 +6,7 @@ use crate::{AmountCells, CurrencySource, Format, Mapping, MappingError, ReadLimi
 use matching::{Currency, DecimalMark};
 
 /// The day of records without a date: before all calendars, so that results show none.
-const NO_DATE: i32 = i32::MIN;
+pub const NO_DATE: i32 = i32::MIN;
 /// ISO 4217's code for no currency.
 const NO_CURRENCY: &str = "XXX";
 
