@@ -86,8 +86,6 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     let fields = plan.comparisons.iter().map(read).collect::<Result<Vec<_>, Cancelled>>()?;
     (scope.advance)(0.2);
     let pairs = blocks::find(scope, &fields, sides)?;
-        eprintln!("pairs {}", pairs.ends.len());
-    }
     let (random, pair_count) = blocks::random_levels(&fields, sides, scope)?;
     let capacities = |rest: &crate::remainder::Rest<'_>, nodes: &[Node]| -> Vec<u32> {
         nodes.iter().map(|&node| rest.capacity(node)).collect()
