@@ -25,6 +25,8 @@ pub mod reconciliations;
 pub mod results;
 pub mod schedules;
 pub mod users;
+pub mod wake;
+pub mod workers;
 
 /// One connection, mostly inside a transaction: what changes of several modules share.
 pub use sqlx::PgConnection as Connection;
