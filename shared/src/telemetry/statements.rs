@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(kept, NAMES_MAX);
         assert_eq!(times.bounded(("select", "t3x".into())), ("select", "t3x".into()), "those known stay");
         for n in 0..2 * REMEMBERED_MAX {
-            times.histogram_of(&format!("SELECT {n}"));
+            let _ = times.histogram_of(&format!("SELECT {n}"));
         }
         assert_eq!(times.by_statement.read().unwrap().len(), REMEMBERED_MAX);
     }
