@@ -109,29 +109,27 @@ const VERBS: [&str; 13] = [
     "drop", "listen",
 ];
 
-/// What a statement does, and to which table first. A statement of several parts has the name of its first writing
-/// one. Linear in the text.
+/// What a statement does, and to which table. One of several parts has the name of what it updates, else of what it
+/// inserts, else of what it deletes. Linear in the text.
 fn name_of(sql: &str) -> (&'static str, String) {
-    let words: Vec<String> = words(sql);
+    let words = words(sql);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
-    let is_with = word(0) == "with";
-    let operation = if is_with {
-        let writes = |word: &&String| ["insert", "update", "delete"].contains(&word.as_str());
-        // `FOR UPDATE` and `ON CONFLICT DO UPDATE` write nothing by themselves.
-        let first = words
-            .iter()
-            .enumerate()
-            .find(|(at, w)| writes(w) && !["for", "do"].contains(&word(at.wrapping_sub(1))));
-        first.map_or("select", |(_, verb)| verb.as_str())
-    } else {
-        word(0)
+    // `FOR UPDATE` and `ON CONFLICT DO UPDATE` write nothing by themselves.
+    let does = |verb: &str| {
+        (0..words.len()).find(|at| word(*at) == verb && !["for", "do"].contains(&word(at.wrapping_sub(1))))
     };
-    let operation = VERBS.iter().find(|verb| **verb == operation).copied().unwrap_or("other");
+    let (verb, at) = match word(0) {
+        "with" => ["update", "insert", "delete"]
+            .into_iter()
+            .find_map(|verb| Some((verb, does(verb)?)))
+            .unwrap_or(("select", 0)),
+        verb => (verb, 0),
+    };
+    let operation = VERBS.iter().find(|known| **known == verb).copied().unwrap_or("other");
     let named_after = |mark: &str| {
-        let is_mark = |at: &usize| word(*at) == mark && !["for", "do"].contains(&word(at.wrapping_sub(1)));
+        let marks = (at..words.len()).filter(|at| word(*at) == mark);
         // What is read from may be a function; what is written to is followed by its columns.
-        let is_function = |at: &usize| mark == "from" && word(at + 2) == "(";
-        let marks = (0..words.len()).filter(is_mark).filter(|at| !is_function(at));
+        let marks = marks.filter(|at| mark != "from" || word(at + 2) != "(");
         marks.map(|at| word(at + 1)).find(|name| is_table(name)).map(without_month)
     };
     let table = match operation {
@@ -194,6 +192,11 @@ mod tests {
             ("INSERT INTO keys VALUES (1) ON CONFLICT (key) DO UPDATE SET a = 1", "insert keys"),
             ("WITH due AS (SELECT id FROM jobs FOR UPDATE SKIP LOCKED) UPDATE jobs SET x = 1", "update jobs"),
             ("WITH a AS (SELECT 1 FROM jobs) SELECT * FROM a", "select jobs"),
+            ("WITH a AS (DELETE FROM outbox), b AS (UPDATE jobs SET x = 1 FROM y) SELECT 1", "update jobs"),
+            (
+                "WITH a AS (DELETE FROM batches WHERE EXISTS (SELECT FROM jobs)) SELECT 1 FROM a",
+                "delete batches",
+            ),
             ("COPY matches FROM STDIN (FORMAT binary)", "copy matches"),
             ("LOCK TABLE matches_2026_11", "lock "),
             ("SELECT * FROM matches_2026_11", "select matches"),
