@@ -78,6 +78,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
+        ring_again_after: Duration::from_secs(config.scheduler.ring_again_after_s),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();

@@ -46,6 +46,11 @@ pub async fn api(config: Config) -> Result<()> {
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
+    // The relay is in another process: it is told of what was committed.
+    let relay_wake = Arc::new(Notify::new());
+    let announcing_stop = CancellationToken::new();
+    let announcing =
+        tokio::spawn(store.clone().announce_doorbells(relay_wake.clone(), announcing_stop.clone()));
     let parts = api::Parts {
         store: store.clone(),
         objects: objects(&config, None)?,
@@ -54,12 +59,14 @@ pub async fn api(config: Config) -> Result<()> {
         clock: Clock::system(),
         signing_key,
         passwords: PasswordHasher::new(PasswordCost::STRONG)?,
-        // The relay is in another process and finds our outbox rows by its period.
-        relay_wake: Arc::new(Notify::new()),
+        relay_wake,
         listener,
     };
-    api::run(&config, parts, stop).await?;
+    let served = api::run(&config, parts, stop).await;
+    announcing_stop.cancel();
+    let _ = announcing.await;
     store.close().await;
+    served?;
     Ok(())
 }
 
@@ -115,7 +122,10 @@ pub async fn scheduler(config: Config) -> Result<()> {
     }
     let figures_stop = CancellationToken::new();
     let figures = figures(config.scheduler.listen, &store, &queue, None, metrics, &figures_stop).await?;
-    scheduler::run(&config, store.clone(), queue, Arc::new(Notify::new()), stop).await;
+    let relay_wake = Arc::new(Notify::new());
+    let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
+    scheduler::run(&config, store.clone(), queue, relay_wake, stop).await;
+    let _ = listening.await;
     figures_stop.cancel();
     figures.await?;
     store.close().await;

@@ -110,7 +110,13 @@ impl Upkeep {
             tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
         }
         let batch = u64::from(BATCH);
-        let full = [cleaned.jobs, cleaned.batches, cleaned.idempotency_keys, cleaned.schedule_ticks];
+        let full = [
+            cleaned.jobs,
+            cleaned.batches,
+            cleaned.idempotency_keys,
+            cleaned.schedule_ticks,
+            cleaned.workers,
+        ];
         let more = full.iter().any(|rows| *rows >= batch) || !cleaned.partitions.is_empty();
         Ok(if more { Round::More } else { Round::Idle })
     }

@@ -27,6 +27,8 @@ pub mod schedules;
 pub mod server_figures;
 pub mod unmatched_amounts;
 pub mod users;
+pub mod wake;
+pub mod workers;
 
 /// One connection, mostly inside a transaction: what changes of several modules share.
 pub use sqlx::PgConnection as Connection;
