@@ -25,6 +25,7 @@ mod chaos;
 mod jobs;
 mod large_pair;
 mod many_jobs;
+mod observability;
 mod progress;
 mod schedules;
 mod up;
