@@ -98,12 +98,13 @@ pub async fn serve_figures(
     listener: TcpListener,
     store: Store,
     queue: Queue,
+    objects: Option<Objects>,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let (router, _) = vitals::routes::<Vitals>().split_for_parts();
-    let router = layers::surround(router).with_state(Vitals::new(store, queue, None, metrics));
+    let router = layers::surround(router).with_state(Vitals::new(store, queue, objects, metrics));
     tracing::info!(%address, "health and metrics listen");
     connections::serve(listener, router, Limits { connections_max: 64, drain: Duration::from_secs(1) }, stop)
         .await;

@@ -153,6 +153,7 @@ where
                 fence = lease.fence,
                 request_id = lease.request_id.as_deref().unwrap_or(""),
             );
+            let _busy = BusySlot::of(queue.to_string());
             let context = JobContext::new(lease, layer.store.clone());
             task.args.context = Some(context.clone());
             let run = inner.call(task);
@@ -160,6 +161,23 @@ where
             drop(slot);
             Ok(())
         })
+    }
+}
+
+/// Counts while it lives.
+struct BusySlot(metrics::Gauge);
+
+impl BusySlot {
+    fn of(queue: String) -> Self {
+        let gauge = metrics::gauge!("counterfoil_worker_slots_busy", "queue" => queue);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for BusySlot {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 
@@ -207,6 +225,10 @@ impl AttemptLayer {
         let seconds = acquired_at.elapsed().as_secs_f64();
         metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
             .increment(1);
+        if ["completed", "cancelled", "dead"].contains(&ended) {
+            metrics::histogram!("counterfoil_job_attempts", "kind" => kind.clone())
+                .record(lease.attempt as f64);
+        }
         metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
         tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
     }

@@ -176,6 +176,8 @@ impl Engine {
     ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
         let queue = kind.queue();
         let slots = Arc::new(Semaphore::new(self.concurrency));
+        metrics::gauge!("counterfoil_worker_slots", "queue" => queue.to_string())
+            .set(self.concurrency as f64);
         let deliveries = self.queue.consume(queue.clone(), slots, stop.clone());
         let layer = AttemptLayer {
             worker: self.name.clone().into(),
