@@ -99,11 +99,7 @@ pub(in super::super) struct Receipt {
 }
 
 impl Receipt {
-    pub(super) fn new(
-        acker: Acker,
-        unsettled: TaskTrackerToken,
-        may_settle: oneshot::Receiver<()>,
-    ) -> Self {
+    pub(super) fn new(acker: Acker, unsettled: TaskTrackerToken, may_settle: oneshot::Receiver<()>) -> Self {
         Self { acker, unsettled: Some(unsettled), may_settle: Some(may_settle) }
     }
 
