@@ -1,0 +1,10 @@
+//! The backup engine: drives PostgreSQL's own programs, seals what they give, keeps it in several stores at once,
+//! and proves that it comes back.
+//!
+//! Usable from worker jobs and from the command line, without queue or HTTP: a restore must work when all else is
+//! gone.
+//!
+//! [`seal`] is the form in which everything leaves this machine, [`retention`] decides what is kept.
+
+pub mod retention;
+pub mod seal;
