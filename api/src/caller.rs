@@ -8,12 +8,20 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use shared::ids::UserId;
+use shared::store::jobs::Asker;
 
 /// The user a request speaks for. Being a caller opens nothing yet: see [`crate::access`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub user_id: UserId,
     pub expires_at: DateTime<Utc>,
+}
+
+impl Caller {
+    /// As a job's history names them.
+    pub fn asker(&self) -> Asker {
+        Asker::User(self.user_id)
+    }
 }
 
 impl FromRequestParts<Api> for Caller {

@@ -28,7 +28,10 @@ use utoipa_axum::routes;
         (name = "files", description = "Uploads"),
         (name = "data sources", description = "A file and the meaning of its columns"),
         (name = "reconciliation", description = "Jobs and their results"),
+        (name = "jobs", description = "Jobs of any kind, batches of them, and what became of failed ones"),
+        (name = "schedules", description = "Jobs that time alone starts"),
         (name = "analytics", description = "Figures of a project"),
+        (name = "administration", description = "Queues and limits, for platform administrators"),
         (name = "operation", description = "For the operator and the machines around"),
     )
 )]

@@ -12,6 +12,7 @@
 
 mod access;
 pub mod accounts;
+mod admission;
 mod analytics;
 mod auth;
 mod caller;
@@ -19,15 +20,20 @@ mod connections;
 mod data_sources;
 mod document;
 mod files;
+mod idempotency;
+mod jobs;
 mod layers;
+mod limits;
 mod observe;
 mod page;
 mod problem;
 mod projects;
+mod queues;
 mod read;
 mod reconciliation;
 mod request_id;
 mod routes;
+pub mod schedules;
 mod server;
 mod state;
 mod vitals;

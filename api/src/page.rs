@@ -1,7 +1,10 @@
 //! Pages of long lists, by key: each page says where the next one begins.
 
-use crate::read::Parameters;
+use crate::read::{Parameters, ReadQuery};
+use shared::ids::ProjectId;
 use std::fmt::Write;
+use utoipa::IntoParams;
+use uuid::Uuid;
 
 pub(crate) const LIMIT_MAX: u32 = 500;
 const LIMIT_DEFAULT: u32 = 100;
@@ -9,6 +12,38 @@ const LIMIT_DEFAULT: u32 = 100;
 /// At most this many elements: 1 to 500, 100 unless said otherwise.
 pub(crate) fn limit(parameters: &mut Parameters) -> u32 {
     parameters.optional("limit", Parameters::integer(1..=LIMIT_MAX)).unwrap_or(LIMIT_DEFAULT)
+}
+
+/// A page of what a project has.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ProjectPage {
+    #[param(value_type = Uuid)]
+    pub project_id: ProjectId,
+    /// Only those older than this one: the last of the page before.
+    pub after: Option<Uuid>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    pub limit: u32,
+}
+
+impl ReadQuery for ProjectPage {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let project_id = parameters.required("project_id", Parameters::id);
+        let after = parameters.optional("after", Parameters::id);
+        let limit = limit(parameters);
+        Some(Self { project_id: project_id?, after, limit })
+    }
+}
+
+impl ProjectPage {
+    /// The page from what was read with one element more than its limit, and the address of the next one.
+    pub fn cut<T>(&self, found: Vec<T>, path: &str, id: impl FnOnce(&T) -> Uuid) -> (Vec<T>, Option<String>) {
+        let page = Page::cut(found, self.limit);
+        let kept =
+            [("project_id", Some(self.project_id.to_string())), ("limit", Some(self.limit.to_string()))];
+        let next = page.next(path, &kept, id);
+        (page.items, next)
+    }
 }
 
 /// One page, read with one element more than fits: whether that one is there says whether there is a next page.
@@ -76,6 +111,11 @@ mod tests {
         for bad in ["", "1", "o", "o1", "offffffff", "o0000000g", "o+0000001", "o000000001"] {
             assert!(Cursor::read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_query_is_read::<ProjectPage>();
     }
 
     #[test]

@@ -22,12 +22,16 @@ pub(crate) enum ProblemKind {
     Conflict,
     NotFinished,
     AlreadyFinished,
+    IdempotencyKeyReused,
+    IdempotencyKeyInFlight,
     TooLarge,
     UnsupportedMediaType,
     Internal,
     Unavailable,
     TimedOut,
     TooManyStreams,
+    TooManyJobs,
+    Overloaded,
 }
 
 impl ProblemKind {
@@ -53,6 +57,14 @@ impl ProblemKind {
             Conflict => ("conflict", StatusCode::CONFLICT, "The request conflicts with what is stored"),
             NotFinished => ("not_finished", StatusCode::CONFLICT, "The job has not finished"),
             AlreadyFinished => ("already_finished", StatusCode::CONFLICT, "The job has finished already"),
+            IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key belongs to another request",
+            ),
+            IdempotencyKeyInFlight => {
+                ("idempotency_key_in_flight", StatusCode::CONFLICT, "The same request is being worked on")
+            }
             TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             UnsupportedMediaType => (
                 "unsupported_media_type",
@@ -65,6 +77,10 @@ impl ProblemKind {
             TooManyStreams => {
                 ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE, "Too many event streams are open")
             }
+            TooManyJobs => {
+                ("too_many_jobs", StatusCode::TOO_MANY_REQUESTS, "The project has too many waiting jobs")
+            }
+            Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "No new jobs are accepted now"),
         }
     }
 
@@ -129,8 +145,10 @@ impl Problem {
 
     fn retry_after_s(&self) -> Option<&'static str> {
         match self.kind {
+            ProblemKind::IdempotencyKeyInFlight => Some("1"),
             ProblemKind::Unavailable => Some("2"),
             ProblemKind::TimedOut | ProblemKind::TooManyStreams => Some("5"),
+            ProblemKind::TooManyJobs | ProblemKind::Overloaded => Some("30"),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! `/api/projects`.
 
 use crate::caller::Caller;
+use crate::idempotency::Repeatable;
 use crate::page::{self, Page};
 use crate::problem::Problem;
 use crate::read::{Fields, JsonBody, Parameters, PathId, Query, ReadBody, ReadQuery, text};
@@ -8,10 +9,12 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::ProjectId;
-use shared::store::projects::{Project, ProjectRole};
+use shared::store::StoreError;
+use shared::store::projects::{self, Project, ProjectRole};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -119,15 +122,24 @@ async fn list_projects(
 /// Make a project. The caller becomes its first administrator.
 #[utoipa::path(
     post, path = "/api/projects", tag = "projects", security(("access_token" = [])), request_body = NewProject,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     responses((status = 201, description = "Made", body = ProjectAnswer))
 )]
 async fn create_project(
     State(api): State<Api>,
     caller: Caller,
+    repeatable: Repeatable,
     JsonBody(new): JsonBody<NewProject>,
-) -> Result<(StatusCode, Json<ProjectAnswer>), Problem> {
-    let project = api.store.create_project(ProjectId::new(), &new.name, caller.user_id).await?;
-    Ok((StatusCode::CREATED, Json(project.into())))
+) -> Result<Response, Problem> {
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let project = projects::create(&mut tx, ProjectId::new(), &new.name, caller.user_id).await?;
+    let answer = ProjectAnswer::from(project);
+    let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(response)
 }
 
 /// One project.

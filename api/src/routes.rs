@@ -1,7 +1,11 @@
 //! Everything that can be asked: the router and the OpenAPI document are made from this one list.
 
 use crate::state::Api;
-use crate::{analytics, auth, data_sources, document, files, layers, projects, reconciliation, vitals};
+use crate::{
+    analytics, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects, queues,
+    reconciliation, schedules, vitals,
+};
+use axum::middleware::from_fn;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,12 +16,16 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(files::routes())
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
+        .merge(jobs::routes())
+        .merge(schedules::routes())
         .merge(analytics::routes())
+        .merge(queues::routes())
+        .merge(limits::routes())
         .merge(vitals::routes())
         .merge(document::routes());
     // These take as long as the client wants; each has a limit of its own.
     let long = OpenApiRouter::new().merge(files::long_routes()).merge(reconciliation::long_routes());
-    layers::with_time_limit(short, request_timeout).merge(long)
+    layers::with_time_limit(short.layer(from_fn(idempotency::note_key)), request_timeout).merge(long)
 }
 
 /// The OpenAPI 3.1 document of [`crate::run`].

@@ -1,5 +1,6 @@
 //! Serving: the whole API, or only the figures of a process that has no API.
 
+use crate::admission::Admission;
 use crate::auth::{PasswordHasher, SigningKey, Tokens};
 use crate::connections::{self, Limits};
 use crate::reconciliation::Watcher;
@@ -17,7 +18,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// What the API works with, made by whoever starts it.
@@ -46,6 +47,8 @@ pub enum ApiError {
 const DRAIN: Duration = Duration::from_secs(10);
 /// Connections besides those of event streams.
 const CONNECTIONS_MAX: usize = 2048;
+/// Made at once; a third client is asked to come back.
+const WORKBOOKS_MAX: usize = 2;
 
 /// Serves the API until `stop`, then answers what was asked already, for at most 10 s. Event streams end at
 /// once. A database or broker that is away is no reason to end: requests that need it get a 503.
@@ -54,16 +57,27 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
-        vitals: Vitals::new(parts.store.clone(), parts.queue, Some(parts.objects.clone()), parts.metrics),
+        vitals: Vitals::new(
+            parts.store.clone(),
+            parts.queue.clone(),
+            Some(parts.objects.clone()),
+            parts.metrics,
+        ),
+        admission: Admission::new(parts.store.clone(), config.backlog),
         store: parts.store,
         objects: parts.objects,
+        queue: parts.queue,
         tokens: Tokens::new(&parts.signing_key, lifetime, parts.clock.clone()),
         passwords: parts.passwords,
         registration: config.auth.registration,
         clock: parts.clock,
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
+        policies: config.policies(),
+        workbooks: Semaphore::new(WORKBOOKS_MAX),
         upload_bytes_max: config.http.upload_bytes_max,
+        project_files_max: config.http.project_files_max,
+        idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();

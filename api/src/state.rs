@@ -1,5 +1,6 @@
 //! What the routes share.
 
+use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Tokens};
 use crate::reconciliation::Watcher;
 use crate::vitals::Vitals;
@@ -7,11 +8,13 @@ use axum::extract::FromRef;
 use shared::clock::Clock;
 use shared::config::Registration;
 use shared::objects::Objects;
+use shared::policy::Policies;
+use shared::queue::Queue;
 use shared::store::Store;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Cheap to clone; every request has one.
 #[derive(Clone)]
@@ -20,6 +23,8 @@ pub(crate) struct Api(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub store: Store,
     pub objects: Objects,
+    /// Only looked at, and for dead letters: jobs leave through the outbox.
+    pub queue: Queue,
     pub tokens: Tokens,
     pub passwords: PasswordHasher,
     pub registration: Registration,
@@ -28,7 +33,13 @@ pub(crate) struct Shared {
     pub relay_wake: Arc<Notify>,
     pub watcher: Watcher,
     pub vitals: Vitals,
+    pub policies: Policies,
+    pub admission: Admission,
+    /// Turns for making workbooks: each takes a core and some of the disk.
+    pub workbooks: Semaphore,
     pub upload_bytes_max: u64,
+    pub project_files_max: u32,
+    pub idempotency_key_life: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
 }

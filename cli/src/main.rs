@@ -1,10 +1,15 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
+mod administration;
 mod demo;
+mod jobs;
 mod match_files;
 mod private_postgres;
+mod queues;
 mod roles;
+mod rules;
 mod samples;
+mod schedules;
 mod stop;
 mod up;
 mod users;
@@ -34,15 +39,30 @@ enum Command {
     Api,
     /// Run a worker; as many processes as you like.
     Worker(roles::WorkerArgs),
-    /// Run the scheduler: relay, stager, rescuer, pruner; as many processes as you like.
+    /// Run the scheduler: relay, ticker, stager, rescuer, pruner; as many processes as you like.
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
+    /// Look at the queues, pause and resume them.
+    #[command(subcommand)]
+    Queues(queues::QueuesCommand),
+    /// Manage how many jobs may run at once.
+    #[command(subcommand)]
+    Limits(queues::LimitsCommand),
+    /// Look at jobs, stop them, have dead ones start over.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Manage the people who may log in.
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Manage the jobs that time alone starts.
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
+    /// Check rule sets, print their schema, and show those that come with the program.
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Write a pair of sample files with known truth.
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
@@ -60,13 +80,22 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
+        Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
         Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
         Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
         Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
         Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
         Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
+        Command::Queues(command) => config().and_then(|config| in_runtime(queues::run(config, command))),
+        Command::Limits(command) => {
+            config().and_then(|config| in_runtime(queues::run_limits(config, command)))
+        }
+        Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
         Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
+        Command::Schedules(command) => {
+            config().and_then(|config| in_runtime(schedules::run(config, command)))
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,16 +4,22 @@
 //! found before a file is read, both files are read before anything is matched, and results appear under
 //! their final names only when they are complete.
 
+mod carry;
 mod failure;
 mod inputs;
+mod memory;
 mod progress;
 mod results;
 mod staging;
 mod summary;
 
-use failure::Failure;
-use inputs::Input;
-use matching::{ReconcileError, RuleSet, Side, Watch};
+pub use failure::Failure;
+pub use inputs::{Input, read_settings};
+
+use crate::rules::{self, Rates};
+use carry::Chain;
+use matching::{DroppedPass, Fitted, Preset, ReconcileError, RuleSet, Side, Watch};
+use memory::MemoryLimit;
 use progress::{Interrupt, Meter};
 use staging::Staging;
 use std::path::PathBuf;
@@ -43,15 +49,35 @@ pub struct MatchArgs {
     /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// A rule set that comes with the program, see `counterfoil rules presets`. Passes that need a field which a side
+    /// does not have are left out, and said.
+    #[arg(long, value_name = "NAME", conflicts_with = "rules", value_parser = rules::preset)]
+    preset: Option<Preset>,
+    /// What currencies are worth, for passes that convert, besides the rates of the rule set: CSV with the columns
+    /// from, to, date and rate, or TOML.
+    #[arg(long, value_name = "FILE")]
+    rates: Option<PathBuf>,
     /// Matches below this confidence, 0 to 1, are not made. Overrides the rule set's.
     #[arg(long, value_name = "X")]
     threshold: Option<f64>,
     /// Threads to match with; 0 means one per core. The result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
-    /// Folder for matches.csv, exceptions.csv, rejected_lines.csv and summary.json.
+    /// Memory to stay within, about, such as 800MiB or 3GiB; without it, everything is in memory. Texts that do
+    /// not fit go to a temporary file. The result is the same.
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size)]
+    memory_limit: Option<u64>,
+    /// Folder, on a disk with room for both files, for that temporary file; the system's one without it.
+    #[arg(long, value_name = "DIR", requires = "memory_limit")]
+    temp_dir: Option<PathBuf>,
+    /// Folder for matches.csv, exceptions.csv, rejected_lines.csv, summary.json, and open_items.jsonl and
+    /// matched_before.jsonl for a next run.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The --out folder of an earlier run, to continue it: its open items are reconciled together with the new
+    /// files, and what it or a run before it has matched is not matched again.
+    #[arg(long, value_name = "DIR")]
+    carry: Option<PathBuf>,
     /// Replace files of these names.
     #[arg(long)]
     force: bool,
@@ -76,36 +102,55 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
     );
     let (left, right) = failure::both(left, right)?;
-    let rules = rules_of(args, &left.fields(), &right.fields())?;
+    let Fitted { rules, dropped } = rules_of(args, &left.fields(), &right.fields())?;
+    let mut chain = match &args.carry {
+        Some(folder) => Chain::read(folder, [&left, &right])?,
+        None => Chain::none(),
+    };
 
     let meter = Meter::new(args.json, left.size_bytes + right.size_bytes);
+    let memory = MemoryLimit::new(args.memory_limit, args.temp_dir.clone());
+    // One pool for everything, so that reading, too, keeps to the number of threads.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build_global();
+    threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
     let (left_read, right_read) = std::thread::scope(|scope| {
-        let left = scope.spawn(|| left.read(&meter, &interrupt));
-        let right = right.read(&meter, &interrupt);
+        let left = scope.spawn(|| left.read(&memory, &meter, &interrupt));
+        let right = right.read(&memory, &meter, &interrupt);
         (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
     });
-    let (left_read, right_read) = failure::both(left_read, right_read)?;
+    let (mut left_read, mut right_read) = failure::both(left_read, right_read)?;
+    let mut left_side = chain.join(Side::Left, &mut left_read, memory.text_store()?)?;
+    let mut right_side = chain.join(Side::Right, &mut right_read, memory.text_store()?)?;
+    carry::report_restated(Side::Left, &left_side);
+    carry::report_restated(Side::Right, &right_side);
 
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build();
-    let threads = threads.map_err(|error| Failure::broken(format!("starting threads: {error}")))?;
+    let working_set = memory.working_set(left_side.records.len() + right_side.records.len())?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
     let outcome =
-        threads.install(|| matching::reconcile(&left_read.records, &right_read.records, &rules, watch));
-    let outcome = outcome.map_err(|error| match error {
+        matching::reconcile_within(working_set, &left_side.records, &right_side.records, &rules, watch);
+    let mut outcome = outcome.map_err(|error| match error {
         ReconcileError::Cancelled(_) => Failure::Interrupted,
         ReconcileError::InvalidRules(errors) => rules_failure(args, &errors),
     })?;
     meter.finish();
 
-    let summary = Summary::new(&left, &left_read, &right, &right_read, &rules, &outcome);
+    chain.hold_back(Side::Left, &mut left_side, &mut outcome)?;
+    chain.hold_back(Side::Right, &mut right_side, &mut outcome)?;
+    let read = results::Read {
+        left: results::SideRead { read: &left_read, carried: &left_side },
+        right: results::SideRead { read: &right_read, carried: &right_side },
+        chain: &chain,
+    };
+    let summary = Summary::new([&left, &right], &read, &rules, dropped, &outcome);
     if !summary.adds_up() {
         return Err(Failure::broken(
             "the result does not account for every record and sum; please report this",
         ));
     }
     let staging = Staging::begin(&args.out)?;
-    threads.install(|| results::write(&staging, &left_read, &right_read, &rules, &outcome, &interrupt))?;
+    results::write(&staging, &read, &rules, &outcome, &interrupt)?;
+    chain.write(&staging, [(Side::Left, &left_side), (Side::Right, &right_side)], &outcome)?;
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);
@@ -113,19 +158,35 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
 }
 
 /// Checked against the fields of both sides, so that reconciling cannot fail for them.
-fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<RuleSet, Failure> {
-    let mut rules: RuleSet = match &args.rules {
-        Some(path) => inputs::load(path)?,
-        None => RuleSet::standard_for(left_fields, right_fields),
+fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<Fitted, Failure> {
+    let mut dropped: Vec<DroppedPass> = vec![];
+    let mut rules = match (&args.rules, args.preset) {
+        (Some(path), _) => rules::load(path, left_fields, right_fields)?,
+        (None, Some(preset)) => {
+            let fitted = preset.rules().fit(left_fields, right_fields);
+            for pass in &fitted.dropped {
+                eprintln!("{}: {pass}", preset.as_str());
+            }
+            dropped = fitted.dropped;
+            fitted.rules
+        }
+        (None, None) => RuleSet::standard_for(left_fields, right_fields),
     };
+    if let Some(path) = &args.rates {
+        Rates::load(path)?.add_to(&mut rules)?;
+    }
     if let Some(threshold) = args.threshold {
         rules.threshold = threshold;
     }
     let errors = rules.check(Some(left_fields), Some(right_fields));
-    if errors.is_empty() { Ok(rules) } else { Err(rules_failure(args, &errors)) }
+    if errors.is_empty() { Ok(Fitted { rules, dropped }) } else { Err(rules_failure(args, &errors)) }
 }
 
 fn rules_failure(args: &MatchArgs, errors: &[matching::RuleError]) -> Failure {
-    let of = args.rules.as_ref().map_or("the rules".to_owned(), |path| path.display().to_string());
+    let of = match (&args.rules, args.preset) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(preset)) => preset.as_str().to_owned(),
+        (None, None) => "the rules".to_owned(),
+    };
     Failure::input(errors.iter().map(|error| format!("{of}: {}: {}", error.at, error.says)))
 }

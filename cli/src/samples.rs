@@ -1,31 +1,38 @@
-//! `counterfoil samples`: a bank statement and a ledger that nearly agree, and the truth about them.
+//! `counterfoil samples`: two files that nearly agree, and the truth about them: a bank statement and a ledger, payouts
+//! and orders, or the books of two companies of one group. One pair for each preset.
 //!
 //! The same seed and number of rows give the same bytes, on every machine and in every later version: random
 //! numbers, names and texts are all made here. The repository ships what seed 7 makes with 600 rows.
 
 mod books;
+mod cards;
 mod dice;
 mod files;
+mod intercompany;
 mod messy;
 mod parties;
 mod scenarios;
 
 use anyhow::{Context, ensure};
 use dice::Dice;
+use matching::Preset;
 use scenarios::Kind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Make a bank statement, a ledger and the truth about which of their lines belong together.
+/// Make a pair of files and the truth about which of their lines belong together.
 #[derive(Debug, clap::Args)]
 pub struct SamplesArgs {
+    /// Which pair: the one that this rule set is for.
+    #[arg(long, default_value = "bank-to-ledger", value_parser = crate::rules::preset)]
+    preset: Preset,
     /// Other seeds give other companies, amounts and dates.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// About how many lines the bank statement gets.
+    /// About how many lines the bank statement, the orders or either book get.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
     rows: u32,
-    /// Folder for bank.csv, ledger.csv and truth.csv; made when it is not there.
+    /// Folder for the files; made when it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace files of these names.
@@ -45,20 +52,32 @@ pub fn run(args: SamplesArgs) -> ExitCode {
 
 fn write(args: &SamplesArgs) -> anyhow::Result<()> {
     let out = &args.out;
-    for (name, _) in Samples::FILES {
+    let files = files_of(args.preset, args.seed, args.rows);
+    for (name, _) in &files {
         ensure!(
             args.force || !out.join(name).exists(),
             "{} is already there; use --force",
             out.join(name).display()
         );
     }
-    let samples = Samples::generate(args.seed, args.rows);
     std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    for (name, text) in Samples::FILES {
+    for (name, text) in files {
         let path = out.join(name);
-        std::fs::write(&path, text(&samples)).with_context(|| format!("writing {}", path.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Names and texts.
+fn files_of(preset: Preset, seed: u64, rows: u32) -> Vec<(&'static str, String)> {
+    match preset {
+        Preset::BankToLedger => {
+            let samples = Samples::generate(seed, rows);
+            Samples::FILES.map(|(name, text)| (name, text(&samples).to_owned())).to_vec()
+        }
+        Preset::CardPayoutsToOrders => cards::generate(seed, rows),
+        Preset::Intercompany => intercompany::generate(seed, rows),
+    }
 }
 
 /// The three files.
@@ -106,6 +125,24 @@ mod tests {
                 shipped == text(&samples),
                 "samples/{name} differs: see samples/README.md for the command"
             );
+        }
+    }
+
+    #[test]
+    fn the_shipped_files_of_the_other_presets_are_too() {
+        let pairs =
+            [(Preset::CardPayoutsToOrders, "cards", 500), (Preset::Intercompany, "intercompany", 300)];
+        for (preset, folder, rows) in pairs {
+            for (name, text) in files_of(preset, 7, rows) {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").join(folder).join(name);
+                let shipped = std::fs::read_to_string(path).expect(name);
+                assert!(
+                    shipped == text,
+                    "samples/{folder}/{name} differs: see samples/README.md for the command"
+                );
+            }
+            assert_eq!(files_of(preset, 3, 50), files_of(preset, 3, 50));
+            assert_ne!(files_of(preset, 3, 50), files_of(preset, 4, 50));
         }
     }
 

@@ -1,14 +1,12 @@
 //! The people who may log in, managed from a shell on the server.
 
-use crate::{private_postgres, roles, up};
+use crate::administration::Database;
 use anyhow::{Context, Result, bail};
 use api::{PasswordCost, PasswordHasher, accounts};
 use rand::RngExt;
 use secrecy::SecretString;
 use shared::config::Config;
-use shared::store::Store;
 use std::io::Read;
-use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub enum UsersCommand {
@@ -23,23 +21,14 @@ pub enum UsersCommand {
         platform_admin: bool,
         #[arg(long)]
         random_password: bool,
-        /// Data directory of a running `counterfoil up`; used unless database.url is set.
-        #[arg(long, value_name = "DIR", env = "COUNTERFOIL_DATA_DIR")]
-        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        database: Database,
     },
 }
 
 pub async fn run(config: Config, command: UsersCommand) -> Result<()> {
-    let UsersCommand::Add { email, name, platform_admin, random_password: random, data_dir } = command;
-    let store = match config.database.url {
-        Some(_) => roles::store(&config)?,
-        None => {
-            let options = private_postgres::options(&up::data_dir(data_dir)?);
-            let store = Store::new(options, &roles::pool_limits(&config));
-            store.ping().await.context("asking the database of `counterfoil up`, which has to run")?;
-            store
-        }
-    };
+    let UsersCommand::Add { email, name, platform_admin, random_password: random, database } = command;
+    let store = database.open(&config).await?;
     let password = if random {
         random_password()
     } else {

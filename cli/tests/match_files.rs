@@ -51,7 +51,14 @@ fn run_samples(folder: &TempDir, more: &[&str]) -> Output {
     run(folder, &bank, &ledger, &[&settings, more].concat())
 }
 
-const FILES: [&str; 4] = ["matches.csv", "exceptions.csv", "rejected_lines.csv", "summary.json"];
+const FILES: [&str; 6] = [
+    "matches.csv",
+    "exceptions.csv",
+    "rejected_lines.csv",
+    "open_items.jsonl",
+    "matched_before.jsonl",
+    "summary.json",
+];
 const LEFT: &str =
     "id,date,amount,currency,reference\nb1,2026-01-05,10.00,EUR,R-1001\nb2,2026-01-06,20.00,EUR,R-1002\n";
 const RIGHT: &str =
@@ -237,7 +244,7 @@ fn what_cannot_be_used_is_named_at_once_and_nothing_is_written() {
         ("left.csv right.csv --left-mapping not.toml", &["not.toml: "]),
         (
             "left.csv right.csv --rules rules.toml",
-            &["rules.toml: pass[0].key[0].left", "rules.toml: pass[0].key[0].right"],
+            &["rules.toml:4:17: pass[0].key[0].left", "rules.toml:4:31: pass[0].key[0].right"],
         ),
         ("left.csv right.csv --threshold 1.5", &["threshold"]),
         ("left.csv right.csv --threads none", &["--threads"]),
@@ -312,4 +319,128 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("interrupted: nothing was written"));
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
+}
+
+#[test]
+fn a_memory_limit_changes_nothing_but_may_be_too_small() {
+    // Every fiftieth amount differs, for exceptions.
+    let lines = |prefix: &str, other: u32| {
+        let line = |i: u32| {
+            let amount = i % 977 + if i.is_multiple_of(50) { other } else { 0 };
+            format!("{prefix}{i},2026-01-{:02},{amount}.00,EUR,INV-{:06}\n", i % 28 + 1, i / 2)
+        };
+        "id,date,amount,currency,reference\n".to_owned() + &(0..150_000).map(line).collect::<String>()
+    };
+    let folder = folder_with(&[("left.csv", &lines("L", 0)), ("right.csv", &lines("R", 5_000))]);
+    let plain = run(&folder, "left.csv", "right.csv", &["--json"]);
+    let read = |out: &str| {
+        ["matches.csv", "exceptions.csv", "rejected_lines.csv"]
+            .map(|name| fs::read(folder.path().join(out).join(name)).expect(name))
+    };
+    let all = read("out");
+    let limited = run(
+        &folder,
+        "left.csv",
+        "right.csv",
+        &["--json", "--force", "--memory-limit", "128MiB", "--temp-dir", "."],
+    );
+    assert_eq!((plain.status.code(), limited.status.code()), (Some(1), Some(1)));
+    assert!(read("out") == all);
+    let left_over = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left_over, 3, "two files and the results");
+
+    let small = run(&folder, "left.csv", "right.csv", &["--force", "--memory-limit", "70MiB"]);
+    assert_eq!(small.status.code(), Some(2));
+    let says = String::from_utf8_lossy(&small.stderr).into_owned();
+    assert!(says.contains("300000 records take about"), "{says}");
+}
+
+/// The lines of each month: statement, ledger.
+const MONTHS: [[&str; 2]; 3] = [
+    [
+        "B1,2026-01-05,100.00,EUR,R-1001\n'B2,2026-01-20,250.00,EUR,R-1002\n",
+        "L1,2026-01-04,100.00,EUR,R-1001\n-L3,2026-01-28,75.00,EUR,R-1003\n",
+    ],
+    [
+        "B1,2026-01-05,100.00,EUR,R-1001\n'B2,2026-01-20,250.00,EUR,R-1002\nB3,2026-02-03,75.00,EUR,R-1003\n",
+        "L4,2026-02-25,40.00,EUR,R-1004\n",
+    ],
+    [
+        "'B2,2026-01-20,260.00,EUR,R-1002\nB4,2026-03-02,40.00,EUR,R-1004\nB1,2026-01-05,100.00,EUR,R-1001\n",
+        "L2,2026-02-01,260.00,EUR,R-1002\n-L3,2026-01-28,75.00,EUR,R-1003\n",
+    ],
+];
+
+#[test]
+fn three_months_carry_their_open_items_along() {
+    let header = "id,date,amount,currency,reference\n";
+    let folder = folder_with(&[]);
+    let month = |n: usize, out: &str, carry: Option<&str>| {
+        for (name, lines) in ["left.csv", "right.csv"].iter().zip(MONTHS[n]) {
+            fs::write(folder.path().join(name), format!("{header}{lines}")).expect(name);
+        }
+        let mut command = counterfoil();
+        command.current_dir(folder.path()).args(["left.csv", "right.csv", "--out", out, "--json"]);
+        let output =
+            command.args(carry.iter().flat_map(|carry| ["--carry", carry])).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+        let kinds = csv_rows(&folder.path().join(out).join("exceptions.csv"));
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|row| format!("{} {} {} {}", row["kind"], row["side"], row["id"], row["first_run"]))
+            .collect();
+        (summary, kinds)
+    };
+    let flow = |summary: &serde_json::Value, side: usize| {
+        let flow = &summary["open_items"][side];
+        let sum =
+            |name: &str| format!("{} {}", flow[name]["count"], flow[name]["amount"].as_str().expect("text"));
+        ["before", "restated", "new", "matched", "after"].map(sum)
+    };
+    let (january, open) = month(0, "january", None);
+    assert_eq!(open, ["missing_left right '-L3 1", "missing_right left 'B2 1"]);
+    assert_eq!(flow(&january, 0), ["0 0.00", "0 0.00", "2 350.00", "1 100.00", "1 250.00"]);
+
+    let (february, open) = month(1, "february", Some("january"));
+    assert_eq!(open, ["missing_left right L4 2", "missing_right left 'B2 1", "already_matched left B1 2"]);
+    assert_eq!(flow(&february, 0), ["1 250.00", "0 0.00", "1 75.00", "1 75.00", "1 250.00"]);
+    assert_eq!(flow(&february, 1), ["1 75.00", "0 0.00", "1 40.00", "1 75.00", "1 40.00"]);
+    assert_eq!((&february["left"]["repeated"], &february["left"]["restated"]), (&1.into(), &0.into()));
+
+    // What was matched in January is known in March, whether or not an apostrophe stands before its id.
+    let (march, open) = month(2, "march", Some("february"));
+    assert_eq!(open, ["already_matched left B1 3", "already_matched right '-L3 3"]);
+    assert_eq!(flow(&march, 0), ["1 250.00", "0 10.00", "1 40.00", "2 300.00", "0 0.00"]);
+    let lines = fs::read_to_string(folder.path().join("march/open_items.jsonl")).expect("the open items");
+    assert_eq!(lines, "", "nothing is open");
+
+    // The same run again, to the byte.
+    month(2, "again", Some("february"));
+    for name in FILES.iter().filter(|name| **name != "summary.json") {
+        let read = |out: &str| fs::read(folder.path().join(out).join(name)).expect(name);
+        assert_eq!(read("march"), read("again"), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_is_named() {
+    let folder = folder_with(&[
+        ("left.csv", LEFT),
+        ("right.csv", RIGHT),
+        ("no_ids.csv", "date,amount,currency\n2026-01-05,1.00,EUR\n"),
+    ]);
+    let output = run(&folder, "left.csv", "right.csv", &["--carry", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("nowhere"), "{}", text(&output.stderr));
+    assert_eq!(run(&folder, "left.csv", "right.csv", &[]).status.code(), Some(0));
+    let mut command = counterfoil();
+    command.current_dir(folder.path()).args(["no_ids.csv", "right.csv", "--out", "next", "--carry", "out"]);
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("needs a mapping with an id column"), "{}", text(&output.stderr));
+    fs::write(folder.path().join("out/open_items.jsonl"), "{\"side\":\"left\"}\n").expect("damaged");
+    let output = run(&folder, "left.csv", "right.csv", &["--force", "--carry", "out"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("open_items.jsonl: line 1"), "{}", text(&output.stderr));
 }

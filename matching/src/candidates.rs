@@ -7,9 +7,9 @@ use crate::plan::Plan;
 use crate::remainder::Remainder;
 use crate::select::Pair;
 use crate::text::Texts;
-use crate::tolerance::CurrencyAllowance;
+use crate::tolerance::{AmountDistance, CurrencyAllowance};
 use crate::twins::Node;
-use crate::{Cancelled, Confidence, Pulse, Side, Watch};
+use crate::{Cancelled, Confidence, Pulse, Side, Watch, WorkingSet};
 
 /// Pairs that one pass may hold at most, about 0.5 GB. A pass that finds more gives up as a whole.
 pub(crate) const PAIRS_MAX: usize = 32 << 20;
@@ -25,6 +25,7 @@ pub(crate) struct Scope<'a> {
     pub held: &'a Held,
     pub threshold: Confidence,
     pub watch: Watch<'a>,
+    pub working_set: WorkingSet,
     /// Told the share of the pass that is done, 0 to 1, now and then.
     pub advance: &'a (dyn Fn(f64) + Sync),
 }
@@ -67,7 +68,21 @@ impl Scope<'_> {
     /// The pair, when everything fits, the texts are alike enough, and the threshold is reached.
     pub fn candidate(
         &self,
-        allowance: &CurrencyAllowance,
+        allowance: &CurrencyAllowance<'_>,
+        left: Node,
+        right: Node,
+        key: Option<KeyEvidence>,
+        pulse: &mut Pulse<'_>,
+    ) -> Result<Option<Pair>, Cancelled> {
+        let (l, r) = (self.remainder.left.records, self.remainder.right.records);
+        let amount = allowance.distance(l.amount(left).into(), r.amount(right).into());
+        self.candidate_of(amount, left, right, key, pulse)
+    }
+
+    /// The same for amounts that were set side by side already, converted perhaps.
+    pub fn candidate_of(
+        &self,
+        amount: AmountDistance,
         left: Node,
         right: Node,
         key: Option<KeyEvidence>,
@@ -76,8 +91,7 @@ impl Scope<'_> {
         let (l, r) = (self.remainder.left.records, self.remainder.right.records);
         pulse.beat(1)?;
         // Dates and amounts first: texts cost a hundred times more.
-        let days = i64::from(r.date(right)) - i64::from(l.date(left));
-        let amount = allowance.distance(l.amount(left).into(), r.amount(right).into());
+        let days = self.plan.window.distance(l.date(left), r.date(right));
         if !self.plan.window.admits(days) || !amount.fits() || !self.held.allows(left, right) {
             return Ok(None);
         }

@@ -3,23 +3,34 @@
 use crate::fees::Fee;
 use crate::plan::Plan;
 use crate::tolerance::AmountDistance;
-use crate::{Confidence, Currency, Reason, Records, Row, format_minor};
+use crate::{Confidence, Currency, Reason, Records, Row, Side, format_minor};
 
 /// The evidence of one pairing under one pass, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Evidence {
     pub key: Option<KeyEvidence>,
     pub amount: AmountDistance,
-    /// Right minus left, in days; of a group the one farthest away.
+    /// Right minus left, in the days of the pass's window; of a group the one farthest away.
     pub days: i64,
     /// Similarity of the texts, 0 to 1.
     pub text: Option<f64>,
-    /// Records on the many side, of a group.
-    pub group: Option<u32>,
+    /// Left and right records, of sums.
+    pub group: Option<(u32, u32)>,
     /// How many records a search chose the group from; 0 when it did not.
     pub in_reach: u32,
     /// The fee that explains the difference.
     pub fee: Option<Fee>,
+    /// How much of the larger amount the smaller one settles, where the rest may stay open.
+    pub settled: Option<Settled>,
+}
+
+/// A part payment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Settled {
+    /// Above 0 and below 1.
+    pub share: f64,
+    /// Whose amount is the larger one.
+    pub larger: Side,
 }
 
 /// A key that both have.
@@ -54,6 +65,8 @@ struct Weights {
 
 /// A difference that a fee explains exactly counts nearly as much as none.
 const FEE_CLOSENESS: f64 = 0.9;
+/// A part payment counts less than an amount at the edge of its allowance, and the less the less it settles.
+const SETTLED_CLOSENESS: f64 = 0.5;
 
 impl Weights {
     const fn of(key: bool, text: bool) -> Self {
@@ -74,15 +87,20 @@ impl Evidence {
         right: (&Records, Row),
         key: Option<KeyEvidence>,
     ) -> Self {
-        let allowance = plan.allowance.in_currency(left.0.currency(left.1));
+        // Amounts that cannot be compared are, for a look at the records all the same, taken as they stand.
+        let as_they_stand = || {
+            let allowance = plan.allowance.in_currency(right.0.currency(right.1));
+            allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into())
+        };
         Evidence {
             key,
-            amount: allowance.distance(left.0.amount(left.1).into(), right.0.amount(right.1).into()),
-            days: i64::from(right.0.date(right.1)) - i64::from(left.0.date(left.1)),
+            amount: plan.amounts(left, right).unwrap_or_else(as_they_stand),
+            days: plan.window.distance(left.0.date(left.1), right.0.date(right.1)),
             text: None,
             group: None,
             in_reach: 0,
             fee: None,
+            settled: None,
         }
     }
 
@@ -92,7 +110,7 @@ impl Evidence {
     }
 
     pub fn amount_fits(&self) -> bool {
-        self.amount.fits() || self.fee.is_some()
+        self.amount.fits() || self.fee.is_some() || self.settled.is_some()
     }
 
     pub fn in_window(&self, plan: &Plan<'_>) -> bool {
@@ -107,10 +125,11 @@ impl Evidence {
     /// Key, amount, date, text. An amount or date outside the rule counts against the pairing.
     fn weights(&self, plan: &Plan<'_>) -> [f64; 4] {
         let weights = Weights::of(self.key.is_some(), self.text.is_some());
-        let amount = match (self.amount.fits(), self.fee) {
-            (true, _) => self.amount.closeness(),
-            (false, Some(_)) => FEE_CLOSENESS,
-            (false, None) => -0.5,
+        let amount = match (self.amount.fits(), self.fee, self.settled) {
+            (true, _, _) => self.amount.closeness(),
+            (false, Some(_), _) => FEE_CLOSENESS,
+            (false, None, Some(settled)) => SETTLED_CLOSENESS * settled.share,
+            (false, None, None) => -0.5,
         };
         let date = if self.in_window(plan) { plan.window.closeness(self.days) } else { -0.5 };
         [
@@ -137,23 +156,24 @@ impl Evidence {
             }
         }
         match self.group {
-            None => add("amount", self.says_amount(currency), amount),
-            Some(records) => {
-                let of = match self.in_reach {
-                    0 => format!("sum of {records}"),
-                    n => format!("only sum of its kind, {records} of {n} in reach"),
+            None => add("amount", self.says_amount(plan, currency), amount),
+            Some((left, right)) => {
+                let of = match (self.in_reach, left, right) {
+                    (0, 1, n) | (0, n, 1) => format!("sum of {n}"),
+                    (0, _, _) => format!("sums of {left} and {right}"),
+                    (n, _, _) => format!("only sum of its kind, {} of {n} in reach", left.max(right)),
                 };
-                add("sum", format!("{of}: {}", self.says_amount(currency)), amount);
+                add("sum", format!("{of}: {}", self.says_amount(plan, currency)), amount);
             }
         }
-        add("date", says_days(self.days), date);
+        add("date", says_days(self.days, plan.window.counts_business_days()), date);
         if let Some(similarity) = self.text {
             add("text", format!("texts {:.0} % alike", similarity * 100.0), text);
         }
         reasons
     }
 
-    fn says_amount(&self, currency: Currency) -> String {
+    fn says_amount(&self, plan: &Plan<'_>, currency: Currency) -> String {
         if self.amount.difference == 0 {
             return "amount equal".into();
         }
@@ -166,17 +186,23 @@ impl Evidence {
             };
             return format!("{side} is {difference} {currency} more, a fee of {}{of}", fee.says());
         }
+        if self.settled.is_some() && !self.amount.fits() {
+            return format!("{side} is {difference} {currency} more, which stays open");
+        }
+        if let Some(allowed) = self.amount.named.and_then(|i| plan.pass.amount.allowed.get(usize::from(i))) {
+            return format!("{side} is {difference} {currency} more: {}", allowed.name.trim());
+        }
         let within = if self.amount.fits() { "within" } else { "outside" };
         format!("{side} is {difference} {currency} more, {within} the allowance")
     }
 }
 
-pub(crate) fn says_days(days: i64) -> String {
-    match (days.unsigned_abs(), days > 0) {
-        (0, _) => "same day".into(),
-        (1, true) => "right 1 day later".into(),
-        (1, false) => "left 1 day later".into(),
-        (n, true) => format!("right {n} days later"),
-        (n, false) => format!("left {n} days later"),
+fn says_days(days: i64, are_business_days: bool) -> String {
+    let business = if are_business_days { "business " } else { "" };
+    let side = if days > 0 { "right" } else { "left" };
+    match days.unsigned_abs() {
+        0 => format!("same {business}day"),
+        1 => format!("{side} 1 {business}day later"),
+        n => format!("{side} {n} {business}days later"),
     }
 }

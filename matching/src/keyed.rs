@@ -2,6 +2,7 @@
 
 use crate::blocks::{self, Block};
 use crate::candidates::{Candidates, PAIRS_MAX, Scope, best_of_each};
+use crate::converted;
 use crate::evidence::KeyEvidence;
 use crate::keys::Fingerprint;
 use crate::select::Pair;
@@ -12,12 +13,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Comparisons one block may take, beyond a few per record. A block with so many records of one key that
 /// amount and date do not tell apart has no answer anyway.
-const BLOCK_COMPARISONS_MAX: usize = 1 << 20;
-const BLOCK_COMPARISONS_PER_RECORD: usize = 64;
+pub(crate) const BLOCK_COMPARISONS_MAX: usize = 1 << 20;
+pub(crate) const BLOCK_COMPARISONS_PER_RECORD: usize = 64;
+
+/// Times that a pass may go over the records.
+const PARTS_MAX: u64 = 64;
 
 pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     let tokens = scope.plan.keys.has_tokens();
-    let (left, right) = (keys_of(scope, Side::Left)?, keys_of(scope, Side::Right)?);
+    let nodes = [Side::Left, Side::Right].map(|side| scope.remainder.side(side).free_nodes());
+    let parts = parts_of(scope, nodes[0].len() + nodes[1].len());
+    let pair_block = if scope.plan.exchange.is_some() { converted::pair_block } else { pair_block };
     let (gave_up, found) = (AtomicU64::new(0), AtomicU64::new(0));
     let visit = |block: Block<'_>, list: &mut Vec<Pair>| {
         let mut spread = 1;
@@ -36,7 +42,18 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
         found.fetch_add((list.len() - before) as u64, Ordering::Relaxed);
         Ok(())
     };
-    let mut pairs = blocks::join(left, right, scope.watch, scope.advance, visit)?;
+    let mut pairs = vec![];
+    for part in 0..parts {
+        let keys = |side: Side, nodes: &[Node]| keys_of(scope, side, nodes, (part, parts));
+        let (left, right) = (keys(Side::Left, &nodes[0])?, keys(Side::Right, &nodes[1])?);
+        let advance = |share: f64| (scope.advance)((part as f64 + share) / parts as f64);
+        let mut found = blocks::join(left, right, scope.watch, &advance, visit)?;
+        if pairs.is_empty() {
+            pairs = found;
+        } else {
+            pairs.append(&mut found);
+        }
+    }
     if found.into_inner() as usize > PAIRS_MAX {
         // Which blocks came first is chance: none of them may count.
         return Ok(Candidates { gave_up: 1, ..Candidates::default() });
@@ -47,17 +64,34 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     Ok(Candidates { pairs, right_frozen: vec![], gave_up: gave_up.into_inner() })
 }
 
-/// Key and node of every free node of a side that has the key.
-fn keys_of(scope: &Scope<'_>, side: Side) -> Result<Vec<(Fingerprint, Node)>, Cancelled> {
+/// In how many parts the keys are joined, so that those of one part are within the working set.
+fn parts_of(scope: &Scope<'_>, nodes: usize) -> u64 {
+    // A list of keys, and the same in the order of its partitions.
+    let node_bytes = 2 * size_of::<(Fingerprint, Node)>() as u64;
+    // A text with a reference has about so many tokens.
+    let keys = if scope.plan.keys.has_tokens() { 4 } else { 1 };
+    let parts = (nodes as u64 * keys * node_bytes).div_ceil(scope.working_set.keys_bytes_max.max(1));
+    parts.clamp(1, PARTS_MAX)
+}
+
+/// Key and node of every node of a side that has the key, as far as the key is in the part.
+fn keys_of(
+    scope: &Scope<'_>,
+    side: Side,
+    nodes: &[Node],
+    (part, parts): (u64, u64),
+) -> Result<Vec<(Fingerprint, Node)>, Cancelled> {
     let rest = scope.remainder.side(side);
-    let nodes = rest.free_nodes();
+    // Not the bits by which the join makes partitions of its own.
+    let is_in_part = |key: &Fingerprint| parts == 1 || (key.spread() >> 40) % parts == part;
     let keys = nodes.par_chunks(4096).map(|nodes| {
         scope.watch.check()?;
-        let (mut keys, mut found) = (Vec::with_capacity(nodes.len()), vec![]);
+        let room = if parts == 1 { nodes.len() } else { 0 };
+        let (mut keys, mut found) = (Vec::with_capacity(room), vec![]);
         for &node in nodes {
-            let currency = Some(rest.records.currency(node));
+            let currency = scope.plan.exchange.is_none().then(|| rest.records.currency(node));
             scope.plan.keys.each(rest.records, side, node, currency, &mut found);
-            keys.extend(found.iter().map(|&key| (key, node)));
+            keys.extend(found.iter().filter(|key| is_in_part(key)).map(|&key| (key, node)));
         }
         Ok(keys)
     });

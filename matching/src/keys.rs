@@ -1,8 +1,8 @@
-//! Keys: what of a field is compared, and a fingerprint of it that joins by hash.
+//! Keys: what of a field is compared; [`crate::fingerprint`] joins them by hash.
 
-use crate::{Currency, Normalise, Records, Row};
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+pub(crate) use crate::fingerprint::{Fingerprint, FingerprintMap, FingerprintSet, HashedMap, KeyHasher};
+
+use crate::{Normalise, Records, Row};
 
 /// Tokens taken from one text at most, in the order they stand there.
 const TOKENS_MAX: usize = 32;
@@ -36,123 +36,6 @@ impl Column {
     }
 }
 
-/// 96 bits that stand for a key; two different keys with one fingerprint would take about 2^48 records.
-/// Packed, so that a list of keys with their rows takes 16 bytes an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C, packed(4))]
-pub(crate) struct Fingerprint {
-    high: u64,
-    low: u32,
-}
-
-impl Fingerprint {
-    /// Bits to choose a partition or a bucket by.
-    pub fn spread(self) -> u64 {
-        self.high
-    }
-}
-
-/// A hasher for maps by [`Fingerprint`] or by hashes: hashing a hash again would be in vain.
-#[derive(Clone, Default)]
-pub(crate) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 ^= hash;
-    }
-
-    fn write_u32(&mut self, _: u32) {}
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&b| self.0 = self.0.rotate_left(8) ^ u64::from(b));
-    }
-}
-
-pub(crate) type FingerprintMap<V> = HashMap<Fingerprint, V, BuildHasherDefault<AsIs>>;
-pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
-
-/// A set of fingerprints that is asked far more often about what it has not than about what it has.
-pub(crate) struct FingerprintSet {
-    /// One bit per low bits of a fingerprint; it stays in the nearest caches.
-    hints: Vec<u64>,
-    all: HashSet<Fingerprint, BuildHasherDefault<AsIs>>,
-}
-
-impl FingerprintSet {
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    pub fn contains(&self, key: &Fingerprint) -> bool {
-        let bit = key.spread() as usize & (self.hints.len() * 64 - 1);
-        self.hints[bit / 64] >> (bit % 64) & 1 == 1 && self.all.contains(key)
-    }
-}
-
-impl FromIterator<Fingerprint> for FingerprintSet {
-    fn from_iter<I: IntoIterator<Item = Fingerprint>>(keys: I) -> Self {
-        let all: HashSet<Fingerprint, BuildHasherDefault<AsIs>> = keys.into_iter().collect();
-        let mut hints = vec![0u64; (all.len() / 4 + 1).next_power_of_two()];
-        for key in &all {
-            let bit = key.spread() as usize & (hints.len() * 64 - 1);
-            hints[bit / 64] |= 1 << (bit % 64);
-        }
-        FingerprintSet { hints, all }
-    }
-}
-
-/// Builds a [`Fingerprint`] from parts; (`ab`, `c`) and (`a`, `bc`) differ. The same on every machine.
-#[derive(Clone, Copy)]
-pub(crate) struct KeyHasher(u64, u64);
-
-impl KeyHasher {
-    pub fn new() -> Self {
-        KeyHasher(0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
-    }
-
-    pub fn number(&mut self, number: u64) {
-        self.0 = fold(self.0 ^ number, 0xa076_1d64_78bd_642f);
-        self.1 = fold(self.1 ^ number.rotate_left(32), 0xe703_7ed1_a0b4_28db);
-    }
-
-    pub fn part(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        let (eights, rest) = bytes.as_chunks::<8>();
-        eights.iter().for_each(|eight| self.number(u64::from_le_bytes(*eight)));
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            self.number(u64::from_le_bytes(last));
-        }
-    }
-
-    pub fn currency(&mut self, currency: Currency) {
-        self.part(currency.code());
-    }
-
-    pub fn finish(&self) -> Fingerprint {
-        Fingerprint { high: self.finish_u64(), low: fold(self.1, 0x8ebc_6af0_9c88_c6e3) as u32 }
-    }
-
-    pub fn finish_u64(&self) -> u64 {
-        fold(self.0 ^ self.1.rotate_left(17), 0x5899_65cc_7537_4cc3)
-    }
-}
-
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    // Without the sum a zero would forget everything before it.
-    (product as u64 ^ (product >> 64) as u64).wrapping_add(a)
-}
-
 /// Texts up to this many bytes are read without asking the allocator.
 const SHORT_BYTES: usize = 256;
 
@@ -182,12 +65,14 @@ pub(crate) fn with_normalised<T>(text: &str, how: Normalise, then: impl FnOnce(&
 }
 
 /// The text as it is compared; empty when nothing is left to compare. `out` is overwritten.
-/// [`Normalise::Tokens`] compares whole texts as `Alphanumeric` does.
+/// [`Normalise::Tokens`] compares whole texts as `Alphanumeric` does; so do references, once they are found.
 pub(crate) fn normalise(text: &str, how: Normalise, out: &mut String) {
     out.clear();
     match how {
         Normalise::Exact => out.push_str(text.trim()),
-        Normalise::Alphanumeric | Normalise::Tokens => push_upper(text, out),
+        Normalise::Alphanumeric | Normalise::Tokens | Normalise::Pattern | Normalise::CreditorReference => {
+            push_upper(text, out)
+        }
         Normalise::Digits => {
             let digits = text.chars().filter(char::is_ascii_digit);
             out.extend(digits.skip_while(|&c| c == '0'));
@@ -351,17 +236,5 @@ mod tests {
         let text = (1000..9999).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
         assert!(tokens(&text).len() <= TOKENS_MAX);
         assert!(tokens(&"9".repeat(100_000)).is_empty());
-    }
-
-    #[test]
-    fn the_border_between_parts_counts() {
-        let of = |parts: &[&str]| {
-            let mut hasher = KeyHasher::new();
-            parts.iter().for_each(|p| hasher.part(p));
-            hasher.finish()
-        };
-        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
-        assert_ne!(of(&["a"]), of(&["a", ""]));
-        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
     }
 }

@@ -11,24 +11,38 @@
 //! Start reading at [`reconcile`].
 
 mod blocks;
+mod calendar;
 mod candidates;
+mod carry;
 mod check;
+mod converted;
+mod creditor;
+mod day;
 mod decimal;
 mod evidence;
+mod exchange;
 mod explain;
 mod fees;
+mod fingerprint;
 mod groups;
 mod held;
+mod ids;
 mod keyed;
 mod keys;
+mod line_numbers;
 mod money;
 mod nearby;
+mod netting;
+mod open;
 mod outcome;
+mod pattern;
 mod plan;
+mod presets;
 mod proof;
 mod reasons;
 mod reconcile;
 mod records;
+mod records_builder;
 mod remainder;
 mod rules;
 mod run;
@@ -37,22 +51,35 @@ mod select;
 mod settle;
 mod standard;
 mod subsets;
+mod summed;
+mod sums;
 mod text;
+mod text_column;
 mod tolerance;
 mod twins;
 mod watch;
+mod within_key;
 
+pub use carry::{
+    CarriedSide, CarryError, OpenFlow, OpenItems, Origin, Restated, Sum, open_flow, open_remainders,
+};
+pub use exchange::{Conversion, RateKind};
+pub use ids::{ExceptionId, MatchId};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
-    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, Outcome, PassCount, Reason, Rows,
-    Tier,
+    Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,
+    Reason, Rows, Tier,
 };
+pub use presets::{DroppedPass, Fitted, MissingField, Preset};
 pub use reasons::Reasoner;
-pub use reconcile::{ReconcileError, reconcile};
-pub use records::{Records, RecordsBuilder, RecordsError, Row, Side};
+pub use reconcile::{ReconcileError, WorkingSet, reconcile, reconcile_within};
+pub use records::{Records, Row, Side};
+pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{
-    AmountRule, Cardinality, DateDirection, DateRule, FeeRule, Key, Normalise, Pass, RuleError, RuleSet,
-    SearchRule, TextRule,
+    AllowedDifference, AmountRule, CalendarRule, Cardinality, CurrencyRule, DateDirection, DateRule, FeeRule,
+    Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounding, RuleError,
+    RuleSet, SearchRule, TextRule, Weekday,
 };
+pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

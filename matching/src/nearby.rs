@@ -1,6 +1,7 @@
 //! Candidates one to one without a key: amounts and dates near each other, in one currency.
 
 use crate::candidates::{Candidates, PAIRS_MAX, Scope};
+use crate::converted;
 use crate::select::Pair;
 use crate::tolerance::CurrencyAllowance;
 use crate::twins::Node;
@@ -31,9 +32,9 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
             for &node in nodes {
                 if !search(scope, &index, node, &mut pairs, &mut pulse)? {
                     gave_up += 1;
-                    let (date, currency) = (left.records.date(node), left.records.currency(node));
-                    let allowance = scope.plan.allowance.in_currency(currency);
-                    unseen.extend(index.around(currency, date, left.records.amount(node), &allowance));
+                    for (currency, amount, allowance) in converted::targets(scope, node) {
+                        unseen.extend(index.around(currency, left.records.date(node), amount, &allowance));
+                    }
                 }
             }
             Ok((pairs, unseen, gave_up))
@@ -60,22 +61,23 @@ fn search(
     pairs: &mut Vec<Pair>,
     pulse: &mut Pulse<'_>,
 ) -> Result<bool, Cancelled> {
-    let left = scope.remainder.left.records;
-    let (date, currency) = (left.date(node), left.currency(node));
-    let allowance = scope.plan.allowance.in_currency(currency);
+    let date = scope.remainder.left.records.date(node);
     let (before, mut comparisons) = (pairs.len(), 0);
     pulse.beat(16)?;
-    for span in index.around(currency, date, left.amount(node), &allowance) {
-        comparisons += span.places.len();
-        if comparisons > COMPARISONS_MAX {
-            pairs.truncate(before);
-            return Ok(false);
-        }
-        for &(_, right) in index.slice(&span) {
-            pairs.extend(scope.candidate(&allowance, node, right, None, pulse)?);
-            if pairs.len() - before > CANDIDATES_MAX {
+    for (currency, amount, allowance) in converted::targets(scope, node) {
+        for span in index.around(currency, date, amount, &allowance) {
+            comparisons += span.places.len();
+            if comparisons > COMPARISONS_MAX {
                 pairs.truncate(before);
                 return Ok(false);
+            }
+            for &(other, right) in index.slice(&span) {
+                let distance = allowance.distance(amount.into(), other.into());
+                pairs.extend(scope.candidate_of(distance, node, right, None, pulse)?);
+                if pairs.len() - before > CANDIDATES_MAX {
+                    pairs.truncate(before);
+                    return Ok(false);
+                }
             }
         }
     }
@@ -131,7 +133,7 @@ impl Nearby {
         currency: Currency,
         date: i32,
         amount: i64,
-        allowance: &CurrencyAllowance,
+        allowance: &CurrencyAllowance<'_>,
     ) -> impl Iterator<Item = Span> + use<'_> {
         let middle = i64::from(date).div_euclid(self.stretch_days);
         let reach = allowance.reach(amount);

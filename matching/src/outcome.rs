@@ -1,6 +1,8 @@
 //! What a reconciliation says: matches, exceptions, and the proof that nothing is missing.
 
+use crate::evidence::Evidence;
 use crate::fees::Fee;
+use crate::plan::Plan;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -52,6 +54,7 @@ pub struct Reason {
 
 /// Whether a pass may settle a match alone or only propose it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     #[default]
@@ -111,16 +114,19 @@ impl Serialize for Rows {
     }
 }
 
-/// Records of both sides that belong together. Both lists are non-empty and sorted.
+/// Records of both sides that belong together, or of one side that cancel out. Both lists are sorted; one of
+/// them is empty only where the match is netted.
 ///
 /// The reasons are not part of it: there may be millions of matches and few that anybody reads.
 /// [`crate::Reasoner::reasons`] gives them on demand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Match {
-    /// Index into [`crate::RuleSet::passes`].
+    /// Index into [`crate::RuleSet::passes`], and behind these into [`crate::RuleSet::netting`]; so also into
+    /// [`Outcome::passes`].
     pub pass: u16,
     pub tier: Tier,
     pub confidence: Confidence,
+    /// Of the right records; the left one may be in another, see [`crate::Reasoner::conversion`].
     pub currency: Currency,
     pub left: Rows,
     pub right: Rows,
@@ -130,6 +136,31 @@ pub struct Match {
     /// What cannot be seen from the records alone.
     #[serde(skip)]
     pub(crate) evidence: MatchEvidence,
+}
+
+impl Match {
+    /// Records of one side that cancel out: an amount and its reversal. The difference is 0.
+    pub fn is_netted(&self) -> bool {
+        self.left.is_empty() || self.right.is_empty()
+    }
+
+    /// What stays open of the larger amount after a part payment, in a pass with `split`. All of the
+    /// difference: `None` where that is within the tolerance or explained by a fee.
+    pub fn remainder(&self) -> Option<OpenRemainder> {
+        let (side, amount) = match self.evidence.note {
+            Note::OpenLeft => (Side::Left, self.difference),
+            Note::OpenRight => (Side::Right, -self.difference),
+            Note::OpenRightFlipped => (Side::Right, self.difference),
+            Note::Nothing | Note::ReversalNegative | Note::ReversalPositive => return None,
+        };
+        Some(OpenRemainder { side, amount })
+    }
+
+    /// The smallest row, for an order that every match has.
+    pub(crate) fn first_rows(&self) -> (Option<Row>, Option<Row>) {
+        // Those with left rows first.
+        (self.left.first().copied().or(Some(Row::MAX)), self.right.first().copied())
+    }
 }
 
 /// The part of a match's evidence that depends on all records and not only on its own.
@@ -143,8 +174,47 @@ pub(crate) struct MatchEvidence {
     pub left_twins: u32,
     pub right_twins: u32,
     /// Of a searched group, how many records it was chosen from.
-    pub in_reach: u8,
+    pub in_reach: u16,
     pub fee: Option<Fee>,
+    pub note: Note,
+}
+
+/// What a match is besides equal sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Note {
+    Nothing,
+    /// The difference is a part of the left amount that stays open.
+    OpenLeft,
+    /// The negative of the difference is a part of the right amount that stays open.
+    OpenRight,
+    /// The same where right amounts are compared with their sign flipped: the difference as it is.
+    OpenRightFlipped,
+    /// Netted, and the negative amount takes back the positive one.
+    ReversalNegative,
+    ReversalPositive,
+}
+
+impl Note {
+    pub fn of(plan: &Plan<'_>, evidence: &Evidence) -> Self {
+        match (evidence.settled.map(|settled| settled.larger), plan.allowance.flip_sign) {
+            (None, _) => Note::Nothing,
+            (Some(Side::Left), _) => Note::OpenLeft,
+            (Some(Side::Right), false) => Note::OpenRight,
+            (Some(Side::Right), true) => Note::OpenRightFlipped,
+        }
+    }
+}
+
+/// What of a match stays open after a part payment, or is too much after an overpayment.
+///
+/// The match's records are all matched, once; this part of the larger amount is an open item that a later
+/// reconciliation may carry forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OpenRemainder {
+    pub side: Side,
+    /// Minor units of the match's currency, not 0, with the sign that the side's file gives such amounts: of
+    /// an invoice of -100 with -70 paid, -30.
+    pub amount: i64,
 }
 
 /// Why a record ended without a match. Each kind asks for a different action of a person.
@@ -165,10 +235,12 @@ pub enum ExceptionKind {
     Duplicate,
     /// Several counterparts are equally good; all are listed and none was chosen.
     Ambiguous,
+    /// The record is in a confirmed match of an earlier run that this one continues. Not an open item.
+    AlreadyMatched,
 }
 
 impl ExceptionKind {
-    pub const ALL: [ExceptionKind; 7] = [
+    pub const ALL: [ExceptionKind; 8] = [
         Self::MissingLeft,
         Self::MissingRight,
         Self::AmountDiffers,
@@ -176,6 +248,7 @@ impl ExceptionKind {
         Self::CurrencyDiffers,
         Self::Duplicate,
         Self::Ambiguous,
+        Self::AlreadyMatched,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -187,6 +260,7 @@ impl ExceptionKind {
             Self::CurrencyDiffers => "currency_differs",
             Self::Duplicate => "duplicate",
             Self::Ambiguous => "ambiguous",
+            Self::AlreadyMatched => "already_matched",
         }
     }
 }
@@ -219,8 +293,9 @@ pub struct Exception {
 /// The bridge of one currency, minor units, every amount with the sign its file gave it.
 ///
 /// `left_total == left_matched + left_unmatched`, likewise right, and
-/// `left_matched - right_matched + 2 * right_flipped == matched_difference`: where a pass negates the right
-/// amounts (`flip_sign`), a difference is left *plus* right, and the last term says so.
+/// `left_matched - right_matched + 2 * right_flipped - converted_out + converted_in == matched_difference`: where a
+/// pass negates the right amounts (`flip_sign`), a difference is left *plus* right, and the third term says so;
+/// where it converts, a left amount leaves its own currency and arrives in that of the right record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrencyProof {
     pub currency: Currency,
@@ -236,15 +311,26 @@ pub struct CurrencyProof {
     pub matched_difference: i128,
     /// The part of `right_matched` that was matched with its sign flipped. 0 without such a pass.
     pub right_flipped: i128,
+    /// The part of `left_matched` that stays open: the sum of [`Match::remainder`] of that side.
+    pub open_remainder_left: i128,
+    pub open_remainder_right: i128,
+    /// The part of `left_matched` that was compared in another currency, and stands there as `converted_in`.
+    pub converted_out: i128,
+    /// Left amounts of other currencies, converted into this one, that were compared with right amounts of it.
+    pub converted_in: i128,
 }
 
 impl CurrencyProof {
     /// `left_total - right_total` less everything that explains it: matched differences, flipped signs and
     /// unmatched records of either side. Zero, or money is unaccounted for.
+    ///
+    /// Open remainders are part of the matched differences: they explain these, not the totals.
     pub fn residual(&self) -> i128 {
         (self.left_total - self.right_total) - self.matched_difference - self.left_unmatched
             + self.right_unmatched
             + 2 * self.right_flipped
+            - self.converted_out
+            + self.converted_in
     }
 }
 
@@ -258,6 +344,9 @@ pub struct PassCount {
     /// Blocks (in a pass without keys: records) that hit a limit of work and were left to later passes.
     /// Counted, never silent.
     pub gave_up: u64,
+    /// Connected pieces of candidate pairs with more than 200 nodes or 1,000 records on a side: there only
+    /// what is clearly the best of both its ends was matched, not the best choice of all.
+    pub beyond_bound: u64,
 }
 
 /// The whole answer.
@@ -269,5 +358,6 @@ pub struct Outcome {
     pub exceptions: Vec<Exception>,
     /// By currency code.
     pub proof: Vec<CurrencyProof>,
+    /// In the order of the rule set, then its netting rules.
     pub passes: Vec<PassCount>,
 }

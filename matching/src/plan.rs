@@ -1,20 +1,45 @@
 //! A pass of the rule set made ready to run on two sides.
 
+use crate::exchange::{Conversion, Exchange, RateTable, percent_of, read_rates};
 use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
-use crate::tolerance::{Allowance, Window};
-use crate::{Cardinality, Currency, Normalise, Pass, Records, Row, RuleSet, Side};
+use crate::pattern::Pattern;
+use crate::tolerance::{Allowance, AmountDistance, Window};
+use crate::{Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, creditor};
+use std::borrow::Cow;
 
 /// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
 pub(crate) struct Plan<'r> {
     pub index: u16,
-    pub pass: &'r Pass,
+    pub pass: Cow<'r, Pass>,
+    pub threshold: Confidence,
+    pub margin: Confidence,
     pub keys: KeyPlan,
     pub allowance: Allowance,
+    /// There when the pass compares different currencies.
+    pub exchange: Option<ExchangePlan>,
     pub window: Window,
     pub text: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
+}
+
+/// What a pass sets side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Record and record.
+    Pairs,
+    /// A single record of this side and a group of the other.
+    Sums(Side),
+    /// Group and group.
+    Groups,
+}
+
+/// How a pass compares amounts in different currencies.
+pub(crate) struct ExchangePlan {
+    pub rates: Exchange,
+    /// Of amounts in different currencies.
+    pub allowance: Allowance,
 }
 
 /// What of a sum may be kept back.
@@ -41,6 +66,8 @@ struct KeyPart {
     left: Column,
     right: Column,
     how: Normalise,
+    /// Both sides may have one each.
+    patterns: [Option<Pattern>; 2],
 }
 
 /// The columns of a text rule.
@@ -53,29 +80,32 @@ pub(crate) struct TextPlan {
 }
 
 impl<'r> Plan<'r> {
-    /// `None` when the rules name a field that is not there or hold a number that is not one; such rules do
-    /// not pass [`RuleSet::check`].
+    /// In the order of the file; [`RuleSet::passes_in_order`] says when each runs. `None` when the rules name a
+    /// field that is not there or hold a number that is not one; such rules do not pass [`RuleSet::check`].
     pub fn for_all(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
-        let mut currencies = vec![];
-        for currency in [left, right].into_iter().flat_map(|r| r.rows().map(|row| r.currency(row))) {
-            if currencies.last() != Some(&currency) && !currencies.contains(&currency) {
-                currencies.push(currency);
-            }
-        }
+        let data = Data::of(rules, left, right)?;
         let plans = rules.passes.iter().enumerate();
-        plans.map(|(i, pass)| Self::of(i as u16, pass, left, right, &currencies)).collect()
+        plans.map(|(i, pass)| Self::of(i as u16, Cow::Borrowed(pass), left, right, &data)).collect()
     }
 
-    fn of(
+    pub fn of(
         index: u16,
-        pass: &'r Pass,
+        pass: Cow<'r, Pass>,
         left: &Records,
         right: &Records,
-        currencies: &[Currency],
+        data: &Data<'_>,
     ) -> Option<Self> {
         let part = |key: &crate::Key| {
             let (left, right) = (Column::resolve(left, &key.left)?, Column::resolve(right, &key.right)?);
-            Some(KeyPart { left, right, how: key.normalise })
+            let pattern = |own: &Option<String>| match own.as_ref().or(key.pattern.as_ref()) {
+                None => Some(None),
+                Some(text) => Pattern::compile(text).ok().map(Some),
+            };
+            let patterns = match key.normalise {
+                Normalise::Pattern => [pattern(&key.left_pattern)?, pattern(&key.right_pattern)?],
+                _ => [None, None],
+            };
+            Some(KeyPart { left, right, how: key.normalise, patterns })
         };
         let keys = KeyPlan { parts: pass.keys.iter().map(part).collect::<Option<_>>()? };
         let columns = |names: &[String], records: &Records| {
@@ -89,7 +119,16 @@ impl<'r> Plan<'r> {
             }
         };
         let mut allowance = Allowance::compile(&pass.amount).ok()?;
-        allowance.prepare(currencies);
+        allowance.prepare(&data.all());
+        let exchange = match &pass.currency {
+            Some(rule) if rule.convert => {
+                let (rates, percent) = (data.exchange(rule), percent_of(rule).ok()?);
+                let mut allowance = Allowance::compile(&pass.amount).ok()?.with_percent(percent);
+                allowance.prepare(&data.right);
+                Some(ExchangePlan { rates, allowance })
+            }
+            _ => None,
+        };
         let fee = match pass.amount.fee.as_ref().map(Fee::compile) {
             None => FeePlan::Nothing,
             Some(Ok(Some(fee))) => FeePlan::Given(fee),
@@ -97,18 +136,90 @@ impl<'r> Plan<'r> {
             Some(Err(_)) => return None,
         };
         let search = pass.search.as_ref().map(|s| SearchPlan { records_max: s.records_max as usize });
-        let window = Window::compile(&pass.date);
-        Some(Plan { index, pass, keys, allowance, window, text, fee, search })
+        let window = Window::compile(&pass.date, data.rules, data.dates)?;
+        let threshold = Confidence::from_f64(pass.threshold.unwrap_or(data.rules.threshold));
+        let margin = Confidence::from_f64(pass.ambiguity_margin.unwrap_or(data.rules.ambiguity_margin));
+        Some(Plan { index, pass, threshold, margin, keys, allowance, exchange, window, text, fee, search })
     }
 
-    /// For a pass of sums, the side of the single record.
-    pub fn one_side(&self) -> Option<Side> {
+    /// Two amounts in the right record's currency. `None` where the currencies differ and the pass does not
+    /// convert, or has no rate.
+    pub fn amounts(&self, left: (&Records, Row), right: (&Records, Row)) -> Option<AmountDistance> {
+        let (from, to) = (left.0.currency(left.1), right.0.currency(right.1));
+        let (amount, other) = (left.0.amount(left.1), i128::from(right.0.amount(right.1)));
+        if from == to {
+            return Some(self.allowance.in_currency(to).distance(amount.into(), other));
+        }
+        let exchange = self.exchange.as_ref()?;
+        let converted = exchange.rates.convert(amount, from, to, left.0.date(left.1))?;
+        Some(exchange.allowance.in_currency(to).distance(converted.amount.into(), other))
+    }
+
+    /// What the left amount became to be compared with the right one.
+    pub fn conversion(&self, left: (&Records, Row), right: (&Records, Row)) -> Option<Conversion> {
+        Conversion::of_pair(&self.exchange.as_ref()?.rates, left, right)
+    }
+
+    pub fn shape(&self) -> Shape {
         match self.pass.cardinality {
-            Cardinality::OneToOne => None,
-            Cardinality::OneToMany => Some(Side::Left),
-            Cardinality::ManyToOne => Some(Side::Right),
+            Cardinality::OneToOne => Shape::Pairs,
+            Cardinality::OneToMany => Shape::Sums(Side::Left),
+            Cardinality::ManyToOne => Shape::Sums(Side::Right),
+            Cardinality::ManyToMany => Shape::Groups,
         }
     }
+}
+
+/// What all passes must know about both sides.
+pub(crate) struct Data<'r> {
+    rules: &'r RuleSet,
+    left: Vec<Currency>,
+    right: Vec<Currency>,
+    /// First and last of both sides.
+    dates: (i32, i32),
+    rates: RateTable,
+    base: Option<Currency>,
+}
+
+impl<'r> Data<'r> {
+    pub fn of(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Self> {
+        let (mut first, mut last) = (i32::MAX, i32::MIN);
+        for date in [left, right].into_iter().flat_map(|side| side.rows().map(|row| side.date(row))) {
+            (first, last) = (first.min(date), last.max(date));
+        }
+        let base = match &rules.rate_base {
+            Some(code) => Some(Currency::parse(code).ok()?),
+            None => None,
+        };
+        Some(Data {
+            rules,
+            left: currencies(left),
+            right: currencies(right),
+            dates: if first <= last { (first, last) } else { (0, 0) },
+            rates: read_rates(rules).ok()?,
+            base,
+        })
+    }
+
+    fn all(&self) -> Vec<Currency> {
+        let more = self.right.iter().filter(|currency| !self.left.contains(currency));
+        self.left.iter().chain(more).copied().collect()
+    }
+
+    fn exchange(&self, rule: &crate::CurrencyRule) -> Exchange {
+        Exchange::new(rule, &self.rates, self.base, &self.left, &self.right)
+    }
+}
+
+/// Each once.
+fn currencies(records: &Records) -> Vec<Currency> {
+    let mut found = vec![];
+    for currency in records.rows().map(|row| records.currency(row)) {
+        if found.last() != Some(&currency) && !found.contains(&currency) {
+            found.push(currency);
+        }
+    }
+    found
 }
 
 impl KeyPlan {
@@ -118,6 +229,13 @@ impl KeyPlan {
 
     pub fn has_tokens(&self) -> bool {
         self.parts.iter().any(|p| p.how == Normalise::Tokens)
+    }
+
+    /// Whether both read the records of a side in the same way, so that equal keys of one are equal for the
+    /// other.
+    pub fn reads_as(&self, other: &KeyPlan, side: Side) -> bool {
+        let same = |(a, b): (&KeyPart, &KeyPart)| a.column(side) == b.column(side) && a.how == b.how;
+        self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(same)
     }
 
     pub fn reads_id(&self, side: Side) -> bool {
@@ -134,7 +252,7 @@ impl KeyPlan {
     ) -> Option<Fingerprint> {
         let mut hasher = KeyHasher::new();
         for part in &self.parts {
-            part.hash(part.column(side).text(records, row), &mut hasher)?;
+            part.hash(part.column(side).text(records, row), side, &mut hasher)?;
         }
         if let Some(currency) = currency {
             hasher.currency(currency);
@@ -163,7 +281,7 @@ impl KeyPlan {
                 tokens = Some(text);
                 continue;
             }
-            if part.hash(text, &mut hasher).is_none() {
+            if part.hash(text, side, &mut hasher).is_none() {
                 return;
             }
         }
@@ -191,6 +309,12 @@ impl KeyPlan {
             let (l, r) = (part.left.text(left.0, left.1), part.right.text(right.0, right.1));
             let text = match part.how {
                 Normalise::Tokens => longest_shared_token(l, r).unwrap_or_default(),
+                Normalise::Pattern | Normalise::CreditorReference => part
+                    .found(l, Side::Left)
+                    .unwrap_or_else(|| l.trim().to_owned())
+                    .chars()
+                    .take(80)
+                    .collect(),
                 _ => l.trim().chars().take(80).collect(),
             };
             (key.left.clone(), text)
@@ -201,8 +325,21 @@ impl KeyPlan {
 
 impl KeyPart {
     /// `None` when nothing is left to compare.
-    fn hash(&self, text: &str, hasher: &mut KeyHasher) -> Option<()> {
+    fn hash(&self, text: &str, side: Side, hasher: &mut KeyHasher) -> Option<()> {
+        let found = self.found(text, side);
+        let text = found.as_deref().unwrap_or(text);
         with_normalised(text, self.how, |text| (!text.is_empty()).then(|| hasher.part(text)))
+    }
+
+    /// The reference inside the text; `None` where this side's whole text counts.
+    fn found(&self, text: &str, side: Side) -> Option<String> {
+        let mut out = String::new();
+        match (self.how, &self.patterns[side as usize]) {
+            (Normalise::CreditorReference, _) => creditor::find(text, &mut out),
+            (Normalise::Pattern, Some(pattern)) => pattern.find(text, &mut out),
+            _ => return None,
+        }
+        Some(out)
     }
 
     fn column(&self, side: Side) -> Column {

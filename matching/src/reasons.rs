@@ -1,16 +1,19 @@
 //! The reasons of a match in words, worked out again from its records when somebody asks.
 
 use crate::evidence::{Evidence, KeyEvidence};
-use crate::groups::group_evidence;
-use crate::plan::Plan;
+use crate::netting::NettingPlan;
+use crate::plan::{Plan, Shape};
+use crate::settle::rate_reason;
+use crate::sums::{Sums, Total};
 use crate::twins::by_id;
-use crate::{Match, Reason, Records, Row, RuleSet, Side};
+use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side};
 
 /// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
 pub struct Reasoner<'a> {
     left: &'a Records,
     right: &'a Records,
     plans: Vec<Plan<'a>>,
+    netting: Vec<NettingPlan>,
 }
 
 impl<'a> Reasoner<'a> {
@@ -18,39 +21,54 @@ impl<'a> Reasoner<'a> {
     pub fn new(left: &'a Records, right: &'a Records, rules: &'a RuleSet) -> Self {
         let fits = rules.check(Some(left.field_names()), Some(right.field_names())).is_empty();
         let plans = if fits { Plan::for_all(rules, left, right) } else { None };
-        Reasoner { left, right, plans: plans.unwrap_or_default() }
+        let netting = if fits { NettingPlan::for_all(rules, left, right) } else { None };
+        Reasoner { left, right, plans: plans.unwrap_or_default(), netting: netting.unwrap_or_default() }
+    }
+
+    /// The left amount in the match's currency, when it is in another one.
+    pub fn conversion(&self, m: &Match) -> Option<Conversion> {
+        let plan = self.plans.get(usize::from(m.pass))?;
+        let (&[left], &[right]) = (&*m.left, &*m.right) else { return None };
+        plan.conversion((self.left, left), (self.right, right))
     }
 
     /// What spoke for the match. The weights add up to its confidence.
     pub fn reasons(&self, m: &Match) -> Vec<Reason> {
-        let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
-        let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
-        let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
-        let evidence = match plan.one_side() {
-            None => Evidence {
-                text: m.evidence.text.map(f64::from),
-                ..Evidence::of_pair(plan, (self.left, left), (self.right, right), key)
-            },
-            Some(one) => {
-                let (single, many, rows) = match one {
-                    Side::Left => ((self.left, left), self.right, &m.right),
-                    Side::Right => ((self.right, right), self.left, &m.left),
-                };
-                Evidence {
-                    text: m.evidence.text.map(f64::from),
-                    in_reach: m.evidence.in_reach.into(),
-                    fee: m.evidence.fee,
-                    ..group_evidence(plan, one, single, many, rows, key)
-                }
-            }
-        };
-        let shared = plan.keys.shared(plan.pass, (self.left, left), (self.right, right));
-        let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        let mut reasons = if m.is_netted() { self.reasons_of_netted(m) } else { self.reasons_of_pass(m) };
         for (side, twins) in [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)] {
             if twins > 1 {
                 let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
                 reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
             }
+        }
+        reasons
+    }
+
+    fn reasons_of_netted(&self, m: &Match) -> Vec<Reason> {
+        let side = if m.right.is_empty() { Side::Left } else { Side::Right };
+        let records = if side == Side::Left { self.left } else { self.right };
+        let plan = self.netting.iter().find(|plan| plan.plan.index == m.pass && plan.side == side);
+        plan.map_or(vec![], |plan| plan.reasons(records, m))
+    }
+
+    fn reasons_of_pass(&self, m: &Match) -> Vec<Reason> {
+        let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
+        let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
+        let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
+        let text = m.evidence.text.map(f64::from);
+        let evidence = if plan.shape() == Shape::Pairs {
+            Evidence { text, ..Evidence::of_pair(plan, (self.left, left), (self.right, right), key) }
+        } else {
+            let totals = (Total::of(self.left, &m.left), Total::of(self.right, &m.right));
+            let sums = Sums { currency: m.currency, left: totals.0, right: totals.1 };
+            let evidence = sums.evidence(plan, key);
+            let settled = evidence.settled.filter(|_| m.remainder().is_some());
+            Evidence { text, in_reach: m.evidence.in_reach.into(), fee: m.evidence.fee, settled, ..evidence }
+        };
+        let shared = plan.keys.shared(&plan.pass, (self.left, left), (self.right, right));
+        let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        if plan.shape() == Shape::Pairs {
+            reasons.extend(rate_reason(plan, (self.left, left), (self.right, right)));
         }
         reasons
     }

@@ -1,5 +1,6 @@
 //! The whole run: passes in their order, then a reason for every record that is left, then the proof.
 
+use crate::netting::NettingPlan;
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::{Cancelled, Outcome, Records, RuleError, RuleSet, Watch};
@@ -32,14 +33,42 @@ pub fn reconcile(
     rules: &RuleSet,
     watch: Watch<'_>,
 ) -> Result<Outcome, ReconcileError> {
+    reconcile_within(WorkingSet::default(), left, right, rules, watch)
+}
+
+/// How much memory a run may use for what it throws away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkingSet {
+    /// Bytes of the keys that one pass joins at a time, about. With fewer, a pass goes over the records several
+    /// times and joins a part of the keys each time: slower, with the same outcome.
+    pub keys_bytes_max: u64,
+}
+
+impl Default for WorkingSet {
+    /// No bound.
+    fn default() -> Self {
+        WorkingSet { keys_bytes_max: u64::MAX }
+    }
+}
+
+/// As [`reconcile`], within a bound of memory.
+pub fn reconcile_within(
+    working_set: WorkingSet,
+    left: &Records,
+    right: &Records,
+    rules: &RuleSet,
+    watch: Watch<'_>,
+) -> Result<Outcome, ReconcileError> {
     let errors = rules.check(Some(left.field_names()), Some(right.field_names()));
     if !errors.is_empty() {
         return Err(ReconcileError::InvalidRules(errors));
     }
+    let plans = Plan::for_all(rules, left, right).zip(NettingPlan::for_all(rules, left, right));
     // Checked rules always have a plan; were it not so, an error is better than a panic.
-    let plans = Plan::for_all(rules, left, right).ok_or_else(|| {
+    let (plans, netting) = plans.ok_or_else(|| {
         let says = "could not be made ready".to_owned();
         ReconcileError::InvalidRules(vec![RuleError { at: "pass".into(), says }])
     })?;
-    Ok(Run::begin(left, right, rules, &plans, watch)?.complete()?)
+    let run = Run::begin(left, right, rules, (&plans, &netting), watch)?;
+    Ok(run.within(working_set).complete()?)
 }

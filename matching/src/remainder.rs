@@ -2,6 +2,7 @@
 
 use crate::twins::{Node, Twins, by_id};
 use crate::{Records, Row, Side};
+use std::sync::Arc;
 
 /// Both sides with the records that have no match yet.
 pub(crate) struct Remainder<'r> {
@@ -12,7 +13,7 @@ pub(crate) struct Remainder<'r> {
 /// One side's records, which of them are free, and its twins.
 pub(crate) struct Rest<'r> {
     pub records: &'r Records,
-    pub twins: Twins,
+    pub twins: Arc<Twins>,
     free: Vec<bool>,
     free_count: usize,
 }
@@ -34,7 +35,13 @@ impl<'r> Remainder<'r> {
 
 impl<'r> Rest<'r> {
     pub fn new(records: &'r Records, twins: Twins) -> Self {
+        let twins = Arc::new(twins);
         Rest { records, twins, free: vec![true; records.len()], free_count: records.len() }
+    }
+
+    /// The same records, told apart in another way.
+    pub fn with_twins(&self, twins: Arc<Twins>) -> Self {
+        Rest { records: self.records, twins, free: self.free.clone(), free_count: self.free_count }
     }
 
     pub fn is_free(&self, row: Row) -> bool {

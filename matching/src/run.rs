@@ -3,41 +3,38 @@
 use crate::candidates::{Candidates, Scope};
 use crate::explain;
 use crate::fees::Fees;
-use crate::groups::{self, Group};
 use crate::held::Held;
 use crate::keyed;
 use crate::nearby;
-use crate::plan::Plan;
+use crate::netting::{self, NettingPlan};
+use crate::open::{Between, End, Open};
+use crate::plan::{Plan, Shape};
 use crate::proof;
 use crate::remainder::{Remainder, Rest};
 use crate::searched;
-use crate::select::{Chosen, Ends, Pair, contended, select};
+use crate::select::{Ends, Selection, Stakes, select};
 use crate::settle;
+use crate::summed::{self, Summed};
 use crate::text::{TextSource, Texts};
 use crate::twins::Twins;
+use crate::within_key;
 use crate::{
-    Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, RuleSet, Side, Watch,
+    Cancelled, Confidence, Match, Outcome, PassCount, Phase, Progress, Records, Row, RuleSet, Side, Watch,
+    WorkingSet,
 };
 use rayon::prelude::*;
+use std::collections::HashSet;
 
 /// Shares of the whole work, for [`Progress::fraction`]; measured on a million rows, not exact.
 const PREPARED: f64 = 0.05;
 const MATCHED: f64 = 0.85;
 
-/// The pairs one pass could not decide, kept in case later passes decide some of them.
-pub(crate) struct Open {
-    pub plan: usize,
-    /// Of a sum pass: left is the single record's node, right the group's index.
-    pub pairs: Vec<Pair>,
-    /// Pairs this near to the best of an end are as good as it.
-    pub margin: Confidence,
-    /// Of a sum pass: the single record's side and the groups the pairs speak of.
-    pub groups: Option<(Side, Vec<Group>)>,
-}
-
 pub(crate) struct Run<'a> {
     pub rules: &'a RuleSet,
     pub plans: &'a [Plan<'a>],
+    netting: &'a [NettingPlan],
+    /// Left and right records that are netted.
+    netted: [HashSet<Row>; 2],
     pub remainder: Remainder<'a>,
     pub matches: Vec<Match>,
     pub open: Vec<Open>,
@@ -45,9 +42,14 @@ pub(crate) struct Run<'a> {
     texts: Vec<(usize, Texts)>,
     held: Held,
     gave_up: Vec<u64>,
+    /// By pass, see [`PassCount::beyond_bound`].
+    beyond_bound: Vec<u64>,
+    /// How many passes have run.
+    turn: usize,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
+    pub working_set: WorkingSet,
 }
 
 impl<'a> Run<'a> {
@@ -55,7 +57,7 @@ impl<'a> Run<'a> {
         left: &'a Records,
         right: &'a Records,
         rules: &'a RuleSet,
-        plans: &'a [Plan<'a>],
+        (plans, netting): (&'a [Plan<'a>], &'a [NettingPlan]),
         watch: Watch<'a>,
     ) -> Result<Self, Cancelled> {
         let total = (left.len() + right.len()) as u64;
@@ -71,25 +73,35 @@ impl<'a> Run<'a> {
         Ok(Run {
             rules,
             plans,
+            netting,
+            netted: Default::default(),
             remainder,
             matches: vec![],
             open: vec![],
             texts: vec![],
             held: Held::default(),
-            gave_up: vec![0; plans.len()],
+            gave_up: vec![0; plans.len() + rules.netting.len()],
+            beyond_bound: vec![0; plans.len() + rules.netting.len()],
+            turn: 0,
             fees: vec![Fees::default(); plans.len()],
             watch,
+            working_set: WorkingSet::default(),
         })
     }
 
+    pub fn within(self, working_set: WorkingSet) -> Self {
+        Run { working_set, ..self }
+    }
+
     pub fn complete(mut self) -> Result<Outcome, Cancelled> {
-        for plan in self.plans {
+        self.net()?;
+        for (turn, place) in self.rules.passes_in_order().into_iter().enumerate() {
+            let plan = &self.plans[place];
+            self.turn = turn;
             self.report(Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() }, 0.0);
             self.watch.check()?;
             self.read_texts(plan)?;
-            if let Some(one) = plan.one_side() {
-                self.fees[usize::from(plan.index)] = groups::fees(&self.scope(plan, &|_| {}), one)?;
-            }
+            self.fees[usize::from(plan.index)] = summed::fees(&self.scope(plan, &|_| {}))?;
             self.run_pass(plan)?;
             self.eliminate()?;
             self.hold();
@@ -100,70 +112,78 @@ impl<'a> Run<'a> {
         let proof = proof::prove(left, right, self.plans, &self.matches, &exceptions);
         let passes = self.count_passes();
         let (phase, rows) = (Phase::Explain, (left.len() + right.len()) as u64);
-        self.matches.par_sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.left[0]));
+        self.matches.par_sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.first_rows()));
         (self.watch.progress)(Progress { phase, rows_done: rows, rows_total: rows, fraction: 1.0 });
         Ok(Outcome { matches: self.matches, exceptions, proof, passes })
+    }
+
+    fn net(&mut self) -> Result<(), Cancelled> {
+        for of in self.netting {
+            let found = netting::net(self, of)?;
+            let index = usize::from(of.plan.index);
+            self.gave_up[index] += found.gave_up;
+            self.beyond_bound[index] += found.beyond_bound;
+            let rows = found.made.iter().flat_map(|m| m.left.iter().chain(&m.right).copied());
+            self.netted[of.side as usize].extend(rows);
+            self.keep(found.made);
+        }
+        Ok(())
+    }
+
+    /// Whether the record and another one of its side cancel out.
+    pub fn is_netted(&self, side: Side, row: Row) -> bool {
+        self.netted[side as usize].contains(&row)
     }
 
     fn run_pass(&mut self, plan: &'a Plan<'a>) -> Result<(), Cancelled> {
         let phase = Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() };
         let advance = |share: f64| self.report(phase.clone(), share);
         let scope = self.scope(plan, &advance);
-        let index = usize::from(plan.index);
-        let (made, open, gave_up) = match plan.one_side() {
-            None => {
+        match plan.shape() {
+            Shape::Pairs => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let gave_up = found.gave_up;
-                let (made, pairs) = decide(&scope, found, self.margin())?;
-                (made, Open { plan: index, pairs, margin: self.margin(), groups: None }, gave_up)
+                let decided = decide(&scope, found, plan.margin)?;
+                self.settle(plan, Decided { gave_up, ..decided });
             }
-            Some(one) => {
-                if let Some(search) = &plan.search {
-                    let found = searched::find(&scope, one, search)?;
-                    let made = settle::group_matches(&scope, one, &found.groups, &found.chosen)?;
-                    (
-                        made,
-                        Open {
-                            plan: index,
-                            pairs: found.open,
-                            // Another sum is another sum, however much nearer its dates.
-                            margin: Confidence::ONE,
-                            groups: Some((one, found.groups)),
-                        },
-                        found.gave_up,
-                    )
-                } else {
-                    let found = groups::find(&scope, one)?;
-                    let single = self.remainder.side(one);
-                    let ends = Ends {
-                        left_len: single.records.len(),
-                        right_len: found.groups.len(),
-                        left_capacity: &|node| single.capacity(node),
-                        right_capacity: &|_| 1,
-                        right_frozen: &|_| false,
-                    };
-                    let selection = select(found.pairs, &ends, self.margin(), self.watch)?;
-                    let made = settle::group_matches(&scope, one, &found.groups, &selection.chosen)?;
-                    let groups = if selection.open.is_empty() { vec![] } else { found.groups };
-                    (
-                        made,
-                        Open {
-                            plan: index,
-                            pairs: selection.open,
-                            margin: self.margin(),
-                            groups: Some((one, groups)),
-                        },
-                        found.gave_up,
-                    )
+            Shape::Sums(_) | Shape::Groups => {
+                if !plan.keys.is_empty() {
+                    let decided = decide_sums(&scope, summed::find(&scope)?, plan.margin)?;
+                    self.settle(plan, decided);
                 }
+                self.search(plan)?;
             }
-        };
-        self.gave_up[index] += gave_up;
-        self.keep(made);
-        if !open.pairs.is_empty() {
-            self.open.push(open);
         }
         Ok(())
+    }
+
+    /// Of a pass of sums that searches, what is left of its records.
+    fn search(&mut self, plan: &'a Plan<'a>) -> Result<(), Cancelled> {
+        let (Some(search), Shape::Sums(one)) = (&plan.search, plan.shape()) else { return Ok(()) };
+        self.hold();
+        let scope = self.scope(plan, &|_| {});
+        let found = if plan.keys.is_empty() {
+            searched::find(&scope, one, search)?
+        } else {
+            within_key::find(&scope, one, search)?
+        };
+        let between = Between::Sums { one, groups: found.groups };
+        let made = settle::group_matches(&scope, &between, &found.chosen)?;
+        // Another sum is another sum, however much nearer its dates: all of them are tied.
+        let tied = found.open.clone();
+        let open = Open { plan: plan.index.into(), pairs: found.open, tied, between };
+        self.settle(plan, Decided { made, open, gave_up: found.gave_up, beyond_bound: 0 });
+        Ok(())
+    }
+
+    fn settle(&mut self, plan: &Plan<'_>, decided: Decided) {
+        let index = usize::from(plan.index);
+        self.gave_up[index] += decided.gave_up;
+        self.beyond_bound[index] += decided.beyond_bound;
+        self.keep(decided.made);
+        if !decided.open.pairs.is_empty() {
+            self.open.push(decided.open);
+        }
     }
 
     /// Looks again at what earlier passes left open: later matches may have taken the competition away.
@@ -171,20 +191,18 @@ impl<'a> Run<'a> {
         loop {
             let mut kept = false;
             for i in 0..self.open.len() {
-                let mut open = std::mem::replace(
-                    &mut self.open[i],
-                    Open { plan: 0, pairs: vec![], margin: Confidence::ZERO, groups: None },
-                );
+                let mut open = std::mem::take(&mut self.open[i]);
                 let before = open.pairs.len();
-                open.pairs.retain(|pair| self.is_open(pair, &open.groups));
-                if open.groups.is_none() && open.pairs.len() < before {
+                open.pairs.retain(|pair| open.between.is_open(&self.remainder, pair));
+                open.tied.retain(|pair| open.between.is_open(&self.remainder, pair));
+                if matches!(open.between, Between::Records) && open.pairs.len() < before {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let (made, pairs) = decide(&scope, found, self.margin())?;
-                    open.pairs = pairs;
-                    kept |= !made.is_empty();
-                    self.keep(made);
+                    let decided = decide(&scope, found, scope.plan.margin)?;
+                    open = decided.open;
+                    kept |= !decided.made.is_empty();
+                    self.keep(decided.made);
                 }
                 self.open[i] = open;
             }
@@ -194,32 +212,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn is_open(&self, pair: &Pair, groups: &Option<(Side, Vec<Group>)>) -> bool {
-        match groups {
-            None => {
-                self.remainder.left.capacity(pair.left) > 0 && self.remainder.right.capacity(pair.right) > 0
-            }
-            Some((one, groups)) => {
-                let many = self.remainder.side(one.other());
-                self.remainder.side(*one).capacity(pair.left) > 0
-                    && groups[pair.right as usize].rows.iter().all(|&row| many.is_free(row))
-            }
-        }
-    }
-
     /// Ties bind later passes: they may decide between the tied records, not find others for them.
     fn hold(&mut self) {
         let mut held = Held::default();
         for open in &self.open {
-            for pair in contended(&open.pairs, open.margin) {
-                let Some((one, groups)) = &open.groups else {
-                    held.hold_pair(&pair);
+            for pair in &open.tied {
+                if matches!(open.between, Between::Records) {
+                    held.hold_pair(pair);
                     continue;
-                };
-                held.hold(*one, pair.left);
-                let many = self.remainder.side(one.other());
-                let rows = &groups[pair.right as usize].rows;
-                rows.iter().for_each(|&row| held.hold(one.other(), many.twins.node(row)));
+                }
+                for end in End::BOTH {
+                    let rest = self.remainder.side(open.between.side(end));
+                    let rows = open.between.rows(&self.remainder, end, pair);
+                    for row in rows.into_iter().flatten() {
+                        held.hold(open.between.side(end), rest.twins.node(row));
+                    }
+                }
             }
         }
         self.held = held;
@@ -268,22 +276,19 @@ impl<'a> Run<'a> {
             texts: self.texts_of(plan),
             fees: self.fees[usize::from(plan.index)].clone(),
             held: &self.held,
-            threshold: self.rules.threshold(),
+            threshold: plan.threshold,
             watch: self.watch,
+            working_set: self.working_set,
             advance,
         }
-    }
-
-    pub(crate) fn margin(&self) -> Confidence {
-        Confidence::from_f64(self.rules.ambiguity_margin)
     }
 
     /// `share` of the phase that is done.
     pub(crate) fn report(&self, phase: Phase, share: f64) {
         let fraction = match &phase {
             Phase::Prepare => PREPARED * share,
-            Phase::Pass { index, .. } => {
-                PREPARED + (MATCHED - PREPARED) * (*index as f64 + share) / self.plans.len() as f64
+            Phase::Pass { .. } => {
+                PREPARED + (MATCHED - PREPARED) * (self.turn as f64 + share) / self.plans.len() as f64
             }
             Phase::Explain => MATCHED + (1.0 - MATCHED) * share,
         };
@@ -293,16 +298,17 @@ impl<'a> Run<'a> {
     }
 
     fn count_passes(&self) -> Vec<PassCount> {
-        let names = self.plans.iter().zip(&self.gave_up);
-        let mut counts: Vec<PassCount> = names
-            .map(|(plan, &gave_up)| PassCount {
-                name: plan.pass.name.clone(),
-                matches: 0,
-                left_records: 0,
-                right_records: 0,
-                gave_up,
-            })
-            .collect();
+        let names = self.rules.passes.iter().map(|pass| &pass.name);
+        let names = names.chain(self.rules.netting.iter().map(|rule| &rule.name));
+        let empty = |(i, name): (usize, &String)| PassCount {
+            name: name.clone(),
+            matches: 0,
+            left_records: 0,
+            right_records: 0,
+            gave_up: self.gave_up[i],
+            beyond_bound: self.beyond_bound[i],
+        };
+        let mut counts: Vec<PassCount> = names.enumerate().map(empty).collect();
         for m in &self.matches {
             let count = &mut counts[usize::from(m.pass)];
             count.matches += 1;
@@ -313,12 +319,16 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Matches one to one, and the pairs that stay open.
-fn decide(
-    scope: &Scope<'_>,
-    found: Candidates,
-    margin: Confidence,
-) -> Result<(Vec<Match>, Vec<Pair>), Cancelled> {
+/// What came of one pass.
+struct Decided {
+    made: Vec<Match>,
+    open: Open,
+    gave_up: u64,
+    /// See [`PassCount::beyond_bound`].
+    beyond_bound: u64,
+}
+
+fn decide(scope: &Scope<'_>, found: Candidates, margin: Confidence) -> Result<Decided, Cancelled> {
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
     let ends = Ends {
         left_len: left.records.len(),
@@ -327,7 +337,35 @@ fn decide(
         right_capacity: &|node| right.capacity(node),
         right_frozen: &|node| found.right_frozen.binary_search(&node).is_ok(),
     };
-    let selection = select(found.pairs, &ends, margin, scope.watch)?;
-    let chosen: &[Chosen] = &selection.chosen;
-    Ok((settle::pair_matches(scope, chosen)?, selection.open))
+    let stakes = Stakes { threshold: scope.threshold, margin };
+    let Selection { chosen, open, tied, beyond_bound } = select(found.pairs, &ends, stakes, scope.watch)?;
+    let made = settle::pair_matches(scope, &chosen)?;
+    let open = Open { plan: scope.plan.index.into(), pairs: open, tied, between: Between::Records };
+    Ok(Decided { made, open, gave_up: found.gave_up, beyond_bound })
+}
+
+fn decide_sums(scope: &Scope<'_>, found: Summed, margin: Confidence) -> Result<Decided, Cancelled> {
+    let Summed { between, pairs, gave_up } = found;
+    let (left_len, right_len) = match &between {
+        Between::Records => (0, 0),
+        Between::Sums { one, groups } => (scope.remainder.side(*one).records.len(), groups.len()),
+        Between::Groups { left, right } => (left.len(), right.len()),
+    };
+    let first_capacity = |first: u32| match &between {
+        Between::Sums { one, .. } => scope.remainder.side(*one).capacity(first),
+        _ => 1,
+    };
+    let ends = Ends {
+        left_len,
+        right_len,
+        left_capacity: &first_capacity,
+        right_capacity: &|_| 1,
+        right_frozen: &|_| false,
+    };
+    let stakes = Stakes { threshold: scope.threshold, margin };
+    let Selection { chosen, open, tied, beyond_bound } = select(pairs, &ends, stakes, scope.watch)?;
+    let made = settle::group_matches(scope, &between, &chosen)?;
+    let between = if open.is_empty() { Between::Records } else { between };
+    let open = Open { plan: scope.plan.index.into(), pairs: open, tied, between };
+    Ok(Decided { made, open, gave_up, beyond_bound })
 }

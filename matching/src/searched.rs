@@ -7,16 +7,18 @@
 use crate::candidates::Scope;
 use crate::groups::Group;
 use crate::plan::SearchPlan;
+use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
 use crate::subsets::{ANSWERS_MAX, expected_by_chance, subsets};
 use crate::text::Postings;
 use crate::twins::Node;
 use crate::{Cancelled, Confidence, Pulse, Row, Side};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A search that finds more than this by chance proves nothing.
-const BY_CHANCE_MAX: f64 = 0.05;
+pub(crate) const BY_CHANCE_MAX: f64 = 0.05;
 
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
@@ -30,12 +32,19 @@ pub(crate) struct Searched {
 }
 
 /// The answers for one single record.
-struct Search {
-    node: Node,
-    /// Sorted rows, each answer with its confidence.
-    answers: Vec<(Group, Confidence)>,
+pub(crate) struct Search {
+    pub node: Node,
+    pub answers: Vec<Answer>,
     /// Not all answers are known, or the record has twins: it only competes.
-    is_frozen: bool,
+    pub is_frozen: bool,
+}
+
+/// Records that add up to it.
+pub(crate) struct Answer {
+    pub group: Group,
+    pub confidence: Confidence,
+    /// See [`crate::evidence::KeyEvidence::spread`].
+    pub spread: u32,
 }
 
 /// `one`: the side of the single record.
@@ -87,21 +96,28 @@ fn answer(
     pulse.beat(64)?;
     let date = i64::from(single.records.date(node));
     let Some(mut rows) = postings.around(node, date, window_days) else { return Ok(None) };
-    let mut compared = 0;
+    let pair = |row: Row| if one == Side::Left { (node, row) } else { (row, node) };
     rows.retain(|&row| {
-        let days = i64::from(many.records.date(row)) - date;
-        let days = if one == Side::Left { days } else { -days };
+        let (own, other) = (single.records.date(node), many.records.date(row));
+        let (left, right) = if one == Side::Left { (own, other) } else { (other, own) };
+        let days = scope.plan.window.distance(left, right);
         let part = i128::from(many.records.amount(row));
-        let (l, r) = if one == Side::Left { (node, row) } else { (row, node) };
-        let fits = many.records.currency(row) == currency
+        let (l, r) = pair(row);
+        many.records.currency(row) == currency
             && part.signum() == sign
             && part.abs() <= target.start().abs().max(target.end().abs())
             && scope.plan.window.admits(days)
-            && scope.held.allows(scope.remainder.left.twins.node(l), scope.remainder.right.twins.node(r));
-        compared += u32::from(fits);
-        fits && scope.texts.is_some_and(|texts| texts.similarity_from(min, l, r) >= min)
+            && scope.held.allows(scope.remainder.left.twins.node(l), scope.remainder.right.twins.node(r))
     });
-    pulse.beat(Pulse::TEXT * compared)?;
+    // Texts cost a hundred times more, and one record alone is no sum.
+    if rows.len() < 2 {
+        return Ok(Some(nothing));
+    }
+    pulse.beat(Pulse::TEXT * rows.len() as u32)?;
+    rows.retain(|&row| {
+        let (l, r) = pair(row);
+        scope.texts.is_some_and(|texts| texts.similarity_from(min, l, r) >= min)
+    });
     if rows.len() < 2 {
         return Ok(Some(nothing));
     }
@@ -123,26 +139,27 @@ fn answer(
         let group = Group { in_reach: rows.len() as u32, ..Group::of(many.records, of.collect()) };
         let evidence = scope.group_evidence(one, node, &group, None);
         let confidence = evidence.confidence(scope.plan);
-        (evidence.fits(scope.plan) && confidence >= scope.threshold).then_some((group, confidence))
+        let fits = evidence.fits(scope.plan) && confidence >= scope.threshold;
+        fits.then_some(Answer { group, confidence, spread: 1 })
     };
-    let answers = answers.into_iter().filter_map(group).collect();
+    let answers = without_exchanges(many, answers.into_iter().filter_map(group).collect());
     Ok(Some(Search { node, answers, is_frozen }))
 }
 
 /// Chooses the answers that have no competition: the only one of their record, of records that no answer
 /// of another single record wants. Each choice may end the competition of others.
-fn settle(mut searches: Vec<Search>) -> Searched {
+pub(crate) fn settle(mut searches: Vec<Search>) -> Searched {
     let mut searched = Searched::default();
     loop {
         let mut wanted: HashMap<Row, (usize, bool)> = HashMap::new();
         for (i, search) in searches.iter().enumerate() {
-            for &row in search.answers.iter().flat_map(|(group, _)| &group.rows) {
+            for &row in search.answers.iter().flat_map(|answer| &answer.group.rows) {
                 let by = wanted.entry(row).or_insert((i, true));
                 by.1 &= by.0 == i;
             }
         }
         let is_alone = |search: &Search| match &search.answers[..] {
-            [(group, _)] => !search.is_frozen && group.rows.iter().all(|row| wanted[row].1),
+            [Answer { group, .. }] => !search.is_frozen && group.rows.iter().all(|row| wanted[row].1),
             _ => false,
         };
         let (decided, rest): (Vec<Search>, Vec<Search>) = searches.into_iter().partition(is_alone);
@@ -151,29 +168,50 @@ fn settle(mut searches: Vec<Search>) -> Searched {
             break;
         }
         for Search { node, answers, .. } in decided {
-            for (group, confidence) in answers {
-                let pair = Pair { left: node, right: searched.groups.len() as u32, confidence, spread: 1 };
+            for answer in answers {
+                let pair = searched.add(node, answer);
                 searched.chosen.push(Chosen { pair, count: 1 });
-                searched.groups.push(group);
             }
         }
         let taken: std::collections::HashSet<Row> =
             searched.groups.iter().flat_map(|group| group.rows.iter().copied()).collect();
         for search in &mut searches {
-            search.answers.retain(|(group, _)| !group.rows.iter().any(|row| taken.contains(row)));
+            search.answers.retain(|answer| !answer.group.rows.iter().any(|row| taken.contains(row)));
         }
         searches.retain(|search| !search.answers.is_empty());
     }
     for Search { node, answers, .. } in searches {
-        for (group, confidence) in answers {
-            searched.open.push(Pair {
-                left: node,
-                right: searched.groups.len() as u32,
-                confidence,
-                spread: 1,
-            });
-            searched.groups.push(group);
+        for answer in answers {
+            let pair = searched.add(node, answer);
+            searched.open.push(pair);
         }
     }
     searched
+}
+
+/// Answers that differ only in which of several identical records they take are one: that with the first
+/// ids.
+pub(crate) fn without_exchanges(rest: &Rest<'_>, answers: Vec<Answer>) -> Vec<Answer> {
+    let ids = |answer: &Answer| {
+        let mut rows = answer.group.rows.clone();
+        rows.sort_by(|&a, &b| rest.by_id(a, b));
+        rows.into_iter().map(|row| rest.records.id(row).to_owned()).collect::<Vec<_>>()
+    };
+    let nodes = |answer: &Answer| {
+        let mut nodes: Vec<Node> = answer.group.rows.iter().map(|&row| rest.twins.node(row)).collect();
+        nodes.sort_unstable();
+        nodes
+    };
+    let mut keyed: Vec<(Vec<Node>, Vec<String>, Answer)> =
+        answers.into_iter().map(|answer| (nodes(&answer), ids(&answer), answer)).collect();
+    keyed.sort_by(|a, b| (&a.0, &a.1, Reverse(a.2.confidence)).cmp(&(&b.0, &b.1, Reverse(b.2.confidence))));
+    keyed.dedup_by(|b, a| a.0 == b.0);
+    keyed.into_iter().map(|(_, _, answer)| answer).collect()
+}
+
+impl Searched {
+    fn add(&mut self, node: Node, Answer { group, confidence, spread }: Answer) -> Pair {
+        self.groups.push(group);
+        Pair { left: node, right: self.groups.len() as u32 - 1, confidence, spread }
+    }
 }

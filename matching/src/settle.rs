@@ -1,12 +1,14 @@
 //! Chosen pairs of nodes become matches of records, with their reasons.
 
 use crate::candidates::Scope;
-use crate::evidence::KeyEvidence;
+use crate::evidence::{Evidence, KeyEvidence};
 use crate::groups::{Group, representative};
-use crate::outcome::MatchEvidence;
+use crate::open::{Between, End};
+use crate::outcome::{MatchEvidence, Note};
+use crate::plan::Plan;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Row, Rows, Side};
+use crate::{Cancelled, Match, Reason, Records, Row, Rows, Side};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -35,10 +37,18 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
 /// Reasons for a pair whether it fits or not.
 pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
-    let currency = l.currency(pair.left);
-    let shared = scope.plan.keys.shared(scope.plan.pass, (l, pair.left), (r, pair.right));
+    let (left, right) = ((l, pair.left), (r, pair.right));
+    let shared = scope.plan.keys.shared(&scope.plan.pass, left, right);
     let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
-    evidence.reasons(scope.plan, currency, &shared)
+    let mut reasons = evidence.reasons(scope.plan, r.currency(pair.right), &shared);
+    reasons.extend(rate_reason(scope.plan, left, right));
+    reasons
+}
+
+/// By which rate the amounts were compared; not evidence for the pair, so it weighs nothing.
+pub(crate) fn rate_reason(plan: &Plan<'_>, left: (&Records, Row), right: (&Records, Row)) -> Option<Reason> {
+    let conversion = plan.conversion(left, right)?;
+    Some(Reason { field: "currency".into(), says: conversion.says(), weight: 0.0 })
 }
 
 fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
@@ -46,20 +56,17 @@ fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
 }
 
 fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
-    let records = scope.remainder.left.records;
-    let currency = records.currency(left);
-    let allowance = scope.plan.allowance.in_currency(currency);
-    let other = scope.remainder.right.records;
-    let distance = allowance.distance(records.amount(left).into(), other.amount(right).into());
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    let distance = scope.plan.amounts((l, left), (r, right));
     Match {
         pass: scope.plan.index,
         tier: scope.plan.pass.tier,
         confidence: pair.confidence,
-        currency,
+        currency: r.currency(right),
         left: Rows::One(left),
         right: Rows::One(right),
-        // Candidates whose difference is not an i64 do not fit.
-        difference: distance.difference as i64,
+        // Candidates whose amounts cannot be compared, or differ by more than an i64, do not fit.
+        difference: distance.map_or(0, |distance| distance.difference as i64),
         evidence: MatchEvidence {
             spread: pair.spread,
             text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),
@@ -67,72 +74,120 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
             right_twins: scope.remainder.right.twins.count(pair.right),
             in_reach: 0,
             fee: None,
+            note: Note::Nothing,
         },
     }
 }
 
-/// `pairs`: left is the single record's node on side `one`, right the index of a group.
+/// Matches of sums.
 pub(crate) fn group_matches(
     scope: &Scope<'_>,
-    one: Side,
-    groups: &[Group],
+    between: &Between,
     chosen: &[Chosen],
 ) -> Result<Vec<Match>, Cancelled> {
-    let (single, many) = (scope.remainder.side(one), scope.remainder.side(one.other()));
     let chosen: Vec<&Chosen> = chosen.iter().collect();
-    let stands_for = |p: &Pair| representative(scope, one.other(), &groups[p.right as usize]);
-    let rows = deal_rows(&chosen, single, |p| p.left, |a, b| many.by_id(stands_for(a), stands_for(b)));
-    let pairs: Vec<(&Chosen, Vec<Row>)> = chosen.into_iter().zip(rows).collect();
+    let firsts = rows_of_firsts(scope, between, &chosen);
+    let pairs: Vec<(&Chosen, Vec<Row>)> = chosen.into_iter().zip(firsts).collect();
     let matches = pairs.par_chunks(1024).map(|pairs| {
         scope.watch.check()?;
-        let one_match = |(c, rows): &(&Chosen, Vec<Row>)| {
-            let group = &groups[c.pair.right as usize];
-            let evidence = scope.group_evidence(one, c.pair.left, group, key_of(scope, &c.pair));
-            let twins = single.twins.count(c.pair.left);
-            let (left, right, left_twins, right_twins) = match one {
-                Side::Left => (rows.clone(), group.rows.clone(), twins, 0),
-                Side::Right => (group.rows.clone(), rows.clone(), 0, twins),
-            };
-            Match {
-                pass: scope.plan.index,
-                tier: scope.plan.pass.tier,
-                confidence: c.pair.confidence,
-                currency: group.currency,
-                left: left.into(),
-                right: right.into(),
-                difference: evidence.amount.difference as i64,
-                evidence: MatchEvidence {
-                    spread: c.pair.spread,
-                    text: evidence.text.map(|similarity| similarity as f32),
-                    left_twins,
-                    right_twins,
-                    // A search has 20 at most.
-                    in_reach: evidence.in_reach as u8,
-                    fee: evidence.fee,
-                },
-            }
-        };
-        Ok(pairs.iter().map(one_match).collect::<Vec<_>>())
+        Ok(pairs
+            .iter()
+            .filter_map(|(c, first)| group_match(scope, between, &c.pair, first))
+            .collect::<Vec<_>>())
     });
     Ok(matches.collect::<Result<Vec<_>, Cancelled>>()?.into_iter().flatten().collect())
 }
 
-/// Reasons for a single record (of side `one`) and a group, whether it fits or not.
-pub(crate) fn group_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> Vec<Reason> {
-    let (single, many) = (scope.remainder.side(one).records, scope.remainder.side(one.other()).records);
-    let member = representative(scope, one.other(), group);
-    let (left, right) = match one {
-        Side::Left => ((single, pair.left), (many, member)),
-        Side::Right => ((many, member), (single, pair.left)),
+/// The rows at the first end of each: of a node as they are dealt.
+fn rows_of_firsts(scope: &Scope<'_>, between: &Between, chosen: &[&Chosen]) -> Vec<Vec<Row>> {
+    let Between::Sums { one, groups } = between else {
+        let rows =
+            |c: &&Chosen| between.group(End::First, &c.pair).map_or(vec![], |group| group.rows.clone());
+        return chosen.iter().map(rows).collect();
     };
-    let shared = scope.plan.keys.shared(scope.plan.pass, left, right);
+    let many = scope.remainder.side(one.other());
+    let stands_for = |p: &Pair| representative(scope, one.other(), &groups[p.right as usize]);
+    let order = |a: &Pair, b: &Pair| many.by_id(stands_for(a), stands_for(b));
+    deal_rows(chosen, scope.remainder.side(*one), |p| p.left, order)
+}
+
+/// `None` never: a match of sums has a group at its second end.
+fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row]) -> Option<Match> {
+    let second = between.group(End::Second, pair)?;
+    let evidence = sum_evidence(scope, between, pair)?;
+    let twins = match between {
+        Between::Sums { one, .. } => scope.remainder.side(*one).twins.count(pair.left),
+        _ => 0,
+    };
+    let (first, second_rows): (Rows, Rows) = (first.to_vec().into(), second.rows.clone().into());
+    let is_turned = between.side(End::First) == Side::Right;
+    let (left, right, left_twins, right_twins) =
+        if is_turned { (second_rows, first, 0, twins) } else { (first, second_rows, twins, 0) };
+    Some(Match {
+        pass: scope.plan.index,
+        tier: scope.plan.pass.tier,
+        confidence: pair.confidence,
+        currency: second.currency,
+        left,
+        right,
+        difference: evidence.amount.difference as i64,
+        evidence: MatchEvidence {
+            spread: pair.spread,
+            text: evidence.text.map(|similarity| similarity as f32),
+            left_twins,
+            right_twins,
+            // A search has 1,000 at most.
+            in_reach: evidence.in_reach as u16,
+            fee: evidence.fee,
+            note: Note::of(scope.plan, &evidence),
+        },
+    })
+}
+
+fn sum_evidence(scope: &Scope<'_>, between: &Between, pair: &Pair) -> Option<Evidence> {
+    let key = key_of(scope, pair);
+    let second = between.group(End::Second, pair)?;
+    Some(match between {
+        Between::Sums { one, .. } => scope.group_evidence(*one, pair.left, second, key),
+        _ => scope.groups_evidence(between.group(End::First, pair)?, second, key),
+    })
+}
+
+/// Reasons for any pair, whether it fits or not.
+pub(crate) fn reasons_between(scope: &Scope<'_>, between: &Between, pair: &Pair) -> Vec<Reason> {
+    let of = |end| between.group(end, pair);
+    match (between, of(End::First), of(End::Second)) {
+        (Between::Sums { one, .. }, None, Some(group)) => sum_reasons(scope, *one, group, pair),
+        (_, Some(left), Some(right)) => {
+            group_reasons(scope, left, right, KeyEvidence { spread: pair.spread })
+        }
+        _ => pair_reasons(scope, pair),
+    }
+}
+
+/// Reasons for a single record (of side `one`) and a group, whether it fits or not.
+pub(crate) fn sum_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pair) -> Vec<Reason> {
+    let member = representative(scope, one.other(), group);
+    let rows = if one == Side::Left { (pair.left, member) } else { (member, pair.left) };
     let evidence = scope.group_evidence(one, pair.left, group, key_of(scope, pair));
-    evidence.reasons(scope.plan, group.currency, &shared)
+    evidence.reasons(scope.plan, group.currency, &shared(scope, rows))
+}
+
+/// Reasons for two groups, whether they fit or not.
+pub(crate) fn group_reasons(scope: &Scope<'_>, left: &Group, right: &Group, key: KeyEvidence) -> Vec<Reason> {
+    let rows = (representative(scope, Side::Left, left), representative(scope, Side::Right, right));
+    let evidence = scope.groups_evidence(left, right, Some(key));
+    evidence.reasons(scope.plan, left.currency, &shared(scope, rows))
+}
+
+fn shared(scope: &Scope<'_>, (left, right): (Row, Row)) -> Vec<(String, String)> {
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    scope.plan.keys.shared(&scope.plan.pass, (l, left), (r, right))
 }
 
 /// The rows each chosen pair takes of one of its ends. The end's records are dealt out by id, to the most
 /// confident pair first and among equals in `order`, so that the order of the file plays no part.
-fn deal_rows(
+pub(crate) fn deal_rows(
     chosen: &[&Chosen],
     rest: &Rest<'_>,
     node_of: fn(&Pair) -> u32,

@@ -63,7 +63,9 @@ impl RuleSet {
             threshold: 0.5,
             ambiguity_margin: 0.02,
             candidates_max: 5,
+            netting: vec![],
             passes,
+            ..RuleSet::default()
         }
     }
 }
@@ -166,12 +168,11 @@ fn pass(name: &str, window_days: u32) -> Pass {
         keys: vec![],
         amount: AmountRule::default(),
         date: DateRule { window_days: Some(window_days), ..DateRule::default() },
-        text: None,
-        search: None,
+        ..Pass::default()
     }
 }
 
 fn keyed(name: &str, left: &str, right: &str, normalise: Normalise) -> Pass {
-    let key = Key { left: left.into(), right: right.into(), normalise };
+    let key = Key { left: left.into(), right: right.into(), normalise, ..Key::default() };
     Pass { keys: vec![key], ..pass(name, REFERENCE_WINDOW_DAYS) }
 }

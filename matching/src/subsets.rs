@@ -32,6 +32,31 @@ pub(crate) fn subsets(amounts: &[i64], target: &RangeInclusive<i128>) -> Vec<u32
     answers
 }
 
+/// The one or two amounts without which the others add up to a sum in `target`; at most [`ANSWERS_MAX`] and
+/// one of them.
+///
+/// `amounts`: sorted, of any number. Work: one binary search for each, and one step per answer.
+pub(crate) fn left_out(amounts: &[i64], target: &RangeInclusive<i128>) -> Vec<Vec<usize>> {
+    let total: i128 = amounts.iter().map(|&a| i128::from(a)).sum();
+    let over = total - target.end()..=total - target.start();
+    let mut answers = vec![];
+    for (i, &amount) in amounts.iter().enumerate() {
+        let amount = i128::from(amount);
+        if over.contains(&amount) {
+            answers.push(vec![i]);
+        }
+        let rest = &amounts[i + 1..];
+        let start = rest.partition_point(|&other| i128::from(other) + amount < *over.start());
+        let fitting = rest[start..].iter().take_while(|&&other| i128::from(other) + amount <= *over.end());
+        answers.extend(fitting.enumerate().take(ANSWERS_MAX + 1).map(|(j, _)| vec![i, i + 1 + start + j]));
+        if answers.len() > ANSWERS_MAX {
+            answers.truncate(ANSWERS_MAX + 1);
+            break;
+        }
+    }
+    answers
+}
+
 /// The sum of every subset, and which it is.
 fn sums(amounts: &[i64]) -> Vec<(i128, u32)> {
     let mut sums = vec![(0, 0)];
@@ -47,9 +72,19 @@ fn sums(amounts: &[i64]) -> Vec<(i128, u32)> {
 /// How many sums of so many amounts would be in a target of this width if they fell anywhere between
 /// nothing and all: what chance alone would answer.
 pub(crate) fn expected_by_chance(amounts: &[i64], width: i128) -> f64 {
-    let reach: f64 = amounts.iter().map(|&a| (a as f64).abs()).sum();
     let subsets = (1u64 << amounts.len()) as f64 - 1.0 - amounts.len() as f64;
-    subsets * width as f64 / reach.max(1.0)
+    by_chance(subsets, amounts, width)
+}
+
+/// The same for leaving out one or two.
+pub(crate) fn left_out_by_chance(amounts: &[i64], width: i128) -> f64 {
+    let n = amounts.len() as f64;
+    by_chance(n * (n + 1.0) / 2.0, amounts, width)
+}
+
+fn by_chance(choices: f64, amounts: &[i64], width: i128) -> f64 {
+    let reach: f64 = amounts.iter().map(|&a| (a as f64).abs()).sum();
+    choices * width as f64 / reach.max(1.0)
 }
 
 #[cfg(test)]
@@ -73,6 +108,32 @@ mod tests {
         ) {
             let target = target..=target + width;
             let (found, all) = (subsets(&amounts, &target), brute_force(&amounts, &target));
+            if all.len() <= ANSWERS_MAX {
+                prop_assert_eq!(found, all);
+            } else {
+                prop_assert!(found.len() > ANSWERS_MAX && found.iter().all(|answer| all.contains(answer)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_that_can_be_left_out_is_found(
+            amounts in prop::collection::vec(prop_oneof![-20i64..20, any::<i64>()], 0..10),
+            target in -60i128..60,
+            width in 0i128..3,
+        ) {
+            let (mut amounts, target) = (amounts, target..=target + width);
+            amounts.sort_unstable();
+            let total: i128 = amounts.iter().map(|&a| i128::from(a)).sum();
+            let mut all = vec![];
+            for i in 0..amounts.len() {
+                let left = total - i128::from(amounts[i]);
+                all.extend(target.contains(&left).then(|| vec![i]));
+                let fits = |&j: &usize| target.contains(&(left - i128::from(amounts[j])));
+                all.extend((i + 1..amounts.len()).filter(fits).map(|j| vec![i, j]));
+            }
+            let found = left_out(&amounts, &target);
             if all.len() <= ANSWERS_MAX {
                 prop_assert_eq!(found, all);
             } else {

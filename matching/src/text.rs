@@ -1,108 +1,26 @@
 //! Free texts as bags of weighted words, and how alike two of them are.
 
-use crate::keys::{Column, HashedMap, KeyHasher, push_upper};
+mod postings;
+mod rank;
+mod vocabulary;
+mod word;
+mod words;
+
+pub(crate) use postings::Postings;
+
+use crate::keys::Column;
 use crate::{Cancelled, Records, Row, Side, Watch};
-use rapidfuzz::distance::osa;
 use rayon::prelude::*;
-
-/// Words kept of one text, the first ones.
-const WORDS_MAX: usize = 24;
-/// Bytes kept of one word.
-const WORD_BYTES_MAX: usize = 48;
-/// Digits that make a word a reference rather than a quantity.
-const REFERENCE_DIGITS_MIN: usize = 4;
-/// Two words with fewer letters in common than this are different words, not misspelt ones.
-const ALIKE_MIN: f64 = 0.7;
-/// References differ by a digit from their neighbours as well as from their own misprints: a near miss
-/// counts less than a misspelt word does.
-const REFERENCE_NEAR: f64 = 0.8;
-/// What a word counts that is the beginning of the other: `LOGIST.` for `Logistics`.
-const PREFIX: f64 = 0.9;
-const PREFIX_CHARS_MIN: usize = 3;
-
-#[derive(Debug, Clone, Copy)]
-struct Word {
-    hash: u64,
-    /// One bit per letter or digit the word has, others sharing them: to tell most words apart at a glance.
-    letters: u64,
-    start: u64,
-    len: u8,
-    is_reference: bool,
-    /// Some text of the other side has it too.
-    is_known: bool,
-    /// In (0, 1]: near 0 for a word that every text has, 1 for one that no other has.
-    weight: f32,
-}
-
-/// The words of one side's texts.
-#[derive(Debug, Default)]
-struct Words {
-    letters: Vec<u8>,
-    words: Vec<Word>,
-    ends: Vec<u32>,
-}
-
-impl Words {
-    fn of(&self, row: Row) -> &[Word] {
-        let row = row as usize;
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        &self.words[start..self.ends[row] as usize]
-    }
-
-    fn letters(&self, word: &Word) -> &[u8] {
-        &self.letters[word.start as usize..word.start as usize + usize::from(word.len)]
-    }
-}
+use vocabulary::Vocabulary;
+use words::{Chunk, Text, WordId, Words};
 
 /// The texts of both sides that one text rule reads. Word weights come from these texts themselves, so no
 /// list of common words is needed in any language.
 #[derive(Debug)]
 pub(crate) struct Texts {
+    vocabulary: Vocabulary,
     left: Words,
     right: Words,
-}
-
-/// Records of one side by word and day.
-pub(crate) struct Postings<'t> {
-    asking: &'t Words,
-    /// Word, date, row.
-    list: Vec<(u64, i32, Row)>,
-}
-
-impl Postings<'_> {
-    /// More records with one word inside a window, and the word tells too little to search by.
-    const WINDOW_MAX: usize = 256;
-
-    /// Records that share a word with `row` of the other side and are at most `window_days` from `date`,
-    /// sorted. `None` when all its words are too common to search by.
-    pub fn around(&self, row: Row, date: i64, window_days: i64) -> Option<Vec<Row>> {
-        let (mut rows, mut common, mut rare) = (vec![], 0, 0);
-        for word in self.asking.of(row).iter().filter(|w| w.is_known && !w.is_reference) {
-            let first = self
-                .list
-                .partition_point(|&(hash, day, _)| (hash, i64::from(day)) < (word.hash, date - window_days));
-            let near = self.list[first..]
-                .iter()
-                .take_while(|&&(hash, day, _)| hash == word.hash && i64::from(day) <= date + window_days);
-            let before = rows.len();
-            rows.extend(near.take(Self::WINDOW_MAX + 1).map(|&(_, _, row)| row));
-            if rows.len() - before > Self::WINDOW_MAX {
-                rows.truncate(before);
-                common += 1;
-            } else {
-                rare += 1;
-            }
-        }
-        rows.sort_unstable();
-        rows.dedup();
-        (common == 0 || rare > 0).then_some(rows)
-    }
-}
-
-/// Who has a word.
-struct Have {
-    texts: u32,
-    on_both_sides: bool,
 }
 
 /// One side of a text rule: whose fields, and which records are wanted; the others get an empty text.
@@ -113,10 +31,17 @@ pub(crate) struct TextSource<'a> {
 }
 
 impl Texts {
+    /// Memory: about 20 bytes a text, four a word, and 35 a different word.
     pub fn read(left: TextSource<'_>, right: TextSource<'_>, watch: Watch<'_>) -> Result<Self, Cancelled> {
-        let mut texts = Texts { left: read_words(left, watch)?, right: read_words(right, watch)? };
-        texts.weigh(watch)?;
-        Ok(texts)
+        let (mut chunks, rights) = (chunks_of(&left, watch)?, chunks_of(&right, watch)?);
+        let left_count = chunks.len();
+        chunks.extend(rights);
+        let vocabulary = Vocabulary::of(&mut chunks, left_count, watch)?;
+        let rights = chunks.split_off(left_count);
+        let (mut left, mut right) = (Words::join(chunks, watch)?, Words::join(rights, watch)?);
+        left.weigh(|word| vocabulary.word(word).weight, watch)?;
+        right.weigh(|word| vocabulary.word(word).weight, watch)?;
+        Ok(Texts { vocabulary, left, right })
     }
 
     /// How alike two texts are, 0 to 1; 0 when one is empty.
@@ -129,23 +54,22 @@ impl Texts {
 
     /// The same, but any smaller number will do where it is below `min`.
     pub fn similarity_from(&self, min: f64, left: Row, right: Row) -> f64 {
-        let (l, r) = (self.left.of(left), self.right.of(right));
-        let (has_left, has_right) = (l.iter().any(|w| w.is_reference), r.iter().any(|w| w.is_reference));
-        let heard = |w: &&Word| !w.is_reference || (has_left && has_right);
-        let weight = |words: &[Word]| words.iter().filter(heard).map(|w| f64::from(w.weight)).sum::<f64>();
+        let Some((l, r)) = self.left.text(left).zip(self.right.text(right)) else { return 0.0 };
+        let has_references = |text: Text<'_>| text.words.iter().any(|w| w.is_reference());
+        let with_references = has_references(l) && has_references(r);
+        let weight =
+            |text: Text<'_>| if with_references { text.weight } else { text.weight_without_references };
         let (left_weight, right_weight) = (weight(l), weight(r));
         if left_weight == 0.0 || right_weight == 0.0 {
             return 0.0;
         }
-        let (short, short_words, long, long_words, total) = if left_weight < right_weight {
-            (l, &self.left, r, &self.right, left_weight)
-        } else {
-            (r, &self.right, l, &self.left, right_weight)
-        };
+        let (short, long, total) =
+            if left_weight < right_weight { (l, r, left_weight) } else { (r, l, right_weight) };
         // What is still to be found bounds what can be reached; a hair is left to rounding.
         let (mut found, mut lost, lost_max) = (0.0, 0.0, total * (1.0 - min) + 1e-9);
-        for word in short.iter().filter(heard) {
-            let (weight, alike) = (f64::from(word.weight), best_of(word, short_words, long, long_words));
+        for &word in short.words.iter().filter(|word| with_references || !word.is_reference()) {
+            let weight = f64::from(self.vocabulary.word(word).weight);
+            let alike = self.best_of(word, long.words);
             found += weight * alike;
             lost += weight * (1.0 - alike);
             if lost > lost_max {
@@ -155,181 +79,41 @@ impl Texts {
         (found / total).clamp(0.0, 1.0)
     }
 
+    /// How much of `word` the other text has: 1 for the word itself, less for one like it, else 0.
+    fn best_of(&self, word: WordId, others: &[WordId]) -> f64 {
+        if others.contains(&word) {
+            return 1.0;
+        }
+        let own = self.vocabulary.word(word);
+        let letters = self.vocabulary.letters(own);
+        let mut best: f64 = 0.0;
+        for &other in others.iter().filter(|other| other.is_reference() == word.is_reference()) {
+            let candidate = self.vocabulary.word(other);
+            if !word.is_reference() && own.is_other_than(candidate) {
+                continue;
+            }
+            let other_letters = self.vocabulary.letters(candidate);
+            best = best.max(word::alike(letters, other_letters, word.is_reference()));
+        }
+        best
+    }
+
     /// Whether the text has no word that any text of the other side has, as the codes of card networks have
     /// none: that it is not like another then says nothing.
     pub fn says_nothing(&self, side: Side, row: Row) -> bool {
         let words = if side == Side::Left { &self.left } else { &self.right };
-        !words.of(row).iter().any(|w| w.is_known && !w.is_reference)
+        !words.of(row).iter().any(|&word| self.vocabulary.tells(word))
     }
+}
 
-    /// The words of these records of one side, for [`Postings::around`].
-    pub fn postings(
-        &self,
-        side: Side,
-        rows: &[Row],
-        records: &Records,
-        watch: Watch<'_>,
-    ) -> Result<Postings<'_>, Cancelled> {
-        let (own, asking) = match side {
-            Side::Left => (&self.left, &self.right),
-            Side::Right => (&self.right, &self.left),
-        };
-        let lists = rows.par_chunks(4096).map(|rows| {
-            watch.check()?;
-            let known = |row: Row| own.of(row).iter().filter(|w| w.is_known && !w.is_reference);
-            let of = |&row: &Row| known(row).map(move |w| (w.hash, records.date(row), row));
-            Ok(rows.iter().flat_map(of).collect::<Vec<_>>())
-        });
-        let mut list = lists.collect::<Result<Vec<_>, Cancelled>>()?.concat();
-        list.par_sort_unstable();
-        Ok(Postings { asking, list })
-    }
-
-    /// Sets each word's weight from the number of texts that have it: ln(1 + n / have) / ln(1 + n).
-    fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
-        let texts = self.left.ends.len() + self.right.ends.len();
-        let hashes = |words: &Words, side: u64| {
-            let rows: Vec<Row> = (0..words.ends.len() as Row).collect();
-            let lists = rows.par_chunks(8192).map(|rows| {
-                watch.check()?;
-                let mut list = vec![];
-                for &row in rows {
-                    let row = words.of(row);
-                    let first = |i: usize| !row[..i].iter().any(|w| w.hash == row[i].hash);
-                    list.extend((0..row.len()).filter(|&i| first(i)).map(|i| row[i].hash << 1 | side));
-                }
-                Ok(list)
-            });
-            Ok(lists.collect::<Result<Vec<_>, Cancelled>>()?.concat())
-        };
-        // Twice the hash, and which side it is from in the lowest bit.
-        let mut all = hashes(&self.left, 0)?;
-        all.append(&mut hashes(&self.right, 1)?);
-        all.par_sort_unstable();
+fn chunks_of(source: &TextSource<'_>, watch: Watch<'_>) -> Result<Vec<Chunk>, Cancelled> {
+    let starts: Vec<Row> = source.records.rows().step_by(Chunk::TEXTS).collect();
+    let chunks = starts.into_par_iter().map(|start| {
         watch.check()?;
-        let count = |same: &[u64]| {
-            let left = same.partition_point(|hash| hash & 1 == 0);
-            (same[0] >> 1, Have { texts: same.len() as u32, on_both_sides: 0 < left && left < same.len() })
-        };
-        let have: HashedMap<Have> = all.chunk_by(|a, b| a >> 1 == b >> 1).map(count).collect();
-        let n = texts as f64;
-        for words in [&mut self.left, &mut self.right] {
-            words.words.par_chunks_mut(4096).try_for_each(|words| {
-                watch.check()?;
-                for word in words {
-                    let Some(have) = have.get(&word.hash) else { continue };
-                    word.weight = ((n / f64::from(have.texts)).ln_1p() / n.ln_1p()) as f32;
-                    word.is_known = have.on_both_sides;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl Word {
-    /// Certain when true. Each letter that only one of two words has takes an edit of its own, and so many
-    /// edits may not be; a word that begins the other has no letter of its own.
-    fn is_other_than(&self, other: &Word) -> bool {
-        let (only_self, only_other) = (self.letters & !other.letters, other.letters & !self.letters);
-        if only_self == 0 || only_other == 0 {
-            return false;
-        }
-        let edits = only_self.count_ones().max(only_other.count_ones());
-        f64::from(edits) > (1.0 - ALIKE_MIN) * f64::from(self.len.max(other.len)) + 1e-9
-    }
-}
-
-/// How much of `word` the other text has: 1 for the word itself, less for one like it, else 0.
-fn best_of(word: &Word, own: &Words, others: &[Word], other: &Words) -> f64 {
-    if others.iter().any(|o| o.hash == word.hash) {
-        return 1.0;
-    }
-    let letters = own.letters(word);
-    let mut best: f64 = 0.0;
-    for candidate in others.iter().filter(|o| o.is_reference == word.is_reference) {
-        if !word.is_reference && word.is_other_than(candidate) {
-            continue;
-        }
-        let alike = alike(letters, other.letters(candidate), word.is_reference);
-        best = best.max(if word.is_reference { alike * REFERENCE_NEAR } else { alike });
-    }
-    best
-}
-
-fn alike(a: &[u8], b: &[u8], references: bool) -> f64 {
-    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    if references {
-        // `00004711` is the end of `INV00004711`.
-        if short.len() >= REFERENCE_DIGITS_MIN && long.ends_with(short) {
-            return 1.0;
-        }
-    } else if short.len() >= PREFIX_CHARS_MIN && long.starts_with(short) {
-        return PREFIX;
-    }
-    if (short.len() as f64) < ALIKE_MIN * long.len() as f64 {
-        return 0.0;
-    }
-    let args = osa::Args::default().score_cutoff(ALIKE_MIN);
-    osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args).unwrap_or(0.0)
-}
-
-fn read_words(source: TextSource<'_>, watch: Watch<'_>) -> Result<Words, Cancelled> {
-    const CHUNK: usize = 8192;
-    let rows: Vec<Row> = source.records.rows().collect();
-    let parts = rows.par_chunks(CHUNK).map(|rows| {
-        watch.check()?;
-        let (mut part, mut buffer) = (Words::default(), String::new());
-        for &row in rows {
-            if (source.wanted)(row) {
-                part.push_text(&source, row, &mut buffer);
-            }
-            part.ends.push(part.words.len() as u32);
-        }
-        Ok(part)
+        let end = source.records.rows().end.min(start.saturating_add(Chunk::TEXTS as Row));
+        Ok(Chunk::read(source, start..end))
     });
-    let parts = parts.collect::<Result<Vec<_>, Cancelled>>()?;
-    let mut all = Words::default();
-    all.letters.reserve_exact(parts.iter().map(|p| p.letters.len()).sum());
-    all.words.reserve_exact(parts.iter().map(|p| p.words.len()).sum());
-    all.ends.reserve_exact(rows.len());
-    for part in parts {
-        let (letters, words) = (all.letters.len() as u64, all.words.len() as u32);
-        all.letters.extend(&part.letters);
-        all.words.extend(part.words.iter().map(|&w| Word { start: w.start + letters, ..w }));
-        all.ends.extend(part.ends.iter().map(|end| end + words));
-    }
-    Ok(all)
-}
-
-impl Words {
-    fn push_text(&mut self, source: &TextSource<'_>, row: Row, buffer: &mut String) {
-        let texts = source.columns.iter().map(|c| c.text(source.records, row));
-        let words = texts.flat_map(|t| t.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()));
-        for word in words.take(WORDS_MAX) {
-            buffer.clear();
-            push_upper(word, buffer);
-            let mut len = buffer.len().min(WORD_BYTES_MAX);
-            while !buffer.is_char_boundary(len) {
-                len -= 1;
-            }
-            let letters = &buffer.as_bytes()[..len];
-            let mut hasher = KeyHasher::new();
-            hasher.bytes(letters);
-            self.words.push(Word {
-                // One bit is left to say which side a hash is from.
-                hash: hasher.finish_u64() >> 1,
-                letters: letters.iter().fold(0, |bits, letter| bits | 1 << (letter & 63)),
-                start: self.letters.len() as u64,
-                len: len as u8,
-                is_reference: letters.iter().filter(|b| b.is_ascii_digit()).count() >= REFERENCE_DIGITS_MIN,
-                is_known: false,
-                weight: 1.0,
-            });
-            self.letters.extend(letters);
-        }
-    }
+    chunks.collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Longest pause after failures.
-const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Longest pause after failures: jobs wait this long after an outage.
+const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A connection that is silently gone must not hold a loop up for as long as the kernel hopes for it.
 const ROUND_MAX: Duration = Duration::from_secs(120);
@@ -36,6 +36,8 @@ pub(crate) enum Round {
 pub(crate) enum RoundError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Ticker(#[from] crate::ticker::TickerError),
     #[error("the queue did not take the doorbells")]
     Queue(#[from] shared::queue::QueueError),
     #[error("the round took longer than {ROUND_MAX:?}")]

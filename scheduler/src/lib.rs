@@ -4,11 +4,16 @@
 //! at once. A wake-up only makes a loop faster; its period makes it right.
 
 mod background;
+mod dispatch;
 mod relay;
+mod ticker;
 mod upkeep;
 
+pub use ticker::{Ticker, TickerError};
+
 use background::Background;
-use shared::config::Config;
+use shared::clock::Clock;
+use shared::config::{Config, Scheduler};
 use shared::queue::Queue;
 use shared::store::Store;
 use std::sync::Arc;
@@ -16,6 +21,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Counting a million jobs took 0.8 s on a very busy machine.
+const BALANCE_PERIOD: Duration = Duration::from_secs(30);
 
 /// Runs every loop until `stop`; each ends after the round it is in. `relay_wake` rings when something in this
 /// process has written to the outbox; without such a neighbour the relay's period has to do.
@@ -38,17 +46,20 @@ pub async fn run(
         stop: stop.clone(),
     };
     loops.spawn({
-        let relay_once = relay::Relay::new(store.clone(), queue, scheduler.relay_window);
+        let relay_once = relay::Relay::new(store.clone(), queue, relay_rules(scheduler));
         relay.run(move || relay_once.clone().round())
     });
 
+    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,
         ring_again_after: Duration::from_secs(scheduler.ring_again_after_s),
-        retention: Duration::from_secs(scheduler.retention_days * 86_400),
+        lease_expiries_max: scheduler.lease_expiries_max,
+        retention: config.retention(),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
+    loops.spawn(background("ticker", period).run(move || ticker.clone().round()));
     loops.spawn(background("stager", period).run({
         let upkeep = upkeep.clone();
         move || upkeep.clone().stage()
@@ -57,9 +68,17 @@ pub async fn run(
         let upkeep = upkeep.clone();
         move || upkeep.clone().rescue()
     }));
+    loops.spawn(background("finisher", period).run({
+        let upkeep = upkeep.clone();
+        move || upkeep.clone().finish_batches()
+    }));
+    loops.spawn(background("accountant", BALANCE_PERIOD).run({
+        let upkeep = upkeep.clone();
+        move || upkeep.clone().balance()
+    }));
     loops.spawn(background("pruner", Duration::from_secs(600)).run(move || upkeep.clone().prune()));
 
-    tracing::info!("scheduler runs relay, stager, rescuer and pruner");
+    tracing::info!("scheduler runs relay, ticker, stager, rescuer, finisher, accountant and pruner");
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
             // Only a panic gets here; the others go on, and the missing one shows in its metric.
@@ -67,4 +86,15 @@ pub async fn run(
         }
     }
     tracing::info!("scheduler stopped");
+}
+
+fn relay_rules(scheduler: &Scheduler) -> relay::RelayRules {
+    relay::RelayRules {
+        window: dispatch::window::WindowBounds {
+            min: scheduler.relay_window_min,
+            max: scheduler.relay_window,
+        },
+        age_step: chrono::TimeDelta::seconds(scheduler.age_step_s as i64),
+        answered_within: Duration::from_secs(scheduler.ring_again_after_s),
+    }
 }

@@ -1,59 +1,233 @@
 //! The relay: outbox → broker. At least once: a doorbell is forgotten only after the broker has confirmed it.
+//!
+//! The order is that of [`crate::dispatch`]. Only a window of doorbells is in the broker; the backlog stays in
+//! Postgres, where priority, fairness, limits and pauses still decide.
 
 use crate::background::{Round, RoundError};
-use shared::queue::{Queue, QueueName};
+use crate::dispatch::plan::{Plan, plan, subject};
+use crate::dispatch::turns::{LANES_MAX, Turns};
+use crate::dispatch::window::{Window, WindowBounds};
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::ids::JobId;
+use shared::limits::Places;
+use shared::queue::{Doorbell, Queue, QueueName};
 use shared::store::Store;
+use shared::store::outbox::{Lane, LaneHead, OutboxBatch};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// Doorbells in one batch: all are published at once and then confirmed together. Larger batches gain nothing
 /// and hold their row locks longer.
 const BATCH: u32 = 512;
 
+/// Queues remembered while they are empty; far more than there are kinds.
+const QUEUES_MAX: usize = 1000;
+
+/// How often a relay that has caught up says so.
+const MARK_PERIOD: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RelayRules {
+    pub window: WindowBounds,
+    /// Waiting that lifts a lane by one level.
+    pub age_step: TimeDelta,
+    /// A published doorbell that nobody has answered for so long is taken for lost.
+    pub answered_within: Duration,
+}
+
 #[derive(Clone)]
 pub(crate) struct Relay {
     store: Store,
     queue: Queue,
-    window: u64,
+    rules: RelayRules,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What one round leaves to the next. Losing it costs some fairness for a moment.
+#[derive(Default)]
+struct Memory {
+    queues: HashMap<QueueName, (Turns, Window)>,
+    marked_at: Option<Instant>,
+}
+
+/// How a round of one queue ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ended {
+    /// Go on at once.
+    more: bool,
+    /// Nothing is left that could go out.
+    caught_up: bool,
+}
+
+const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true };
+
+/// Limits, with what is taken of them once somebody needed to know.
+struct RoundPlaces {
+    places: Places,
+    are_counted: bool,
 }
 
 impl Relay {
-    pub(crate) fn new(store: Store, queue: Queue, window: u64) -> Self {
-        Self { store, queue, window }
+    pub(crate) fn new(store: Store, queue: Queue, rules: RelayRules) -> Self {
+        Self { store, queue, rules, memory: Arc::default() }
     }
 
     pub(crate) async fn round(self) -> Result<Round, RoundError> {
+        let mut memory = self.memory.lock().await;
+        let queues = self.store.outbox_queues().await?;
+        if memory.queues.len() > QUEUES_MAX {
+            memory.queues.retain(|queue, _| queues.contains(queue));
+        }
+        let limits = if queues.is_empty() { Places::default() } else { self.store.places().await? };
+        let mut places = RoundPlaces { places: limits, are_counted: false };
         let mut found = Round::Idle;
+        let mut caught_up = vec![];
         let mut first_error = None;
-        for queue in self.store.outbox_queues().await? {
-            match self.relay_queue(&queue).await {
-                Ok(Round::More) => found = Round::More,
-                Ok(Round::Idle) => {}
+        for queue in queues {
+            let fresh = || (Turns::default(), Window::new(self.rules.window));
+            let (turns, window) = memory.queues.entry(queue.clone()).or_insert_with(fresh);
+            match self.relay_queue(&queue, &mut places, turns, window).await {
+                Ok(ended) => {
+                    if ended.more {
+                        found = Round::More;
+                    }
+                    if ended.caught_up {
+                        caught_up.push(queue);
+                    }
+                }
                 // One broken queue must not hold up the others.
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
+        if memory.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD) {
+            self.store.mark_caught_up(&caught_up).await?;
+            memory.marked_at = Some(Instant::now());
+        }
         first_error.map_or(Ok(found), Err)
     }
 
-    /// Fills up the window of one queue. The window is what keeps priorities true: a doorbell in the broker can
-    /// no longer be overtaken, one in the outbox can.
-    async fn relay_queue(&self, queue: &QueueName) -> Result<Round, RoundError> {
-        let room = self.window.saturating_sub(self.queue.depth(queue).await?);
+    async fn relay_queue(
+        &self,
+        queue: &QueueName,
+        places: &mut RoundPlaces,
+        turns: &mut Turns,
+        window: &mut Window,
+    ) -> Result<Ended, RoundError> {
+        let depth = self.queue.depth(queue).await?;
+        let (room, ran_dry) = window.room(depth, self.rules.window);
+        metrics::gauge!("counterfoil_relay_window", "queue" => queue.to_string()).set((depth + room) as f64);
         let limit = BATCH.min(u32::try_from(room).unwrap_or(BATCH));
         if limit == 0 {
-            return Ok(Round::Idle);
+            window.filled(depth, true);
+            return Ok(NOTHING_TO_DO);
         }
-        let batch = self.store.take_doorbells(queue, limit).await?;
-        if batch.doorbells.is_empty() {
-            return Ok(Round::Idle);
+        let (heads, now) = self.look(queue, turns).await?;
+        self.count_places(queue, &heads, places).await?;
+        let mut planned_places = places.places.clone();
+        let plan = plan(queue.as_str(), &heads, limit, &mut planned_places, turns, now, self.rules.age_step);
+        if plan.order.is_empty() {
+            window.filled(depth, false);
+            return Ok(NOTHING_TO_DO);
         }
-        let taken = batch.doorbells.len();
-        // An error means: nobody knows what arrived. The rows stay and are published again.
-        let published = self.queue.publish(&batch.doorbells).await?;
+        let batch = self.store.take_doorbells(queue, &plan.wanted).await?;
+        let ordered = in_order(&plan, &batch);
+        let published = self.publish(queue, &plan, batch, &ordered, places).await?;
+        let all = published == plan.order.len();
+        let more_room = u64::from(limit) < room;
+        window.filled(depth + published as u64, published == limit as usize);
+        // A lane that gave less than it was asked for is empty; others may have more to fill the rest.
+        let more = published > 0 && (ran_dry || more_room || !all);
+        Ok(Ended { more, caught_up: !more || (all && !more_room) })
+    }
+
+    /// The lanes of a queue, and the database's time.
+    async fn look(
+        &self,
+        queue: &QueueName,
+        turns: &mut Turns,
+    ) -> Result<(Vec<LaneHead>, DateTime<Utc>), RoundError> {
+        let (mut heads, now) = self.store.lanes(queue, turns.look_from(), LANES_MAX).await?;
+        if turns.looked(&heads) {
+            // The look came to the end of the tenants: those at the beginning belong to the same turn.
+            let (mut all, _) = self.store.lanes(queue, &Default::default(), LANES_MAX).await?;
+            all.retain(|head| !heads.contains(head));
+            heads.append(&mut all);
+        }
+        Ok((heads, now))
+    }
+
+    /// Counting reads all running jobs, so it is done once in a round and only when a limit could matter.
+    async fn count_places(
+        &self,
+        queue: &QueueName,
+        heads: &[LaneHead],
+        round: &mut RoundPlaces,
+    ) -> Result<(), RoundError> {
+        let concerned = |head: &LaneHead| round.places.concern(subject(queue.as_str(), &head.lane));
+        if !round.are_counted && heads.iter().any(concerned) {
+            self.store.take_places(&mut round.places, self.rules.answered_within).await?;
+            round.are_counted = true;
+        }
+        Ok(())
+    }
+
+    /// Publishes in this order; returns how many the broker has taken.
+    async fn publish(
+        &self,
+        queue: &QueueName,
+        plan: &Plan,
+        batch: OutboxBatch,
+        ordered: &[(usize, Doorbell)],
+        places: &mut RoundPlaces,
+    ) -> Result<usize, RoundError> {
+        if ordered.is_empty() {
+            return Ok(0);
+        }
+        let mut limited: Vec<(JobId, &Lane)> = vec![];
+        for (wanted, doorbell) in ordered {
+            let lane = &plan.wanted[*wanted].0;
+            let subject = subject(queue.as_str(), lane);
+            if places.places.concern(subject) {
+                places.places.take(subject, 1);
+                limited.push((doorbell.job_id, lane));
+            }
+        }
+        if !limited.is_empty() {
+            self.store.note_doorbells_out(queue, &limited).await?;
+        }
+        let doorbells: Vec<Doorbell> = ordered.iter().map(|(_, doorbell)| doorbell.clone()).collect();
+        let published = match self.queue.publish(&doorbells).await {
+            Ok(published) => published,
+            Err(error) => {
+                // Nobody knows what arrived. The rows stay and are published again.
+                let jobs: Vec<JobId> = limited.iter().map(|(id, _)| *id).collect();
+                let _ = self.store.forget_doorbells_out(&jobs).await;
+                return Err(error.into());
+            }
+        };
         if !published.unroutable.is_empty() {
             tracing::error!(%queue, doorbells = published.unroutable.len(), "the broker has no such queue");
         }
+        if published.confirmed.len() < doorbells.len() && !limited.is_empty() {
+            let refused: Vec<JobId> = doorbells
+                .iter()
+                .filter(|doorbell| !published.confirmed.contains(&doorbell.outbox_id))
+                .map(|doorbell| doorbell.job_id)
+                .collect();
+            self.store.forget_doorbells_out(&refused).await?;
+        }
         batch.confirm(&published.confirmed).await?;
-        let all = taken == limit as usize && published.confirmed.len() == taken;
-        Ok(if all { Round::More } else { Round::Idle })
+        Ok(published.confirmed.len())
     }
+}
+
+/// The doorbells of a batch in the order of the plan.
+fn in_order(plan: &Plan, batch: &OutboxBatch) -> Vec<(usize, Doorbell)> {
+    let mut lanes: Vec<VecDeque<&Doorbell>> = vec![VecDeque::new(); plan.wanted.len()];
+    for (wanted, doorbell) in &batch.doorbells {
+        lanes[*wanted].push_back(doorbell);
+    }
+    plan.order.iter().filter_map(|&wanted| Some((wanted, lanes[wanted].pop_front()?.clone()))).collect()
 }

@@ -1,20 +1,24 @@
-//! Stager, rescuer and pruner: one round of each.
+//! Stager, rescuer, finisher, accountant and pruner: one round of each.
 
 use crate::background::{Round, RoundError};
 use shared::store::Store;
+use shared::store::clean_up::Retention;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Rows changed in one statement: keeps transactions, and the locks they hold, short.
 const BATCH: u32 = 500;
+/// Batches finished in one transaction: each may count ten thousand jobs.
+const BATCHES: u32 = 20;
 
 #[derive(Clone)]
 pub(crate) struct Upkeep {
     pub store: Store,
     pub relay_wake: Arc<Notify>,
     pub ring_again_after: Duration,
-    pub retention: Duration,
+    pub lease_expiries_max: u16,
+    pub retention: Retention,
 }
 
 impl Upkeep {
@@ -27,7 +31,7 @@ impl Upkeep {
 
     /// Expired leases → available (or dead); available jobs nobody took → rung again.
     pub(crate) async fn rescue(self) -> Result<Round, RoundError> {
-        let rescued = self.store.rescue(BATCH).await?;
+        let rescued = self.store.rescue(BATCH, self.lease_expiries_max).await?;
         for job in &rescued {
             metrics::counter!(
                 "counterfoil_jobs_rescued_total", "kind" => job.kind.clone(), "state" => job.state.as_str()
@@ -44,19 +48,50 @@ impl Upkeep {
         Ok(self.rang(rung.max(rescued.len() as u64)))
     }
 
-    /// Finished jobs and months of results past their retention → gone; the months to come → prepared.
-    pub(crate) async fn prune(self) -> Result<Round, RoundError> {
-        // One that fails must not keep the others from their turn.
-        let ensured = self.store.ensure_result_partitions().await;
-        let dropped = self.store.drop_expired_results(self.retention).await;
-        let pruned = self.store.prune_jobs(self.retention, BATCH).await?;
-        metrics::counter!("counterfoil_jobs_pruned_total").increment(pruned);
-        ensured?;
-        let dropped = dropped?;
-        if !dropped.is_empty() {
-            tracing::info!(partitions = dropped.join(" "), "dropped results past their retention");
+    /// Batches whose jobs are all final → finished, and the jobs that follow them accepted.
+    pub(crate) async fn finish_batches(self) -> Result<Round, RoundError> {
+        let finished = self.store.finish_batches(BATCHES).await?;
+        metrics::counter!("counterfoil_batches_finished_total").increment(finished.len() as u64);
+        for batch in &finished {
+            tracing::info!(batch_id = %batch.id, "all jobs of a batch are final");
         }
-        Ok(if pruned == u64::from(BATCH) || !dropped.is_empty() { Round::More } else { Round::Idle })
+        if finished.iter().any(|batch| batch.completion_job_id.is_some()) {
+            self.relay_wake.notify_one();
+        }
+        Ok(if finished.len() == BATCHES as usize { Round::More } else { Round::Idle })
+    }
+
+    /// Compares the books with the jobs; see [`shared::store::job_ledger`].
+    pub(crate) async fn balance(self) -> Result<Round, RoundError> {
+        self.store.fold_job_ledger().await?;
+        let balance = self.store.job_balance().await?;
+        metrics::gauge!("counterfoil_jobs_accepted").set(balance.accepted as f64);
+        metrics::gauge!("counterfoil_jobs_removed").set(balance.removed as f64);
+        metrics::gauge!("counterfoil_jobs_unaccounted").set(balance.unaccounted() as f64);
+        for (state, jobs) in
+            [("completed", balance.completed), ("cancelled", balance.cancelled), ("dead", balance.dead)]
+        {
+            metrics::gauge!("counterfoil_jobs_finished", "state" => state).set(jobs as f64);
+        }
+        if balance.unaccounted() != 0 {
+            tracing::error!(unaccounted = balance.unaccounted(), "jobs were accepted and are not there");
+        }
+        Ok(Round::Idle)
+    }
+
+    /// What is past its retention → gone; the months to come → prepared. Keeps tables small between the daily
+    /// clean-ups, which do the same to the end.
+    pub(crate) async fn prune(self) -> Result<Round, RoundError> {
+        let cleaned = self.store.clean_up(&self.retention, BATCH).await?;
+        metrics::counter!("counterfoil_jobs_pruned_total").increment(cleaned.jobs);
+        metrics::counter!("counterfoil_idempotency_keys_pruned_total").increment(cleaned.idempotency_keys);
+        if !cleaned.partitions.is_empty() {
+            tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
+        }
+        let batch = u64::from(BATCH);
+        let full = [cleaned.jobs, cleaned.batches, cleaned.idempotency_keys, cleaned.schedule_ticks];
+        let more = full.iter().any(|rows| *rows >= batch) || !cleaned.partitions.is_empty();
+        Ok(if more { Round::More } else { Round::Idle })
     }
 
     fn rang(&self, doorbells: u64) -> Round {

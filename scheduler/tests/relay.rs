@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn config(relay_window: u64) -> Config {
     let mut config = Config::default();
     config.scheduler.relay_window = relay_window;
+    config.scheduler.relay_window_min = relay_window;
     config.scheduler.relay_period_ms = 20;
     config.scheduler.period_ms = 100;
     config.scheduler.ring_again_after_s = 1;
@@ -41,6 +42,7 @@ async fn accept(store: &Store, priority: u8) -> JobId {
         kind: KIND,
         project_id: None,
         priority,
+        concurrency_key: None,
         args: serde_json::json!({}),
         due_at: None,
         attempts_max: 3,
@@ -140,4 +142,65 @@ async fn doorbells_that_the_queue_loses_are_rung_again_until_every_job_was_deliv
     tokio::time::timeout(PATIENCE, all).await.expect("no job is forgotten");
     stop.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_finished_and_followed_and_the_books_are_checked() {
+    use shared::store::batches::{Completion, NewBatch, enqueue_batch};
+    let db = TestDatabase::create().await;
+    let (store, queue) = (db.store(), Queue::in_process(&[KIND.queue()], 1000));
+    let follows = JobId::new();
+    let completion =
+        Completion { id: follows, kind: KIND, priority: 5, args: serde_json::json!({}), attempts_max: 1 };
+    let batch = NewBatch {
+        id: Default::default(),
+        project_id: None,
+        name: "a batch".into(),
+        completion: Some(completion),
+        created_by: None,
+        request_id: None,
+    };
+    let job = NewJob {
+        id: JobId::new(),
+        kind: KIND,
+        project_id: None,
+        concurrency_key: None,
+        priority: 5,
+        args: serde_json::json!({}),
+        due_at: None,
+        attempts_max: 3,
+        created_by: None,
+        request_id: None,
+    };
+    let mut tx = store.begin().await.unwrap();
+    enqueue_batch(&mut tx, &batch, std::slice::from_ref(&job)).await.unwrap();
+    tx.commit().await.unwrap();
+    let schedulers: Vec<_> = (0..2).map(|_| start(config(100), &db.store(), &queue)).collect();
+    store.request_cancel(job.id).await.unwrap();
+    // Its doorbell comes without anybody asking: the relay was told.
+    let mut deliveries = queue.consume(KIND.queue(), Arc::new(Semaphore::new(4)), schedulers[0].0.clone());
+    let rung = async {
+        loop {
+            let mut delivery = deliveries.recv().await.expect("not stopped");
+            delivery.ack().await;
+            if delivery.job_id == follows {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, rung).await.expect("what follows the batch is rung for");
+    assert!(store.batch(batch.id).await.unwrap().unwrap().finished_at.is_some());
+    // The accountant has looked at least once: it folds the ledger into one line.
+    until("the books are folded", async || {
+        let lines: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM job_ledger").fetch_one(store.pool()).await.unwrap();
+        lines <= 3
+    })
+    .await;
+    let balance = store.job_balance().await.unwrap();
+    assert_eq!((balance.accepted, balance.unaccounted()), (2, 0));
+    for (stop, running) in schedulers {
+        stop.cancel();
+        tokio::time::timeout(PATIENCE, running).await.expect("it stops").unwrap();
+    }
 }

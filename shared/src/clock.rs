@@ -26,6 +26,12 @@ impl Clock {
         }
     }
 
+    /// What a manual clock shows. `None` on the system clock: for what several processes decide, the database's
+    /// `now()` is the time then.
+    pub fn manual_now(&self) -> Option<DateTime<Utc>> {
+        self.0.is_some().then(|| self.now())
+    }
+
     /// Moves a manual clock (backwards too); the system clock is left alone.
     pub fn advance(&self, by: TimeDelta) {
         if let Some(now) = &self.0 {

@@ -4,12 +4,16 @@
 //! `COUNTERFOIL_<SECTION>__<KEY>` (`COUNTERFOIL_DATABASE__URL`). Unknown keys are refused, and all mistakes are
 //! reported at once.
 
+use crate::policy::{KindSettings, Policies};
+use crate::store::clean_up::Retention;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +25,9 @@ pub struct Config {
     pub auth: Auth,
     pub worker: Worker,
     pub scheduler: Scheduler,
+    pub backlog: Backlog,
+    /// By job kind; see [`crate::policy::KindPolicy::default_of`].
+    pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
 }
 
@@ -62,10 +69,14 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Largest uploaded file, bytes; at least 1.
     pub upload_bytes_max: u64,
+    /// Files a project may keep, 1 to 1000000.
+    pub project_files_max: u32,
     /// Time for a request other than uploads, downloads and event streams, 1 to 600 s.
     pub request_timeout_s: u64,
     /// Event streams open at once in one process, 1 to 100000.
     pub event_streams_max: usize,
+    /// How long the answer to a request with an `Idempotency-Key` is kept for its repetitions, 1 to 8760 h.
+    pub idempotency_key_hours: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,10 +109,6 @@ pub struct Worker {
     pub lease_s: u64,
     /// How long running jobs may go on after SIGTERM before they are handed back, 0 to 3600 s.
     pub drain_s: u64,
-    /// Longest attempt of a reconciliation, 1 to 86400 s.
-    pub reconciliation_time_limit_s: u64,
-    /// Wait before the second attempt of a failed job, milliseconds, doubling from then on; at least 1.
-    pub retry_base_ms: u64,
     /// Where a separate worker process answers `/api/health` and `/api/metrics`; unset: nowhere.
     pub listen: Option<SocketAddr>,
 }
@@ -112,16 +119,34 @@ pub struct Scheduler {
     /// Most doorbells kept waiting in the broker per queue, 1 to 100000. The rest of the backlog stays in
     /// Postgres, where priority still decides.
     pub relay_window: u64,
+    /// Fewest of them, 1 to 100000: the window follows what workers take, between this and `relay_window`.
+    pub relay_window_min: u64,
+    /// Waiting that lifts a job by one priority, 1 to 86400 s.
+    pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
-    /// Period of stager and rescuer, 100 to 60000 ms.
+    /// Period of ticker, stager and rescuer, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
+    /// A job is dead when so many of its leases in a row expired, 1 to 100: it seems to kill its workers.
+    pub lease_expiries_max: u16,
     /// Finished jobs and results are kept at least this long, 1 to 36500 days.
     pub retention_days: u64,
     /// Where a separate scheduler process answers `/api/health` and `/api/metrics`; unset: nowhere.
     pub listen: Option<SocketAddr>,
+}
+
+/// From which point on the API refuses new jobs instead of letting them pile up.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backlog {
+    /// Most waiting jobs altogether, 1 to 1000000000.
+    pub jobs_max: u64,
+    /// Most waiting jobs of one project, 1 to 1000000000.
+    pub project_jobs_max: u64,
+    /// Longest time that the relay may be behind, 1 to 604800 s.
+    pub lag_s_max: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -158,8 +183,10 @@ impl Default for Http {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             upload_bytes_max: 4 << 30,
+            project_files_max: 10_000,
             request_timeout_s: 30,
             event_streams_max: 1000,
+            idempotency_key_hours: 24,
         }
     }
 }
@@ -172,15 +199,7 @@ impl Default for Auth {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self {
-            queues: vec![],
-            concurrency: 2,
-            lease_s: 15,
-            drain_s: 30,
-            reconciliation_time_limit_s: 3600,
-            retry_base_ms: 5000,
-            listen: None,
-        }
+        Self { queues: vec![], concurrency: 2, lease_s: 15, drain_s: 30, listen: None }
     }
 }
 
@@ -188,12 +207,22 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             relay_window: 1000,
+            relay_window_min: 16,
+            age_step_s: 120,
             relay_period_ms: 100,
             period_ms: 1000,
             ring_again_after_s: 60,
+            lease_expiries_max: 3,
             retention_days: 400,
             listen: None,
         }
+    }
+}
+
+impl Default for Backlog {
+    /// A million waiting jobs take about a gigabyte; an hour behind is long after every alarm.
+    fn default() -> Self {
+        Self { jobs_max: 1_000_000, project_jobs_max: 100_000, lag_s_max: 3600 }
     }
 }
 
@@ -228,6 +257,19 @@ impl Config {
         Ok(config)
     }
 
+    /// How each kind of job is tried.
+    pub fn policies(&self) -> Policies {
+        Policies::new(&self.kinds)
+    }
+
+    /// How long what is finished is kept.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            finished: Duration::from_secs(self.scheduler.retention_days * 86_400),
+            idempotency_keys: Duration::from_secs(self.http.idempotency_key_hours * 3600),
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let mut wrong = vec![];
         let mut range = |key: &str, value: u64, min: u64, max: u64| {
@@ -238,19 +280,35 @@ impl Config {
         range("database.connections_max", self.database.connections_max.into(), 2, 1000);
         range("database.acquire_timeout_s", self.database.acquire_timeout_s, 1, 300);
         range("http.upload_bytes_max", self.http.upload_bytes_max, 1, i64::MAX as u64);
+        range("http.project_files_max", self.http.project_files_max.into(), 1, 1_000_000);
         range("http.request_timeout_s", self.http.request_timeout_s, 1, 600);
         range("http.event_streams_max", self.http.event_streams_max as u64, 1, 100_000);
+        range("http.idempotency_key_hours", self.http.idempotency_key_hours, 1, 8760);
         range("auth.access_token_minutes", self.auth.access_token_minutes.max(0) as u64, 1, 1440);
         range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
         range("worker.lease_s", self.worker.lease_s, 2, 3600);
         range("worker.drain_s", self.worker.drain_s, 0, 3600);
-        range("worker.reconciliation_time_limit_s", self.worker.reconciliation_time_limit_s, 1, 86_400);
-        range("worker.retry_base_ms", self.worker.retry_base_ms, 1, 3_600_000);
+        range("backlog.jobs_max", self.backlog.jobs_max, 1, 1_000_000_000);
+        range("backlog.project_jobs_max", self.backlog.project_jobs_max, 1, 1_000_000_000);
+        range("backlog.lag_s_max", self.backlog.lag_s_max, 1, 604_800);
+        for (kind, settings) in &self.kinds {
+            for (key, value, min, max) in settings.ranges() {
+                range(&format!("kinds.{kind}.{key}"), value, min, max);
+            }
+        }
         range("scheduler.relay_window", self.scheduler.relay_window, 1, 100_000);
+        range("scheduler.relay_window_min", self.scheduler.relay_window_min, 1, 100_000);
+        range("scheduler.age_step_s", self.scheduler.age_step_s, 1, 86_400);
+        range("scheduler.lease_expiries_max", self.scheduler.lease_expiries_max.into(), 1, 100);
         range("scheduler.relay_period_ms", self.scheduler.relay_period_ms, 10, 60_000);
         range("scheduler.period_ms", self.scheduler.period_ms, 100, 60_000);
         range("scheduler.ring_again_after_s", self.scheduler.ring_again_after_s, 1, 3600);
         range("scheduler.retention_days", self.scheduler.retention_days, 1, 36_500);
+        for kind in self.kinds.keys() {
+            if crate::job::JobKind::parse(kind).is_none() {
+                wrong.push(format!("kinds.{kind}: is not a job kind"));
+            }
+        }
         for queue in &self.worker.queues {
             if crate::job::JobKind::parse(queue).is_none() {
                 wrong.push(format!("worker.queues: {queue:?} is not a queue"));
@@ -288,6 +346,17 @@ mod tests {
         let ConfigError(wrong) =
             load("[worker]\nconcurrency = 0\nlease_s = 1\n[http]\nrequest_timeout_s = 0").unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
+    }
+
+    #[test]
+    fn kinds_have_sections_of_their_own() {
+        let config = load("[kinds.reconciliation]\nattempts_max = 7\nretry_cap_s = 60").unwrap();
+        let policy = config.policies().of(&crate::job::JobKind::RECONCILIATION);
+        assert_eq!((policy.attempts_max, policy.retry.cap.as_secs()), (7, 60));
+        let ConfigError(wrong) =
+            load("[kinds.Mail]\n[kinds.mail]\nattempts_max = 0\ntime_limit_s = 0").unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(load("[kinds.mail]\nretries = 3").is_err());
     }
 
     #[test]

@@ -53,7 +53,12 @@ id!(
     ProjectId
 );
 id!(FileId);
+id!(
+    /// Jobs accepted together.
+    BatchId
+);
 id!(DataSourceId);
+id!(ScheduleId);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

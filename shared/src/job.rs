@@ -1,6 +1,7 @@
 //! What a job is, and the only table of the states it goes through.
 
 use crate::ids::{JobId, ProjectId, UserId};
+use crate::limits::ConcurrencyKey;
 use crate::queue::QueueName;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -75,8 +76,11 @@ pub struct JobKind(std::borrow::Cow<'static, str>);
 impl JobKind {
     pub const RECONCILIATION: JobKind = JobKind(std::borrow::Cow::Borrowed("reconciliation"));
 
+    /// Removes what is past its retention.
+    pub const CLEAN_UP: JobKind = JobKind(std::borrow::Cow::Borrowed("clean_up"));
+
     /// Every kind this version ships, hence every queue a worker serves unless told otherwise.
-    pub const ALL: [JobKind; 1] = [Self::RECONCILIATION];
+    pub const ALL: [JobKind; 2] = [Self::RECONCILIATION, Self::CLEAN_UP];
 
     /// For kinds known when the program is built; panics on a malformed name.
     pub const fn from_static(name: &'static str) -> Self {
@@ -140,6 +144,8 @@ pub struct NewJob {
     pub project_id: Option<ProjectId>,
     /// 0 (last) to 9 (first).
     pub priority: u8,
+    /// At most one job of a key runs at once, unless a limit says otherwise.
+    pub concurrency_key: Option<ConcurrencyKey>,
     pub args: serde_json::Value,
     /// `None`: at once.
     pub due_at: Option<DateTime<Utc>>,

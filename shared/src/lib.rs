@@ -1,4 +1,4 @@
-//! What two processes must agree on: ids, the clock, jobs and their states, the store, the queue, the object
+//! What two processes must agree on: ids, the clock, jobs and their states, schedules, the store, the queue, the object
 //! store, configuration and telemetry.
 //!
 //! Architecture invariants: only [`store`] knows SQL, only [`queue`] knows AMQP, and nothing here knows HTTP.
@@ -8,8 +8,11 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod job;
+pub mod limits;
 pub mod objects;
+pub mod policy;
 pub mod queue;
+pub mod schedule;
 pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

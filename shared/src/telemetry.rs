@@ -69,12 +69,23 @@ fn describe() {
     gauge!("counterfoil_event_streams_open", "Server-sent event streams open");
     counter!("counterfoil_jobs_accepted_total", "Jobs accepted, by kind");
     counter!("counterfoil_attempts_total", "Attempts that ended in this process, by kind and outcome");
+    counter!(
+        "counterfoil_attempts_stuck_total",
+        "Attempts whose blocking work did not end with them, by kind"
+    );
     histogram!("counterfoil_attempt_duration_seconds", "Time of an attempt from lease to release, by kind");
     histogram!("counterfoil_job_wait_seconds", "Time from due to lease, by kind");
     gauge!("counterfoil_jobs", "Unfinished jobs in Postgres, by queue and state");
     gauge!("counterfoil_jobs_oldest_age_seconds", "Age of the oldest unfinished job, by queue and state");
     gauge!("counterfoil_outbox_doorbells", "Doorbells the broker has not confirmed");
     gauge!("counterfoil_outbox_oldest_age_seconds", "Age of the oldest unconfirmed doorbell");
+    gauge!("counterfoil_dispatch_lag_seconds", "How far the relay is behind; waiting on purpose is no lag");
+    gauge!("counterfoil_dispatch_lag_max_seconds", "Lag beyond which submissions are refused");
+    gauge!("counterfoil_backlog_jobs_max", "Waiting jobs beyond which submissions are refused");
+    counter!("counterfoil_submissions_refused_total", "Submissions refused, by the bound that was reached");
+    gauge!("counterfoil_queue_paused", "1 while a queue is paused");
+    gauge!("counterfoil_relay_window", "Doorbells the relay lets wait in the broker, by queue");
+    counter!("counterfoil_leases_refused_total", "Leases refused to available jobs, by queue and reason");
     gauge!("counterfoil_leases_held", "Leases this process holds");
     counter!("counterfoil_leases_lost_total", "Leases this process lost to another worker");
     counter!("counterfoil_lease_renewals_total", "Lease renewals, by outcome");

@@ -15,6 +15,9 @@ impl AmountFormat {
     /// Minor units; an error says in words why the cell is no amount.
     pub fn read(self, text: &str, exponent: u32) -> Result<i64, String> {
         // Nearly every amount of nearly every file.
+        if let Some(amount) = self.read_plain(text, exponent) {
+            return Ok(amount);
+        }
         if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'-' | b' ')) {
             return parse_minor(text, exponent, self.mark).map_err(|error| error.to_string());
         }
@@ -42,6 +45,29 @@ impl AmountFormat {
             Some(Direction::Debit) => Ok(-amount),
             Some(Direction::Credit) => Ok(amount),
         }
+    }
+
+    /// Digits with all decimals, perhaps a minus in front, and nothing else.
+    fn read_plain(self, text: &str, exponent: u32) -> Option<i64> {
+        let point = if self.mark == DecimalMark::Point { b'.' } else { b',' };
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let exponent = exponent as usize;
+        // So many digits always fit.
+        if exponent == 0 || digits.len() > 18 || digits.len() < exponent + 2 {
+            return None;
+        }
+        let (whole, fraction) = digits.split_at(digits.len() - exponent - 1);
+        let [mark, fraction @ ..] = fraction else { return None };
+        let (mut amount, mut others) = (0i64, *mark != point);
+        for digit in whole.iter().chain(fraction) {
+            let digit = digit.wrapping_sub(b'0');
+            others |= digit > 9;
+            amount = amount * 10 + i64::from(digit & 15);
+        }
+        (!others).then_some(if negative { -amount } else { amount })
     }
 
     /// The amount of a line that fills one of two cells.

@@ -1,11 +1,13 @@
-//! The lines of a CSV file, handed on cell by cell in the mapping's order.
+//! The lines of a CSV file: its header, then blocks of lines, several at a time.
 
+use crate::csv_block::{Rest, Shape, read_block};
+use crate::csv_blocks::{Block, Blocks};
 use crate::csv_reader::{CsvLine, CsvReader};
 use crate::physical_lines::PhysicalLines;
 use crate::read::Lines;
 use crate::{Mapping, ReadError};
-use std::borrow::Cow;
-use std::io::BufRead;
+use rayon::prelude::*;
+use std::io::{BufRead, Read};
 
 pub(crate) fn read<B: BufRead>(
     input: PhysicalLines<B>,
@@ -14,21 +16,79 @@ pub(crate) fn read<B: BufRead>(
 ) -> Result<(), ReadError> {
     // `Mapping::check` has seen that the delimiter is ASCII.
     let delimiter = mapping.csv.delimiter as u8;
-    let mut reader = CsvReader::new(input, delimiter, lines.limits().line_bytes_max);
+    let limits = lines.limits();
+    let mut reader = CsvReader::new(input, delimiter, limits.line_bytes_max);
     if let Some(line) = mapping.csv.header_line {
         reader.skip_to(line, |bytes| lines.tick(bytes))?;
     }
     let Some(header) = read_header(&mut reader, |bytes| lines.tick(bytes))? else { return Ok(()) };
-    let encoding = mapping.csv.encoding.as_deref();
-    let positions = positions_of(lines.columns(), &header, mapping)?;
+    let extract = lines.extract();
+    let shape = Shape {
+        delimiter,
+        line_bytes_max: limits.line_bytes_max,
+        cell_bytes_max: limits.cell_bytes_max,
+        rejected_max: limits.rejected_max,
+        positions: &positions_of(extract.columns(), &header, mapping)?,
+        header: &header,
+        encoding: mapping.csv.encoding.as_deref(),
+        extract: &extract,
+        hasher: lines.id_hasher(),
+    };
+    let (ahead, input, line, bytes_read) = reader.into_rest();
+    let mut blocks = Blocks::new(input, ahead, line, bytes_read, limits.line_bytes_max);
+    read_blocks(&mut blocks, &shape, lines)
+}
+
+/// Reads some blocks at once, each as if a record began with it; where that was wrong, because a cell with a
+/// line break lies across, the block is read again together with what is left of the one before.
+fn read_blocks<R: Read>(
+    blocks: &mut Blocks<R>,
+    shape: &Shape<'_>,
+    lines: &mut Lines<'_>,
+) -> Result<(), ReadError> {
+    let wave_len = rayon::current_num_threads();
+    let mut before: Option<(Vec<u8>, u64)> = None;
     loop {
-        match reader.next(|bytes| lines.tick(bytes))? {
-            CsvLine::End => return lines.tick(reader.bytes_read()),
-            CsvLine::Blank => {}
-            CsvLine::Bad(reason) => lines.reject(reader.line(), None, reason, reader.raw())?,
-            CsvLine::Cells => take_cells(&reader, &header, &positions, encoding, lines)?,
+        let mut wave = Vec::with_capacity(wave_len);
+        while wave.len() < wave_len
+            && let Some(block) = blocks.next(|bytes| lines.tick(bytes))?
+        {
+            wave.push(block);
         }
-        lines.tick(reader.bytes_read())?;
+        if wave.is_empty() {
+            return Ok(());
+        }
+        let guess = |block: &Block| read_block(shape, &block.bytes, block.line, block.is_last);
+        let guesses: Vec<_> = match &wave[..] {
+            [only] => vec![guess(only)],
+            several => several.par_iter().map(guess).collect(),
+        };
+        for (block, guess) in wave.into_iter().zip(guesses) {
+            let (bytes, mut read) = match before.take() {
+                None => (block.bytes, guess?),
+                Some((mut bytes, line)) => {
+                    bytes.extend_from_slice(&block.bytes);
+                    let read = read_block(shape, &bytes, line, block.is_last)?;
+                    (bytes, read)
+                }
+            };
+            let mut start = 0;
+            loop {
+                lines.take_block(&read, &bytes[start..])?;
+                lines.tick(block.bytes_read)?;
+                match read.rest {
+                    Rest::Nothing => break,
+                    Rest::Open { at, line } => {
+                        before = Some((bytes[start + at..].to_vec(), line));
+                        break;
+                    }
+                    Rest::Paused { at, line } => {
+                        start += at;
+                        read = read_block(shape, &bytes[start..], line, block.is_last)?;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -42,6 +102,10 @@ pub(crate) fn read_header<B: BufRead>(
             CsvLine::End => return Ok(None),
             CsvLine::Blank => tick(reader.bytes_read())?,
             CsvLine::Bad(reason) => return Err(not_csv(&format!("its header line is bad: {reason}"))),
+            CsvLine::Unclosed => {
+                let reason = CsvReader::<B>::UNCLOSED;
+                return Err(not_csv(&format!("its header line is bad: {reason}")));
+            }
             CsvLine::Cells => break,
         }
     }
@@ -71,33 +135,9 @@ fn positions_of(wanted: &[String], header: &[String], mapping: &Mapping) -> Resu
     Err(ReadError::MissingColumns(errors))
 }
 
-fn take_cells<B: BufRead>(
-    reader: &CsvReader<B>,
-    header: &[String],
-    positions: &[usize],
-    encoding: Option<&str>,
-    lines: &mut Lines<'_>,
-) -> Result<(), ReadError> {
-    let (line, raw, cells) = (reader.line(), reader.raw(), reader.cells());
-    let text = match std::str::from_utf8(raw) {
-        Ok(text) => text,
-        Err(error) => {
-            let position = cells.iter().rposition(|cell| cell.start <= error.valid_up_to());
-            let column = position.and_then(|i| header.get(i)).cloned();
-            // In another encoding, what is none of its characters was made such a byte.
-            let reason = format!("the line is not {}", encoding.unwrap_or("UTF-8"));
-            return lines.reject(line, column, reason, raw);
-        }
-    };
-    if cells.len() != header.len() {
-        let reason = format!("the line has {} cells where the header has {}", cells.len(), header.len());
-        return lines.reject(line, None, reason, raw);
-    }
-    let unescaped: Vec<Cow<'_, str>> = positions.iter().map(|i| cells[*i].text(text)).collect();
-    let kept: Vec<&str> = unescaped.iter().map(|cell| cell.as_ref()).collect();
-    lines.take(line, &kept, raw)
-}
-
 fn not_csv(why: &str) -> ReadError {
     ReadError::NotThisFormat { says: format!("the file is not CSV as the mapping says: {why}") }
 }
+
+#[cfg(test)]
+mod tests;

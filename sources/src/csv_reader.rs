@@ -30,10 +30,15 @@ pub(crate) enum CsvLine {
     Blank,
     /// Says why its cells cannot be told apart.
     Bad(String),
+    /// A quoted cell does not end in the whole rest of the input; else as `Bad`.
+    Unclosed,
     End,
 }
 
 impl<B: BufRead> CsvReader<B> {
+    /// What is wrong with a line that is [`CsvLine::Unclosed`].
+    pub const UNCLOSED: &'static str = "a quoted cell never ends";
+
     pub fn new(lines: PhysicalLines<B>, delimiter: u8, line_bytes_max: usize) -> Self {
         CsvReader { lines, delimiter, line_bytes_max, buffer: vec![], cells: vec![], line: 0, next_line: 1 }
     }
@@ -69,6 +74,14 @@ impl<B: BufRead> CsvReader<B> {
         self.lines.bytes_read()
     }
 
+    /// All that is not read yet: bytes that were put back, the rest of the input, the number of its first line,
+    /// and the bytes read of it.
+    pub fn into_rest(self) -> (Vec<u8>, B, u64, u64) {
+        let bytes_read = self.lines.bytes_read();
+        let (ahead, input) = self.lines.into_rest();
+        (ahead, input, self.next_line, bytes_read)
+    }
+
     /// The next line. `tick` is called with the bytes read so far while a line beyond the limit is skipped.
     pub fn next(&mut self, tick: impl FnMut(u64) -> Result<(), ReadError>) -> Result<CsvLine, ReadError> {
         self.buffer.clear();
@@ -90,12 +103,13 @@ impl<B: BufRead> CsvReader<B> {
         }
         let mut split = Split { delimiter: self.delimiter, at: 0, open: None };
         loop {
+            let bad = |says: &str| CsvLine::Bad(says.to_owned());
             let problem = match split.run(&self.buffer, &mut self.cells) {
                 Splitting::Done => return Ok(CsvLine::Cells),
-                Splitting::BehindQuote => "there is text behind the closing quote of a cell".to_owned(),
-                Splitting::Open if !self.append_physical_line()? => "a quoted cell never ends".to_owned(),
+                Splitting::BehindQuote => bad("there is text behind the closing quote of a cell"),
+                Splitting::Open if !self.append_physical_line()? => CsvLine::Unclosed,
                 Splitting::Open if self.over_limit() => {
-                    format!("a quoted cell does not end within {} bytes", self.line_bytes_max)
+                    CsvLine::Bad(format!("a quoted cell does not end within {} bytes", self.line_bytes_max))
                 }
                 Splitting::Open => {
                     self.next_line += 1;
@@ -104,7 +118,7 @@ impl<B: BufRead> CsvReader<B> {
             };
             self.lines.put_back(self.buffer.split_off(first_line_bytes));
             self.next_line = self.line + 1;
-            return Ok(CsvLine::Bad(problem));
+            return Ok(problem);
         }
     }
 
@@ -124,16 +138,44 @@ impl<B: BufRead> CsvReader<B> {
 pub(crate) struct Cell {
     pub start: usize,
     pub end: usize,
-    /// Doubled quotes inside stand for one.
-    doubled: bool,
+    quotes: Quotes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    None,
+    Around,
+    /// Also inside, where two stand for one.
+    Doubled,
 }
 
 impl Cell {
+    pub fn plain(start: usize, end: usize) -> Self {
+        Cell { start, end, quotes: Quotes::None }
+    }
+
+    pub fn quoted(start: usize, end: usize, doubled: bool) -> Self {
+        Cell { start, end, quotes: if doubled { Quotes::Doubled } else { Quotes::Around } }
+    }
+
+    pub fn is_quoted(&self) -> bool {
+        self.quotes != Quotes::None
+    }
+
+    pub fn is_doubled(&self) -> bool {
+        self.quotes == Quotes::Doubled
+    }
+
+    /// The same cell in a text that begins later.
+    pub fn minus(self, offset: usize) -> Self {
+        Cell { start: self.start - offset, end: self.end - offset, ..self }
+    }
+
     /// `line` must be the text of the line the cell was found in.
     pub fn text<'a>(&self, line: &'a str) -> Cow<'a, str> {
         // Both ends lie next to ASCII characters or the ends of the line, hence on character boundaries.
         let text = &line[self.start..self.end];
-        if self.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+        if self.is_doubled() { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 }
 
@@ -187,7 +229,7 @@ impl Split {
         self.at = start + length;
         let at_end = line.get(self.at) != Some(&self.delimiter);
         let carriage_return = at_end && rest[..length].last() == Some(&b'\r');
-        cells.push(Cell { start, end: self.at - usize::from(carriage_return), doubled: false });
+        cells.push(Cell::plain(start, self.at - usize::from(carriage_return)));
         at_end
     }
 
@@ -197,7 +239,7 @@ impl Split {
             let end = self.at + quote;
             self.at = end + 1;
             if line.get(self.at) != Some(&b'"') {
-                return Some(Cell { start, end, doubled });
+                return Some(Cell::quoted(start, end, doubled));
             }
             doubled = true;
             self.at += 1;

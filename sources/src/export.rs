@@ -20,8 +20,9 @@ pub use json::JsonLines;
 use crate::RejectedLine;
 use chrono::{Datelike, NaiveDate};
 use columns::{EXCEPTION_COLUMNS, MATCH_COLUMNS, REJECTED_LINE_COLUMNS};
-use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier, format_minor};
+use matching::{Confidence, Currency, ExceptionId, ExceptionKind, MatchId, Reason, Side, Tier, format_minor};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// One record as a result shows it.
@@ -31,8 +32,25 @@ pub struct RecordCells<'a> {
     pub line: u64,
     /// Days since 1970-01-01.
     pub date: i32,
-    /// Minor units of the currency of the row it stands in.
+    /// Minor units of the currency of the row it stands in, or of its own one.
     pub amount: i64,
+    /// There when it was compared in another currency than its own.
+    pub foreign: Option<Foreign>,
+}
+
+/// A record's own currency, and what its amount was taken for in that of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign {
+    pub currency: Currency,
+    /// Minor units of the row's currency.
+    pub converted: i64,
+}
+
+impl RecordCells<'_> {
+    /// Of [`Self::amount`], in a row of `row`'s currency.
+    fn currency(&self, row: Currency) -> Currency {
+        self.foreign.map_or(row, |foreign| foreign.currency)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +79,20 @@ pub struct ExceptionRow<'a> {
     pub candidates: Vec<CandidateCells<'a>>,
     /// At least `candidates.len()`.
     pub candidates_found: u32,
+    /// The run of the chain, from 1, whose file first had the record.
+    pub first_run: u32,
+}
+
+impl MatchRow<'_> {
+    pub fn id(&self) -> MatchId {
+        MatchId::of_ids(self.left.iter().map(|cells| cells.id), self.right.iter().map(|cells| cells.id))
+    }
+}
+
+impl ExceptionRow<'_> {
+    pub fn id(&self) -> ExceptionId {
+        ExceptionId::of_id(self.kind, self.side, self.record.id)
+    }
 }
 
 /// Records that might belong to an exception.
@@ -85,6 +117,7 @@ pub struct MatchesCsv<W: Write> {
     /// Whole lines that are not written yet.
     lines: CsvText,
     reasons: String,
+    id: String,
 }
 
 const FLUSH_BYTES: usize = 64 << 10;
@@ -96,7 +129,7 @@ impl<W: Write> MatchesCsv<W> {
             MATCH_COLUMNS.iter().for_each(|column| lines.text(column));
             lines.end_line();
         }
-        Ok(MatchesCsv { out, lines, reasons: String::new() })
+        Ok(MatchesCsv { out, lines, reasons: String::new(), id: String::new() })
     }
 
     pub fn write(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
@@ -106,6 +139,8 @@ impl<W: Write> MatchesCsv<W> {
             self.reasons.push_str(if i > 0 { "; " } else { "" });
             self.reasons.push_str(&reason.says);
         }
+        self.id.clear();
+        let _ = write!(self.id, "{}", row.id());
         let lines = &mut self.lines;
         for i in 0..row.left.len().max(row.right.len()) {
             lines.number(row.number);
@@ -120,7 +155,8 @@ impl<W: Write> MatchesCsv<W> {
                         lines.text(&safe(cells.id));
                         lines.number(cells.line);
                         lines.date(cells.date);
-                        lines.decimal(cells.amount.into(), exponent, false);
+                        let own = cells.foreign.map_or(exponent, |foreign| foreign.currency.exponent());
+                        lines.decimal(cells.amount.into(), own, false);
                     }
                 }
             }
@@ -131,6 +167,14 @@ impl<W: Write> MatchesCsv<W> {
                 lines.text("");
                 lines.text("");
             }
+            match row.left.get(i).and_then(|cells| cells.foreign) {
+                Some(foreign) => {
+                    lines.text(foreign.currency.code());
+                    lines.decimal(foreign.converted.into(), exponent, false);
+                }
+                None => (0..2).for_each(|_| lines.text("")),
+            }
+            lines.text(&self.id);
             lines.end_line();
         }
         if self.lines.bytes.len() >= FLUSH_BYTES {
@@ -266,6 +310,8 @@ impl<W: Write> ExceptionsCsv<W> {
             &safe(row.says),
             &safe(&candidates.join("; ")),
             &row.candidates_found.to_string(),
+            &row.id().to_string(),
+            &row.first_run.to_string(),
         ])?;
         Ok(())
     }

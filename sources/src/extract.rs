@@ -30,15 +30,15 @@ enum AmountOf {
 }
 
 enum CurrencyOf {
-    Fixed {
-        currency: Currency,
-        exponent: u32,
-    },
-    /// With the last text and what it meant: neighbours mostly share their currency.
-    Column {
-        column: usize,
-        last: Option<(String, Currency, u32)>,
-    },
+    Fixed { currency: Currency, exponent: u32 },
+    Column(usize),
+}
+
+/// The last texts and what they meant: neighbours mostly share currency and date.
+#[derive(Default)]
+pub(crate) struct Memo {
+    currency: Option<(String, Currency, u32)>,
+    date: Option<(String, i32)>,
 }
 
 /// The parts of a record, borrowed from its line.
@@ -48,7 +48,6 @@ pub(crate) struct Parts<'a> {
     pub date: i32,
     pub amount: i64,
     pub currency: Currency,
-    pub fields: Vec<&'a str>,
 }
 
 /// Why a line gives no record.
@@ -79,7 +78,7 @@ impl Extract {
                 let currency = Currency::parse(code).map_err(|e| refused("currency.fixed", e.to_string()))?;
                 CurrencyOf::Fixed { currency, exponent: currency.exponent() }
             }
-            CurrencySource::Column(column) => CurrencyOf::Column { column: number(column), last: None },
+            CurrencySource::Column(column) => CurrencyOf::Column(number(column)),
         };
         let date_format =
             DateFormat::parse(mapping.date.format.as_deref()).map_err(|says| refused("date.format", says))?;
@@ -124,35 +123,70 @@ impl Extract {
         self.id
     }
 
-    /// `cells` in the order of [`Self::columns`]; white space around them is no part of them.
-    pub fn parts<'a>(&mut self, cells: &[&'a str]) -> Result<Parts<'a>, Refusal> {
-        let cell = |column: usize| cells[column].trim();
+    /// `cells` in the order of [`Self::columns`]; white space around them is no part of them. `fields` is
+    /// overwritten with the text fields. `is_clean`: no cell is too long or has a NUL character.
+    pub fn parts<'a>(
+        &self,
+        cells: &[&'a str],
+        is_clean: bool,
+        memo: &mut Memo,
+        fields: &mut Vec<&'a str>,
+    ) -> Result<Parts<'a>, Refusal> {
+        let cell = |column: usize| trim(cells[column]);
         let refuse = |column: usize, reason: String| Refusal { column, reason };
-        for (column, text) in cells.iter().enumerate() {
-            let text = text.trim();
-            if text.len() > self.cell_bytes_max {
-                let reason = format!("the cell has {} bytes, more than {}", text.len(), self.cell_bytes_max);
-                return Err(refuse(column, reason));
-            }
-            // Databases refuse it in texts, and no bank writes it.
-            if text.contains('\0') {
-                return Err(refuse(column, "the cell contains a NUL character".to_owned()));
-            }
+        if !is_clean {
+            self.check_cells(cells)?;
         }
         let id =
             self.id.map(|column| check_id(cell(column), self.id_bytes_max).map_err(|e| refuse(column, e)));
         let id = id.transpose()?;
-        let date = self.date_format.read(cell(self.date));
-        let date = match date {
-            Err(_) if self.typed => DateFormat::Iso.read(cell(self.date)).or(date),
-            date => date,
-        };
-        let date = date.map_err(|e| refuse(self.date, e))?;
-        let (currency, exponent) = self.currency.read(cells)?;
+        let date = self.date(cell(self.date), memo).map_err(|e| refuse(self.date, e))?;
+        let (currency, exponent) = self.currency.read(cells, memo)?;
         let amount = self.amount.read(cells, self.amount_format, exponent)?;
         let amount = if self.negate { -amount } else { amount };
-        let fields = self.fields.iter().map(|column| cells[*column].trim()).collect();
-        Ok(Parts { id, date, amount, currency, fields })
+        fields.clear();
+        fields.extend(self.fields.iter().map(|column| cell(*column)));
+        Ok(Parts { id, date, amount, currency })
+    }
+
+    fn check_cells(&self, cells: &[&str]) -> Result<(), Refusal> {
+        for (column, text) in cells.iter().enumerate() {
+            let text = text.trim();
+            if text.len() > self.cell_bytes_max {
+                let reason = format!("the cell has {} bytes, more than {}", text.len(), self.cell_bytes_max);
+                return Err(Refusal { column, reason });
+            }
+            // Databases refuse it in texts, and no bank writes it.
+            if text.contains('\0') {
+                return Err(Refusal { column, reason: "the cell contains a NUL character".to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn date(&self, text: &str, memo: &mut Memo) -> Result<i32, String> {
+        if let Some((known, date)) = &memo.date
+            && known == text
+        {
+            return Ok(*date);
+        }
+        let date = match self.date_format.read(text) {
+            Err(error) if self.typed => DateFormat::Iso.read(text).map_err(|_| error),
+            date => date,
+        }?;
+        memo.date = Some((text.to_owned(), date));
+        Ok(date)
+    }
+}
+
+/// [`str::trim`], at once where there is nothing to trim.
+fn trim(text: &str) -> &str {
+    let is_plain = |byte: &u8| (b'!'..=b'~').contains(byte);
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] if is_plain(first) && is_plain(last) => text,
+        [only] if is_plain(only) => text,
+        _ => text.trim(),
     }
 }
 
@@ -191,13 +225,13 @@ impl AmountOf {
 }
 
 impl CurrencyOf {
-    fn read(&mut self, cells: &[&str]) -> Result<(Currency, u32), Refusal> {
-        let (column, last) = match self {
-            CurrencyOf::Fixed { currency, exponent } => return Ok((*currency, *exponent)),
-            CurrencyOf::Column { column, last } => (*column, last),
+    fn read(&self, cells: &[&str], memo: &mut Memo) -> Result<(Currency, u32), Refusal> {
+        let column = match *self {
+            CurrencyOf::Fixed { currency, exponent } => return Ok((currency, exponent)),
+            CurrencyOf::Column(column) => column,
         };
-        let text = cells[column].trim();
-        if let Some((known, currency, exponent)) = last
+        let text = trim(cells[column]);
+        if let Some((known, currency, exponent)) = &memo.currency
             && known == text
         {
             return Ok((*currency, *exponent));
@@ -207,7 +241,7 @@ impl CurrencyOf {
         }
         let currency = Currency::parse(text).map_err(|e| Refusal { column, reason: e.to_string() })?;
         let exponent = currency.exponent();
-        *last = Some((text.to_owned(), currency, exponent));
+        memo.currency = Some((text.to_owned(), currency, exponent));
         Ok((currency, exponent))
     }
 }

@@ -12,8 +12,11 @@
 
 mod amount;
 mod amount_column;
+mod csv_block;
+mod csv_blocks;
 mod csv_lines;
 mod csv_reader;
+mod csv_record;
 mod date;
 mod detect;
 pub mod export;
@@ -32,16 +35,20 @@ mod seen_ids;
 mod statements;
 mod tables;
 mod text_encoding;
+mod text_file;
 mod transcode;
 
 pub use amount_column::{AmountCells, AmountColumn};
 pub use detect::Detection as Peek;
-pub use detect::{ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, detect, peek_columns};
+pub use detect::{
+    ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, Doubt, detect, peek_columns,
+};
 pub use guess::guess_mapping;
 pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;
-pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine};
-pub use read::read_records;
+pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, ReadSample, RejectedLine};
+pub use read::{read_records, read_records_keeping, read_sample};
 pub use statements::columns::COLUMNS as STATEMENT_COLUMNS;
 pub use statements::control::StatementControl;
 pub use text_encoding::TextEncoding;
+pub use text_file::{TextBudget, TextFile};

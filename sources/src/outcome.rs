@@ -19,6 +19,16 @@ pub struct ReadOutcome {
     pub controls: Vec<StatementControl>,
 }
 
+/// What the first lines of a file give: `records.len() + rejected.len() == lines_read`.
+#[derive(Debug, Clone)]
+pub struct ReadSample {
+    pub records: Records,
+    pub rejected: Vec<RejectedLine>,
+    pub lines_read: u64,
+    /// There are no more lines.
+    pub whole: bool,
+}
+
 impl ReadOutcome {
     /// What the controls complain about, in the form of rejected lines: for lists of everything a person should
     /// look at. Not counted in [`Self::lines_read`].

@@ -20,6 +20,11 @@ impl<B: BufRead> PhysicalLines<B> {
         self.bytes_read
     }
 
+    /// What was put back, and the rest of the input.
+    pub fn into_rest(mut self) -> (Vec<u8>, B) {
+        (self.again.split_off(self.again_at), self.input)
+    }
+
     /// Appends up to and including the next LF, at most `room` bytes. Returns how many; 0 at the end.
     pub fn append(&mut self, into: &mut Vec<u8>, room: usize) -> io::Result<usize> {
         let pending = &self.again[self.again_at..];

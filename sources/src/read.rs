@@ -1,19 +1,21 @@
 //! Reading a file: which format, and what becomes of each line.
 
-use crate::extract::Extract;
+use crate::csv_block::BlockRead;
+use crate::extract::{Extract, Memo};
 use crate::opened::{Opened, open_text};
 use crate::outcome::FIRST_MAX;
 use crate::physical_lines::PhysicalLines;
-use crate::seen_ids::SeenIds;
+use crate::seen_ids::{IdHasher, SeenIds};
 use crate::{
-    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, RejectedLine, StatementControl,
-    csv_lines, json_elements, statements, tables,
+    Format, Mapping, ReadError, ReadLimits, ReadOutcome, ReadProgress, ReadSample, RejectedLine,
+    StatementControl, csv_lines, json_elements, statements, tables,
 };
-use matching::{Records, RecordsBuilder, RecordsError, Row};
+use matching::{Records, RecordsBuilder, RecordsError, Row, TextStore};
 use std::cell::Cell;
 use std::io::{BufReader, Read};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
+use std::sync::Arc;
 
 const WATCH_EVERY_LINES: u64 = 1_000;
 const WATCH_EVERY_BYTES: u64 = 1 << 20;
@@ -22,38 +24,79 @@ const EXCERPT_CHARS_MAX: usize = 200;
 /// Reads a whole file into records.
 ///
 /// Needs `input` only once and forwards; buffers it itself. `watch` is called about every 1,000 lines or MiB
-/// and stops the reading with [`ControlFlow::Break`].
+/// (CSV: every half MiB) and stops the reading with [`ControlFlow::Break`]. Blocks of CSV are read on all threads
+/// of the current rayon pool; what is read does not depend on how many there are.
 pub fn read_records(
     input: impl Read,
     mapping: &Mapping,
     limits: &ReadLimits,
     watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
 ) -> Result<ReadOutcome, ReadError> {
+    read_records_keeping(input, mapping, limits, None, watch)
+}
+
+/// The same, with the texts in a store instead of in memory.
+pub fn read_records_keeping(
+    input: impl Read,
+    mapping: &Mapping,
+    limits: &ReadLimits,
+    store: Option<Box<dyn TextStore>>,
+    watch: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
+) -> Result<ReadOutcome, ReadError> {
     let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
+    let mut lines = Lines::new(extract, limits, watch).kept_by(store);
+    read_lines(input, mapping, &mut lines)?;
+    lines.finish()
+}
+
+/// As [`read_records`] for at most the first `lines_max` lines of a file, to see what a mapping makes of them. A
+/// file that gives no record is no error here, and the controls of a statement that was not read to its end are
+/// missing.
+pub fn read_sample(
+    input: impl Read,
+    mapping: &Mapping,
+    limits: &ReadLimits,
+    lines_max: u64,
+) -> Result<ReadSample, ReadError> {
+    let extract = Extract::new(mapping, limits).map_err(ReadError::InvalidMapping)?;
+    let mut watch = |_: ReadProgress| ControlFlow::Continue(());
+    let mut lines = Lines::new(extract, limits, &mut watch);
+    lines.lines_max = Some(lines_max);
+    match read_lines(input, mapping, &mut lines) {
+        Ok(()) | Err(ReadError::Cancelled | ReadError::NoTransactions { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let whole = lines.lines_read < lines_max;
+    Ok(ReadSample {
+        records: lines.records.build(),
+        rejected: lines.rejected,
+        lines_read: lines.lines_read,
+        whole,
+    })
+}
+
+fn read_lines(input: impl Read, mapping: &Mapping, lines: &mut Lines<'_>) -> Result<(), ReadError> {
     if mapping.format.is_typed() {
-        let mut lines = Lines::new(extract, limits, watch);
         let file = tables::spool(input, |bytes| lines.tick(bytes))?;
-        tables::read(file, mapping, &mut lines)?;
-        return lines.finish();
+        return tables::read(file, mapping, lines);
     }
     let Opened { text, mark_bytes, counter } = open_text(input, mapping)?;
     let input = BufReader::with_capacity(64 << 10, text);
-    let mut lines = Lines::new(extract, limits, watch);
     lines.counter = counter;
     match mapping.format {
-        Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, &mut lines)?,
-        Format::Json => json_elements::read(input, mark_bytes, mapping, &mut lines)?,
+        Format::Csv => csv_lines::read(PhysicalLines::new(input, mark_bytes), mapping, lines),
+        Format::Json => json_elements::read(input, mark_bytes, mapping, lines),
         Format::Excel | Format::Parquet => unreachable!("read above"),
         Format::Mt940 | Format::Camt | Format::Ofx | Format::Bai2 => {
-            statements::read(input, mark_bytes, mapping, &mut lines)?;
+            statements::read(input, mark_bytes, mapping, lines)
         }
     }
-    lines.finish()
 }
 
 /// Takes the lines of a file one by one and keeps the account of them.
 pub(crate) struct Lines<'a> {
-    extract: Extract,
+    extract: Arc<Extract>,
+    memo: Memo,
     limits: &'a ReadLimits,
     watch: &'a mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
     records: RecordsBuilder,
@@ -65,19 +108,22 @@ pub(crate) struct Lines<'a> {
     watched_lines: u64,
     watched_bytes: u64,
     controls: Vec<StatementControl>,
+    /// Of a sample: no more lines are wanted.
+    lines_max: Option<u64>,
     /// Bytes of the file itself, where the readers see another encoding of it.
     counter: Option<Rc<Cell<u64>>>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(
+    pub fn new(
         extract: Extract,
         limits: &'a ReadLimits,
         watch: &'a mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
     ) -> Self {
         Lines {
             records: RecordsBuilder::new(extract.field_names().to_vec()),
-            extract,
+            extract: Arc::new(extract),
+            memo: Memo::default(),
             limits,
             watch,
             seen: SeenIds::default(),
@@ -88,8 +134,15 @@ impl<'a> Lines<'a> {
             watched_lines: 0,
             watched_bytes: 0,
             controls: vec![],
+            lines_max: None,
             counter: None,
         }
+    }
+
+    fn kept_by(self, store: Option<Box<dyn TextStore>>) -> Self {
+        let Some(store) = store else { return self };
+        let records = RecordsBuilder::kept_by(self.extract.field_names().to_vec(), store);
+        Lines { records, ..self }
     }
 
     pub fn columns(&self) -> &[String] {
@@ -103,16 +156,22 @@ impl<'a> Lines<'a> {
     /// One line whose cells could be told apart, in the order of [`Self::columns`]: becomes a record or is
     /// rejected. `raw` is what an excerpt is made from.
     pub fn take(&mut self, line: u64, cells: &[&str], raw: &[u8]) -> Result<(), ReadError> {
-        let parts = match self.extract.parts(cells) {
+        let mut fields = Vec::with_capacity(self.extract.field_names().len());
+        let parts = match self.extract.parts(cells, false, &mut self.memo, &mut fields) {
             Ok(parts) => parts,
             Err(refusal) => {
                 let column = self.extract.columns()[refusal.column].clone();
                 return self.reject(line, Some(column), refusal.reason, raw);
             }
         };
-        let row = self.records.so_far().len();
-        if row >= self.limits.records_max as usize {
-            return Err(ReadError::TooManyRecords { limit: self.limits.records_max });
+        let row = self.records.so_far().len() as Row;
+        if let Some(id) = parts.id {
+            let records = self.records.so_far();
+            let hash = self.seen.hasher().hash(id);
+            if let Some(twin) = self.seen.insert(hash, row, |other| records.id(other) == id) {
+                let twin_line = records.line(twin);
+                return self.reject_twin(line, id, twin_line, raw);
+            }
         }
         let number;
         let id = match parts.id {
@@ -122,34 +181,94 @@ impl<'a> Lines<'a> {
                 &number
             }
         };
-        if let (Some(id), Some(column)) = (parts.id, self.extract.id_column())
-            && let Some(twin) = self.seen.row_of(id, self.records.so_far())
-        {
-            let twin_line = self.records.so_far().line(twin);
-            let column = self.extract.columns()[column].clone();
-            let shown: String = id.chars().take(60).collect();
-            return self.reject(
-                line,
-                Some(column),
-                format!("the id {shown:?} is already on line {twin_line}"),
-                raw,
-            );
+        self.make_room(1, id.len() + fields.iter().map(|text| text.len()).sum::<usize>())?;
+        self.records.push(id, line, parts.amount, parts.currency, parts.date, &fields).map_err(refused)?;
+        self.lines_read += 1;
+        self.go_on()
+    }
+
+    fn go_on(&self) -> Result<(), ReadError> {
+        match self.lines_max {
+            Some(max) if self.lines_read >= max => Err(ReadError::Cancelled),
+            _ => Ok(()),
         }
-        self.kept_bytes += (id.len() + parts.fields.iter().map(|text| text.len()).sum::<usize>()) as u64;
+    }
+
+    /// What a block of a CSV file held; `bytes` are those of the block.
+    pub fn take_block(&mut self, read: &BlockRead, bytes: &[u8]) -> Result<(), ReadError> {
+        let (rows, rejected) = self.wanted_of(read);
+        let mut rejected = read.rejected[..rejected].iter().peekable();
+        let mut start = 0;
+        for (i, &hash) in read.hashes.iter().enumerate().take(rows) {
+            let (records, id) = (self.records.so_far(), read.part.id(i));
+            let base = records.len();
+            // Of the rows that are not appended yet, the first is `start`.
+            let has_it = |other: Row| match (other as usize).checked_sub(base) {
+                None => records.id(other) == id,
+                Some(pending) => read.part.id(start + pending) == id,
+            };
+            let Some(twin) = self.seen.insert(hash, (base + i - start) as Row, has_it) else { continue };
+            self.append(read, start..i)?;
+            start = i + 1;
+            while let Some((_, line)) = rejected.next_if(|(before, _)| *before <= i) {
+                self.add_rejected(line.clone())?;
+            }
+            let (from, to) = read.places[i];
+            let twin_line = self.records.so_far().line(twin);
+            self.reject_twin(read.part.line(i), id, twin_line, &bytes[from as usize..to as usize])?;
+        }
+        self.append(read, start..rows)?;
+        rejected.try_for_each(|(_, line)| self.add_rejected(line.clone()))?;
+        self.go_on()
+    }
+
+    /// How many rows and how many rejected lines of a block: all, unless a sample needs fewer.
+    fn wanted_of(&self, read: &BlockRead) -> (usize, usize) {
+        let (rows, rejected) = (read.part.len(), read.rejected.len());
+        let room = self.lines_max.map_or(usize::MAX, |max| max.saturating_sub(self.lines_read) as usize);
+        if rows + rejected <= room {
+            return (rows, rejected);
+        }
+        let places = read.rejected.iter().enumerate().map(|(i, (before, _))| before + i);
+        let rejected = places.take_while(|&place| place < room).count();
+        (room - rejected, rejected)
+    }
+
+    fn append(&mut self, read: &BlockRead, rows: Range<usize>) -> Result<(), ReadError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.make_room(rows.len(), read.part.text_bytes(rows.clone()))?;
+        self.lines_read += rows.len() as u64;
+        self.records.append(&read.part, rows).map_err(refused)
+    }
+
+    /// For so many more records with so many bytes of text.
+    fn make_room(&mut self, records: usize, bytes: usize) -> Result<(), ReadError> {
+        if self.records.so_far().len() + records > self.limits.records_max as usize {
+            return Err(ReadError::TooManyRecords { limit: self.limits.records_max });
+        }
+        self.kept_bytes += bytes as u64;
         if self.kept_bytes > self.limits.kept_bytes_max {
             return Err(ReadError::TooMuchText { limit_bytes: self.limits.kept_bytes_max });
         }
-        self.records.push(id, line, parts.amount, parts.currency, parts.date, &parts.fields).map_err(
-            |e| match e {
-                RecordsError::TooMany => ReadError::TooManyRecords { limit: u32::MAX - 1 },
-                RecordsError::ColumnTooLarge => ReadError::TooMuchText { limit_bytes: u64::from(u32::MAX) },
-            },
-        )?;
-        if let Some(id) = parts.id {
-            self.seen.insert(id, row as Row);
-        }
-        self.lines_read += 1;
         Ok(())
+    }
+
+    fn reject_twin(&mut self, line: u64, id: &str, twin_line: u64, raw: &[u8]) -> Result<(), ReadError> {
+        let column = self.extract.id_column().map(|column| self.extract.columns()[column].clone());
+        let shown: String = id.chars().take(60).collect();
+        self.reject(line, column, format!("the id {shown:?} is already on line {twin_line}"), raw)
+    }
+
+    /// What makes records of cells.
+    pub fn extract(&self) -> Arc<Extract> {
+        Arc::clone(&self.extract)
+    }
+
+    /// What hashes ids for [`Self::take_block`].
+    pub fn id_hasher(&self) -> IdHasher {
+        self.seen.hasher().clone()
     }
 
     /// What became records until now.
@@ -174,13 +293,17 @@ impl<'a> Lines<'a> {
         reason: String,
         raw: &[u8],
     ) -> Result<(), ReadError> {
+        self.add_rejected(RejectedLine { line, column, reason, excerpt: excerpt(raw) })
+    }
+
+    fn add_rejected(&mut self, line: RejectedLine) -> Result<(), ReadError> {
         self.lines_read += 1;
-        self.rejected.push(RejectedLine { line, column, reason, excerpt: excerpt(raw) });
+        self.rejected.push(line);
         if self.rejected.len() > self.limits.rejected_max {
             let first = self.rejected.iter().take(FIRST_MAX).cloned().collect();
             return Err(ReadError::TooManyRejected { limit: self.limits.rejected_max, first });
         }
-        Ok(())
+        self.go_on()
     }
 
     /// To be called often, with all bytes read so far.
@@ -200,7 +323,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<ReadOutcome, ReadError> {
+    pub fn finish(mut self) -> Result<ReadOutcome, ReadError> {
         self.report()?;
         let records = self.records.build();
         if self.lines_read == 0 {
@@ -220,8 +343,16 @@ impl<'a> Lines<'a> {
     }
 }
 
+fn refused(error: RecordsError) -> ReadError {
+    match error {
+        RecordsError::TooMany => ReadError::TooManyRecords { limit: u32::MAX - 1 },
+        RecordsError::ColumnTooLarge => ReadError::TooMuchText { limit_bytes: u64::from(u32::MAX) },
+        RecordsError::NotKept(says) => ReadError::Io(std::io::Error::other(says)),
+    }
+}
+
 /// Fit for a log line, a table cell and a database: no control characters, no half characters.
-fn excerpt(raw: &[u8]) -> String {
+pub(crate) fn excerpt(raw: &[u8]) -> String {
     let head = &raw[..raw.len().min(EXCERPT_CHARS_MAX * 4)];
     let text = String::from_utf8_lossy(head);
     let printable = |c: char| if c.is_control() { ' ' } else { c };

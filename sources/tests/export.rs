@@ -3,12 +3,12 @@
 use matching::{Confidence, Currency, ExceptionKind, Reason, Side, Tier};
 use sources::RejectedLine;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, JsonLines, MatchRow, MatchesCsv, RecordCells,
-    RejectedLinesCsv, ResultWorkbook, safe,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, JsonLines, MatchRow, MatchesCsv,
+    RecordCells, RejectedLinesCsv, ResultWorkbook, safe,
 };
 
 fn record(id: &str, line: u64, amount: i64) -> RecordCells<'_> {
-    RecordCells { id, line, date: 20_484, amount }
+    RecordCells { id, line, date: 20_484, amount, foreign: None }
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -35,10 +35,41 @@ fn each_record_of_a_match_is_on_one_line_and_sums_stay_right() {
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "match,pass,tier,confidence,currency,left_id,left_line,left_date,left_amount,\
-         right_id,right_line,right_date,right_amount,difference,reasons\n\
-         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1\n\
-         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,\n"
+         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted,match_id\n\
+         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,,m_276a63b7e4a8910d1526f73736ba4ec2\n\
+         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
     );
+}
+
+#[test]
+fn an_amount_in_another_currency_is_written_in_both() {
+    let foreign = Foreign { currency: Currency::parse("JPY").expect("known"), converted: 625 };
+    let row = MatchRow {
+        number: 1,
+        pass: "fx",
+        tier: Tier::Confirmed,
+        confidence: Confidence::ONE,
+        currency: Currency::parse("EUR").expect("known"),
+        left: vec![RecordCells { foreign: Some(foreign), ..record("b1", 2, 1000) }],
+        right: vec![record("l1", 2, 625)],
+        difference: 0,
+        reasons: &[],
+    };
+    let mut csv = MatchesCsv::new(vec![], Header::Omitted).expect("in memory");
+    csv.write(&row).expect("in memory");
+    assert_eq!(
+        text(csv.finish().expect("in memory")),
+        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25,m_2476a64bf033ab2c86d0b650ad3cd975\n"
+    );
+    let mut json = JsonLines::new(vec![]);
+    json.write_match(&row).expect("in memory");
+    let json = text(json.finish().expect("in memory"));
+    assert!(json.contains(r#""amount":"1000","foreign":{"currency":"JPY","converted":"6.25"}"#), "{json}");
+    let mut book = ResultWorkbook::with_rows_max(3).expect("a folder for temporary files");
+    book.write_match(&row).expect("written");
+    let bytes = book.finish(vec![]).expect("written");
+    let line = &sheet(&bytes, "Matches")[1];
+    assert!(line.ends_with(",\"JPY\",6.25,\"m_2476a64bf033ab2c86d0b650ad3cd975\""), "{line}");
 }
 
 #[test]
@@ -58,13 +89,14 @@ fn an_exception_lists_its_candidates() {
             },
         ],
         candidates_found: 9,
+        first_run: 3,
     };
     let mut csv = ExceptionsCsv::new(vec![], Header::Omitted).expect("in memory");
     csv.write(&row).expect("in memory");
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "ambiguous,left,b1,7,2026-01-31,300,JPY,\"two are equally good, \"\"really\"\"\",\
-         right l1 (1); right l2 + l3 (0.98),9\n"
+         right l1 (1); right l2 + l3 (0.98),9,x_c35952f3e4193734439fc4957357beed,3\n"
     );
 }
 
@@ -137,6 +169,7 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
         says: "two",
         candidates: vec![],
         candidates_found: 2,
+        first_run: 1,
     };
     book.write_exception(&exception).expect("written");
     let bytes = book.finish(vec![]).expect("written");
@@ -144,8 +177,8 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert_eq!(
         first[1..],
         [
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\"",
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
         ]
     );
     let second = sheet(&bytes, "Matches 2");
@@ -153,7 +186,7 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert!(second[1].contains("\"92233720368547758.07\""), "too long for a number: {}", second[1]);
     assert_eq!(
         sheet(&bytes, "Exceptions")[1],
-        "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2"
+        "\"ambiguous\",\"left\",\"b1\",7,2026-01-31,300,\"JPY\",\"two\",,2,\"x_c35952f3e4193734439fc4957357beed\",1"
     );
     let csv = [
         text(MatchesCsv::new(vec![], Header::Written).and_then(MatchesCsv::finish).expect("in memory")),
@@ -191,7 +224,7 @@ fn json_lines_keep_amounts_as_texts() {
     json.write_rejected_line(Side::Left, &line).expect("in memory");
     assert_eq!(
         text(json.finish().expect("in memory")),
-        "{\"match\":1,\"pass\":\"exact\",\"tier\":\"confirmed\",\"confidence\":1.0,\"currency\":\"EUR\",\
+        "{\"id\":\"m_2476a64bf033ab2c86d0b650ad3cd975\",\"match\":1,\"pass\":\"exact\",\"tier\":\"confirmed\",\"confidence\":1.0,\"currency\":\"EUR\",\
          \"left\":[{\"id\":\"b1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"92233720368547758.07\"}],\
          \"right\":[{\"id\":\"l1\",\"line\":2,\"date\":\"2026-01-31\",\"amount\":\"1.00\"}],\"difference\":\"-0.02\",\
          \"reasons\":[{\"field\":\"amount\",\"says\":\"amount equal\",\"weight\":0.5}]}\n\

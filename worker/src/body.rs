@@ -12,7 +12,8 @@ use std::time::Duration;
 pub trait JobBody: Send + Sync + 'static {
     fn kind(&self) -> JobKind;
 
-    /// Longest time of one attempt. Afterwards the body is dropped and the attempt counts as failed.
+    /// Longest time of one attempt. Then the body is told to stop, dropped if it goes on, and the attempt counts
+    /// as failed.
     fn time_limit(&self) -> Duration;
 
     /// Must stop soon after [`JobContext::stopped`]; async parts are dropped a moment later, blocking parts

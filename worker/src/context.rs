@@ -6,6 +6,7 @@ use shared::job::{JobProgress, JobState, Lease};
 use shared::store::Store;
 use shared::store::jobs::{self, Finish, ReleaseError};
 use sqlx::{PgConnection, Postgres, Transaction};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ pub enum StopReason {
     LeaseLost,
     /// The worker is leaving; another one starts over.
     WorkerStops,
+    /// The attempt took as long as its kind may.
+    TimeLimit,
 }
 
 /// One attempt's way to the outside. Clones are the same attempt.
@@ -37,6 +40,8 @@ pub(crate) struct Signals {
     progress: Mutex<Option<JobProgress>>,
     /// Held by the attempt's one open transaction.
     writing: Arc<tokio::sync::Mutex<()>>,
+    /// Calls of [`JobContext::blocking`] that have not returned.
+    blocking: AtomicUsize,
 }
 
 impl Signals {
@@ -89,6 +94,32 @@ impl JobContext {
         self.signals.reason.get().copied()
     }
 
+    /// Runs `work` where blocking is allowed. A panic in there ends this attempt like one in the body.
+    ///
+    /// It cannot be dropped: it has to look whether it should stop ([`Self::is_stopped`], or that its caller was
+    /// dropped). Work that never does costs this worker its life, see `engine::stuck`.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
+    ) -> Result<T, JobError> {
+        self.signals.blocking.fetch_add(1, Ordering::AcqRel);
+        let part = BlockingPart(self.signals.clone());
+        let running = tokio::task::spawn_blocking(move || {
+            let _part = part;
+            work()
+        });
+        match running.await {
+            Ok(done) => done,
+            Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
+            Err(join) => Err(JobError::Retry { says: shared::chain(&join) }),
+        }
+    }
+
+    /// Calls of [`Self::blocking`] that have not returned.
+    pub(crate) fn blocking_parts(&self) -> usize {
+        self.signals.blocking.load(Ordering::Acquire)
+    }
+
     /// A transaction whose commit is refused when the lease is lost by then, and which nobody else's of this job
     /// can hold up ([`jobs::become_writer`]). One at a time: a second call waits for the first to end.
     pub async fn begin(&self) -> Result<FencedTx, JobError> {
@@ -96,6 +127,15 @@ impl JobContext {
         let mut tx = self.store.begin().await?;
         jobs::become_writer(&mut tx, &self.lease).await.map_err(|e| self.refused(e))?;
         Ok(FencedTx { tx, context: self.clone(), _turn: turn })
+    }
+}
+
+/// Counts while it lives.
+struct BlockingPart(Arc<Signals>);
+
+impl Drop for BlockingPart {
+    fn drop(&mut self) {
+        self.0.blocking.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -11,7 +11,7 @@ pub mod kinds;
 
 use engine::{Engine, EngineError};
 use shared::config::Config;
-use shared::job::{JobKind, RetryPolicy};
+use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::Queue;
 use shared::store::Store;
@@ -36,7 +36,8 @@ pub async fn run(
         concurrency: config.worker.concurrency,
         lease_duration: Duration::from_secs(config.worker.lease_s),
         drain: Duration::from_secs(config.worker.drain_s),
-        retry: RetryPolicy { base: Duration::from_millis(config.worker.retry_base_ms), ..Default::default() },
+        policies: config.policies(),
+        stuck_after: STUCK_AFTER,
     };
     let kinds: Vec<JobKind> = if config.worker.queues.is_empty() {
         JobKind::ALL.to_vec()
@@ -45,6 +46,9 @@ pub async fn run(
     };
     engine.run(&kinds, stop).await
 }
+
+/// Blocking work looks at its stop signal many times a second, except in a call to a slow disk.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Unique for each process that ever runs: a name that is used again would let a dead worker's leases look
 /// alive. Readable parts first, for the person who looks for the machine.

@@ -249,7 +249,7 @@ impl MappingBody {
 }
 
 /// `amount.column` is `#/mapping/amount/column`; what is behind `fields.` is one name.
-pub(super) fn mistake(error: &MappingError) -> Mistake {
+pub(crate) fn mistake(error: &MappingError) -> Mistake {
     let mut pointer = "#/mapping".to_owned();
     match error.at.strip_prefix("fields.") {
         Some(name) => {

@@ -4,20 +4,23 @@ use super::MappingBody;
 use super::columns::check_columns;
 use super::mapping_body::mistake;
 use crate::caller::Caller;
-use crate::page::{self, Page};
+use crate::idempotency::Repeatable;
+use crate::page::ProjectPage;
 use crate::problem::{Mistake, Problem};
-use crate::read::{Fields, JsonDraft, Parameters, PathId, Query, ReadBody, ReadQuery, id, object, text};
+use crate::read::{Fields, JsonDraft, PathId, Query, ReadBody, id, object, text};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{DataSourceId, FileId, ProjectId};
-use shared::store::data_sources::{DataSource, NewDataSource};
+use shared::store::StoreError;
+use shared::store::data_sources::{self, DataSource, NewDataSource};
 use shared::store::files::File;
 use shared::store::projects::ProjectRole;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -79,27 +82,6 @@ impl From<DataSource> for DataSourceAnswer {
     }
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct DataSourceList {
-    #[param(value_type = Uuid)]
-    project_id: ProjectId,
-    /// Only data sources older than this one: the last of the page before.
-    #[param(value_type = Option<Uuid>)]
-    after: Option<DataSourceId>,
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
-    limit: u32,
-}
-
-impl ReadQuery for DataSourceList {
-    fn read(parameters: &mut Parameters) -> Option<Self> {
-        let project_id = parameters.required("project_id", Parameters::id);
-        let after = parameters.optional("after", Parameters::id);
-        let limit = page::limit(parameters);
-        Some(Self { project_id: project_id?, after, limit })
-    }
-}
-
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DataSourcePage {
     /// Newest first.
@@ -111,35 +93,39 @@ pub(crate) struct DataSourcePage {
 /// Data sources of a project.
 #[utoipa::path(
     get, path = "/api/data-sources", tag = "data sources", security(("access_token" = [])),
-    params(DataSourceList), responses((status = 200, description = "A page of data sources", body = DataSourcePage))
+    params(ProjectPage), responses((status = 200, description = "A page of data sources", body = DataSourcePage))
 )]
 async fn list_data_sources(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<DataSourceList>,
+    Query(query): Query<ProjectPage>,
 ) -> Result<Json<DataSourcePage>, Problem> {
     api.access_project(&caller, query.project_id, ProjectRole::Viewer).await?;
-    let found = api.store.data_sources(query.project_id, query.after, query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
-    let kept = [("project_id", Some(query.project_id.to_string())), ("limit", Some(query.limit.to_string()))];
-    let next = page.next("/api/data-sources", &kept, |last| last.id);
-    Ok(Json(DataSourcePage { items: page.items.into_iter().map(Into::into).collect(), next }))
+    let found =
+        api.store.data_sources(query.project_id, query.after.map(DataSourceId), query.limit + 1).await?;
+    let (items, next) = query.cut(found, "/api/data-sources", |last| last.id.0);
+    Ok(Json(DataSourcePage { items: items.into_iter().map(Into::into).collect(), next }))
 }
 
 /// Say what the columns of a file mean. Checked against the header of the file.
 #[utoipa::path(
     post, path = "/api/data-sources", tag = "data sources", security(("access_token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     request_body = DataSourceBody, responses((status = 201, description = "Made", body = DataSourceAnswer))
 )]
 async fn create_data_source(
     State(api): State<Api>,
     caller: Caller,
+    repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<DataSourceBody>,
-) -> Result<(StatusCode, Json<DataSourceAnswer>), Problem> {
+) -> Result<Response, Problem> {
     let Some((body, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
     api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    if let Some(answer) = repeatable.known(&api).await? {
+        return Ok(answer);
+    }
     let file = match body.file_id {
         Some(id) => file_of(&api, project_id, id, &mut mistakes).await?,
         None => None,
@@ -169,8 +155,14 @@ async fn create_data_source(
         mapping: serde_json::to_value(&mapping).expect("a mapping is always JSON"),
         created_by: caller.user_id,
     };
-    let source = api.store.insert_data_source(&new).await?;
-    Ok((StatusCode::CREATED, Json(source.into())))
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let answer = DataSourceAnswer::from(data_sources::insert(&mut tx, &new).await?);
+    let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(response)
 }
 
 async fn file_of(
@@ -214,6 +206,5 @@ mod tests {
     #[test]
     fn input_is_read_as_documented() {
         crate::document::assert_schema_is_read::<DataSourceBody>();
-        crate::document::assert_query_is_read::<DataSourceList>();
     }
 }

@@ -1,26 +1,35 @@
 //! `/api/files`.
 
+mod delete;
+mod dry_run;
+mod preview;
+mod typed;
 mod upload;
 
 use crate::caller::Caller;
-use crate::page::{self, Page};
-use crate::problem::Problem;
-use crate::read::{Parameters, Query, ReadQuery};
+use crate::page::ProjectPage;
+use crate::problem::{Problem, ProblemKind};
+use crate::read::Query;
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::ids::{FileId, ProjectId};
+use shared::ids::FileId;
 use shared::store::files::File;
 use shared::store::projects::ProjectRole;
-use utoipa::{IntoParams, ToSchema};
+use std::io;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list_files))
+    OpenApiRouter::new()
+        .routes(routes!(list_files))
+        .routes(routes!(delete::delete_file))
+        .routes(routes!(preview::preview_file))
+        .routes(routes!(dry_run::try_mapping))
 }
 
 pub(crate) fn long_routes() -> OpenApiRouter<Api> {
@@ -53,27 +62,6 @@ impl From<File> for FileAnswer {
     }
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct FileList {
-    #[param(value_type = Uuid)]
-    project_id: ProjectId,
-    /// Only files older than this one: the last of the page before.
-    #[param(value_type = Option<Uuid>)]
-    after: Option<FileId>,
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
-    limit: u32,
-}
-
-impl ReadQuery for FileList {
-    fn read(parameters: &mut Parameters) -> Option<Self> {
-        let project_id = parameters.required("project_id", Parameters::id);
-        let after = parameters.optional("after", Parameters::id);
-        let limit = page::limit(parameters);
-        Some(Self { project_id: project_id?, after, limit })
-    }
-}
-
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FilePage {
     /// Newest first.
@@ -84,28 +72,43 @@ pub(crate) struct FilePage {
 
 /// Files of a project.
 #[utoipa::path(
-    get, path = "/api/files", tag = "files", security(("access_token" = [])), params(FileList),
+    get, path = "/api/files", tag = "files", security(("access_token" = [])), params(ProjectPage),
     responses((status = 200, description = "A page of files", body = FilePage))
 )]
 async fn list_files(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<FileList>,
+    Query(query): Query<ProjectPage>,
 ) -> Result<Json<FilePage>, Problem> {
     api.access_project(&caller, query.project_id, ProjectRole::Viewer).await?;
-    let found = api.store.files(query.project_id, query.after, query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
-    let kept = [("project_id", Some(query.project_id.to_string())), ("limit", Some(query.limit.to_string()))];
-    let next = page.next("/api/files", &kept, |last| last.id);
-    Ok(Json(FilePage { items: page.items.into_iter().map(Into::into).collect(), next }))
+    let found = api.store.files(query.project_id, query.after.map(FileId), query.limit + 1).await?;
+    let (items, next) = query.cut(found, "/api/files", |last| last.id.0);
+    Ok(Json(FilePage { items: items.into_iter().map(Into::into).collect(), next }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Api {
+    /// A file of a project where the caller may do what `needs` says.
+    async fn access_file(&self, caller: &Caller, id: FileId, needs: ProjectRole) -> Result<File, Problem> {
+        let file = self.store.file(id).await?.ok_or_else(Problem::not_found)?;
+        self.access_project(caller, file.project_id, needs).await?;
+        Ok(file)
+    }
 
-    #[test]
-    fn input_is_read_as_documented() {
-        crate::document::assert_query_is_read::<FileList>();
+    /// Looks into a file in a thread that may block.
+    async fn look_into<T: Send + 'static>(
+        &self,
+        file: &File,
+        look: impl FnOnce(std::fs::File) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (objects, key) = (self.objects.clone(), file.object_key.clone());
+        match tokio::task::spawn_blocking(move || look(objects.open(&key)?)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(Problem::new(
+                ProblemKind::Conflict,
+                "The content of the file is gone from the object store",
+            )),
+            Ok(Err(error)) => Err(Problem::internal("reading an upload", &error)),
+            Err(error) => Err(Problem::internal("reading an upload", &error)),
+        }
     }
 }

@@ -49,7 +49,11 @@ struct Stored {
 #[utoipa::path(
     post, path = "/api/files/upload", tag = "files", security(("access_token" = [])),
     request_body(content = Upload, content_type = "multipart/form-data"),
-    responses((status = 201, description = "Stored", body = FileAnswer))
+    responses(
+        (status = 201, description = "Stored", body = FileAnswer),
+        (status = 409, description = "The project has as many files as it may have; delete some",
+         body = crate::problem::ProblemDocument, content_type = "application/problem+json")
+    )
 )]
 async fn upload_file(
     State(api): State<Api>,
@@ -76,10 +80,10 @@ async fn upload_file(
         uploaded_by: caller.user_id,
     };
     // On its own, so that a client that goes away now cannot part the row from the object.
-    let store = api.store.clone();
+    let (store, files_max) = (api.store.clone(), api.project_files_max);
     let object = upload.file.object;
     let recorded = tokio::spawn(async move {
-        let file = store.insert_file(&new).await?;
+        let file = store.insert_file_within(&new, files_max).await?.ok_or_else(|| too_many(files_max))?;
         object.keep();
         Ok::<_, Problem>(file)
     });
@@ -95,6 +99,13 @@ fn too_large(bytes_max: u64) -> Problem {
     Problem::new(ProblemKind::TooLarge, format!("A file has at most {bytes_max} bytes"))
 }
 
+fn too_many(files_max: u32) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        format!("The project has {files_max} files, as many as it may; delete some"),
+    )
+}
+
 async fn receive(api: &Api, caller: &Caller, mut form: Multipart) -> Result<Upload, Problem> {
     let patience = api.request_timeout;
     let first = next_field(&mut form, patience).await?;
@@ -103,6 +114,10 @@ async fn receive(api: &Api, caller: &Caller, mut form: Multipart) -> Result<Uplo
         _ => return Err(mistake("project_id", "missing", "project_id must be the first field of the form")),
     };
     api.access_project(caller, project_id, ProjectRole::Operator).await?;
+    // Before anything is written; what counts is said again when the row is.
+    if api.store.count_files(project_id).await? >= i64::from(api.project_files_max) {
+        return Err(too_many(api.project_files_max));
+    }
     let file = match next_field(&mut form, patience).await? {
         Some(field) if field.name() == Some("file") => store_file(api, project_id, field).await?,
         _ => return Err(mistake("file", "missing", "file must be the second field of the form")),

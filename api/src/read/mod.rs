@@ -20,5 +20,5 @@ pub(crate) use parameters::{Parameters, Query, ReadQuery};
 pub(crate) use path::PathId;
 pub(crate) use place::{Place, push_pointer};
 pub(crate) use values::{
-    boolean, character, choice, email, id, integer, list, number, password, text, texts,
+    boolean, character, choice, email, id, integer, list, number, password, signed, text, texts,
 };

@@ -100,6 +100,18 @@ pub(crate) fn integer(range: RangeInclusive<u32>) -> impl FnOnce(Value, &mut Pla
     }
 }
 
+pub(crate) fn signed(range: RangeInclusive<i32>) -> impl FnOnce(Value, &mut Place<'_>) -> Option<i32> {
+    move |value, place| match &value {
+        Value::Number(number) => {
+            let integer = number.as_i64().and_then(|n| i32::try_from(n).ok()).filter(|n| range.contains(n));
+            integer.or_else(|| {
+                place.wrong("range", format!("must be a whole number, {} to {}", range.start(), range.end()))
+            })
+        }
+        other => place.wrong("type", format!("must be a whole number, not {}", name_of(other))),
+    }
+}
+
 pub(crate) fn boolean(value: Value, place: &mut Place<'_>) -> Option<bool> {
     value.as_bool().or_else(|| place.wrong("type", format!("must be true or false, not {}", name_of(&value))))
 }

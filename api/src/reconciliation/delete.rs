@@ -15,7 +15,7 @@ use shared::store::projects::ProjectRole;
     params(("id" = Uuid, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "It has not finished; cancel it first",
+        (status = 409, description = "It has not finished: cancel it first. Or another continues it: delete that first",
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
@@ -32,6 +32,10 @@ pub(super) async fn delete_reconciliation(
     match api.store.job(id).await? {
         // Somebody else was faster.
         None => Err(Problem::not_found()),
-        Some(_) => Err(Problem::new(ProblemKind::NotFinished, "Cancel it first")),
+        Some(job) if !job.state.is_final() => Err(Problem::new(ProblemKind::NotFinished, "Cancel it first")),
+        Some(_) => Err(Problem::new(
+            ProblemKind::Conflict,
+            "Another reconciliation continues it; delete that one first",
+        )),
     }
 }

@@ -1,7 +1,7 @@
 //! Pages of exceptions: the records without a match, and where to look next.
 
 use super::address;
-use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent};
+use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent, side};
 use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
@@ -9,7 +9,7 @@ use crate::read::{Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use matching::{Confidence, ExceptionKind, format_minor};
+use matching::{Confidence, ExceptionId, ExceptionKind, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
 use shared::store::projects::ProjectRole;
@@ -40,6 +40,8 @@ impl ReadQuery for ExceptionList {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Exception)]
 pub(crate) struct ExceptionAnswer {
+    /// `x_` and 32 hex digits: made from side and record id, so that it stays the same in every run.
+    id: String,
     #[schema(value_type = Kind)]
     kind: String,
     /// `left` or `right`.
@@ -72,6 +74,7 @@ impl From<StoredException> for ExceptionAnswer {
     fn from(found: StoredException) -> Self {
         let exponent = exponent(&found.currency);
         Self {
+            id: ExceptionId::of_id(kind(&found.kind), side(&found.side), &found.record.id).to_string(),
             kind: found.kind,
             side: found.side,
             amount: format_minor(found.amount.into(), exponent),
@@ -82,6 +85,11 @@ impl From<StoredException> for ExceptionAnswer {
             currency: found.currency,
         }
     }
+}
+
+/// As stored; of a kind that a later version has, any will do.
+fn kind(name: &str) -> ExceptionKind {
+    ExceptionKind::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or(ExceptionKind::Ambiguous)
 }
 
 impl From<StoredCandidate> for CandidateAnswer {

@@ -9,11 +9,11 @@ use crate::read::{Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use matching::{Confidence, format_minor};
+use matching::{Confidence, MatchId, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
 use shared::store::projects::ProjectRole;
-use shared::store::results::StoredMatch;
+use shared::store::results::{StoredMatch, StoredRecord};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(IntoParams)]
@@ -41,6 +41,8 @@ impl ReadQuery for MatchList {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Match)]
 pub(crate) struct MatchAnswer {
+    /// `m_` and 32 hex digits: made from the ids of its records, so that it is the same in every run.
+    id: String,
     /// 0 to 1, exact to a millionth.
     confidence: f64,
     /// `confirmed`, or `suggested` when a person should have a look.
@@ -48,23 +50,50 @@ pub(crate) struct MatchAnswer {
     /// Name of the pass that found it.
     pass: String,
     currency: String,
-    /// Sums of the sides, and left minus right; decimals of major units, in text.
+    /// Sums of the sides in this currency, and left minus right; decimals of major units, in text.
     left_amount: String,
     right_amount: String,
     difference: String,
     left: Vec<RecordAnswer>,
     right: Vec<RecordAnswer>,
     reasons: Vec<ReasonAnswer>,
+    /// What a part payment leaves open; absent where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    open_remainder: Option<RemainderAnswer>,
+}
+
+/// An open item of the next run, though its match is confirmed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenRemainder)]
+pub(crate) struct RemainderAnswer {
+    /// `left` or `right`.
+    side: String,
+    /// The record that stays open in part.
+    record_id: String,
+    /// Decimal of major units, in text.
+    amount: String,
 }
 
 impl MatchAnswer {
     fn new(found: StoredMatch, passes: &PassNames) -> Self {
         let exponent = exponent(&found.currency);
         // Sums of many records may be larger than any one amount.
-        let sum = |records: &[shared::store::results::StoredRecord]| {
-            format_minor(records.iter().map(|record| i128::from(record.amount)).sum(), exponent)
+        let sum = |records: &[StoredRecord]| {
+            let in_currency = |record: &StoredRecord| {
+                i128::from(record.foreign.as_ref().map_or(record.amount, |foreign| foreign.converted))
+            };
+            format_minor(records.iter().map(in_currency).sum(), exponent)
         };
+        let id = MatchId::of_ids(ids(&found.left), ids(&found.right));
+        let open_remainder = found.open_record().map(|(side, record, amount)| RemainderAnswer {
+            side: side.to_owned(),
+            record_id: record.id.clone(),
+            amount: format_minor(amount.into(), exponent),
+        });
         Self {
+            id: id.to_string(),
+            open_remainder,
             confidence: confidence(found.confidence).as_f64(),
             pass: passes.name(found.pass).to_owned(),
             left_amount: sum(&found.left),
@@ -79,18 +108,24 @@ impl MatchAnswer {
     }
 }
 
+fn ids(records: &[StoredRecord]) -> impl Iterator<Item = &str> {
+    records.iter().map(|record| record.id.as_str())
+}
+
 /// From millionths as stored; the table's constraint keeps them in range.
 pub(crate) fn confidence(millionths: i32) -> Confidence {
     u32::try_from(millionths).ok().and_then(Confidence::from_millionths).unwrap_or_default()
 }
 
 /// The names of the passes, from the rules as they were at submission.
-pub(crate) struct PassNames(Vec<String>);
+#[derive(Clone)]
+pub(crate) struct PassNames(std::sync::Arc<[String]>);
 
 impl PassNames {
     pub fn of(rules: &serde_json::Value) -> Self {
-        let passes = rules["pass"].as_array().map_or(&[] as &[_], Vec::as_slice);
-        Self(passes.iter().map(|pass| pass["name"].as_str().unwrap_or_default().to_owned()).collect())
+        // Netting rules count on behind the passes.
+        let named = ["pass", "netting"].into_iter().filter_map(|key| rules[key].as_array()).flatten();
+        Self(named.map(|rule| rule["name"].as_str().unwrap_or_default().to_owned()).collect())
     }
 
     pub fn name(&self, pass: i16) -> &str {

@@ -7,6 +7,8 @@ mod events;
 mod exceptions;
 mod list;
 mod matches;
+mod netting_body;
+mod open_items;
 mod records;
 mod rejected_lines;
 mod rule_set_body;
@@ -19,6 +21,10 @@ mod watcher;
 
 pub(crate) use events::StateEvent;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use rule_set_body::RuleSetBody;
+pub(crate) use show::{Attempt, Progress};
+pub(crate) use submission::Submission;
+pub(crate) use submit::{continue_run, look_at_run_before, new_job, new_reconciliation};
 pub(crate) use watcher::Watcher;
 
 use crate::problem::{Problem, ProblemKind};
@@ -40,11 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 pub(crate) fn long_routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(events::watch_reconciliation))
-        .routes(routes!(downloads::download_matches))
-        .routes(routes!(downloads::download_exceptions))
-        .routes(routes!(downloads::download_rejected_lines))
+    OpenApiRouter::new().routes(routes!(events::watch_reconciliation)).merge(downloads::routes())
 }
 
 /// The address of a job; everything about it lies below.

@@ -1,11 +1,12 @@
 //! Records and reasons inside results.
 
 use chrono::NaiveDate;
-use matching::{Currency, format_minor};
+use matching::{Currency, Side, format_minor};
 use serde::{Deserialize, Serialize};
-use shared::store::results::{StoredReason, StoredRecord};
+use shared::store::results::{FirstSeen, StoredReason, StoredRecord};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A record as it was read from its file.
 #[derive(Serialize, ToSchema)]
@@ -17,7 +18,40 @@ pub(crate) struct RecordAnswer {
     date: NaiveDate,
     /// Decimal of major units, in text so that no reader rounds it.
     amount: String,
+    /// There when it was compared in another currency than its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    foreign: Option<ForeignAnswer>,
     fields: BTreeMap<String, String>,
+    /// Where it was first an open item; absent unless it was carried in from an earlier run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    first_seen: Option<FirstSeenAnswer>,
+}
+
+/// The run of a chain whose file first had an open item.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstSeen)]
+pub(crate) struct FirstSeenAnswer {
+    /// Its place in the chain, from 1.
+    run: i32,
+    job_id: Uuid,
+    /// The day on which it was submitted.
+    on: NaiveDate,
+}
+
+impl From<FirstSeen> for FirstSeenAnswer {
+    fn from(seen: FirstSeen) -> Self {
+        Self { run: seen.run, job_id: seen.job_id.0, on: seen.on }
+    }
+}
+
+/// The currency of a record's amount, and what it was taken for in the currency of the match.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Foreign)]
+struct ForeignAnswer {
+    currency: String,
+    converted: String,
 }
 
 impl RecordAnswer {
@@ -26,8 +60,16 @@ impl RecordAnswer {
             id: record.id,
             line: record.line,
             date: record.date,
-            amount: format_minor(record.amount.into(), exponent),
+            amount: format_minor(
+                record.amount.into(),
+                record.foreign.as_ref().map_or(exponent, |foreign| self::exponent(&foreign.currency)),
+            ),
+            foreign: record.foreign.map(|foreign| ForeignAnswer {
+                converted: format_minor(foreign.converted.into(), exponent),
+                currency: foreign.currency,
+            }),
             fields: record.fields,
+            first_seen: record.first_seen.map(Into::into),
         }
     }
 
@@ -76,6 +118,8 @@ pub(crate) enum Kind {
     Duplicate,
     /// Several counterparts are equally good; none was chosen.
     Ambiguous,
+    /// The chain that this run continues has it in a confirmed match.
+    AlreadyMatched,
 }
 
 impl From<Kind> for matching::ExceptionKind {
@@ -88,8 +132,14 @@ impl From<Kind> for matching::ExceptionKind {
             Kind::CurrencyDiffers => Self::CurrencyDiffers,
             Kind::Duplicate => Self::Duplicate,
             Kind::Ambiguous => Self::Ambiguous,
+            Kind::AlreadyMatched => Self::AlreadyMatched,
         }
     }
+}
+
+/// As stored.
+pub(crate) fn side(name: &str) -> Side {
+    if name == "right" { Side::Right } else { Side::Left }
 }
 
 /// Digits behind the point; two for a currency that a later version of the standard dropped.

@@ -25,6 +25,12 @@ pub(crate) struct ReconciliationAnswer {
     name: String,
     left_source_id: Uuid,
     right_source_id: Uuid,
+    /// The run whose open items were carried in.
+    continues: Option<Uuid>,
+    /// The first run of its chain: its own id where it continues nothing.
+    chain_id: Uuid,
+    /// Its place in the chain, from 1.
+    chain_position: i32,
     state: StateWord,
     priority: i16,
     /// Counted attempts so far.
@@ -69,7 +75,7 @@ impl From<JobProgress> for Progress {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Attempt {
+pub(crate) struct Attempt {
     attempt: i32,
     worker: String,
     started_at: DateTime<Utc>,
@@ -114,6 +120,9 @@ pub(super) async fn show_reconciliation(
         name: reconciliation.name,
         left_source_id: reconciliation.left_source_id.0,
         right_source_id: reconciliation.right_source_id.0,
+        continues: reconciliation.continues.map(|id| id.0),
+        chain_id: reconciliation.chain_id.0,
+        chain_position: reconciliation.chain_position,
         state: job.state.into(),
         priority: job.priority,
         attempt: job.attempt,
@@ -126,6 +135,6 @@ pub(super) async fn show_reconciliation(
         cancel_requested_at: job.cancel_requested_at,
         finished_at: job.finished_at,
         attempts: attempts.into_iter().map(Into::into).collect(),
-        summary: reconciliation.summary.map(Into::into),
+        summary: reconciliation.summary.map(|summary| SummaryAnswer::new(summary, reconciliation.open_items)),
     }))
 }

@@ -38,7 +38,7 @@ pub(super) async fn cancel_reconciliation(
     PathId(id): PathId<JobId>,
 ) -> Result<(StatusCode, Json<Cancellation>), Problem> {
     api.access_reconciliation(&caller, id, ProjectRole::Operator).await?;
-    match api.store.request_cancel(id).await? {
+    match api.store.cancel_job(id, &caller.asker()).await? {
         None => Err(Problem::not_found()),
         Some(state @ (JobState::Completed | JobState::Dead)) => {
             Err(Problem::new(ProblemKind::AlreadyFinished, format!("The job is {state}")))

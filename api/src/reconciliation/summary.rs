@@ -1,5 +1,6 @@
 //! The figures of a completed reconciliation, with the proof that no money is missing.
 
+use super::open_items::OpenItemsAnswer;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::PathId;
@@ -8,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::ids::JobId;
+use shared::store::open_items::OpenItemsSummary;
 use shared::store::projects::ProjectRole;
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary};
 use std::collections::BTreeMap;
@@ -36,6 +38,14 @@ pub(crate) struct SummaryAnswer {
     exceptions_by_kind: BTreeMap<String, i64>,
     /// In the order of the rule set.
     passes: Vec<Pass>,
+    /// Null where an older version completed the job.
+    open_items: Option<OpenItemsAnswer>,
+}
+
+impl SummaryAnswer {
+    pub fn new(summary: Summary, open_items: Option<OpenItemsSummary>) -> Self {
+        Self { open_items: open_items.map(Into::into), ..summary.into() }
+    }
 }
 
 /// The balance proof of one currency: decimals of major units, in text so that no reader rounds money.
@@ -54,6 +64,12 @@ struct Balance {
     matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     right_flipped: String,
+    /// The part of `left_matched` that stays open after part payments.
+    open_remainder_left: String,
+    open_remainder_right: String,
+    /// The part of `left_matched` that was compared in another currency, and what arrived here from others.
+    converted_out: String,
+    converted_in: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -69,6 +85,8 @@ struct Pass {
     right_records: u64,
     /// Blocks left to later passes because they hit a limit of work.
     gave_up: u64,
+    /// Connected pieces too large for the best choice of all; only clear pairs were matched there.
+    beyond_bound: u64,
 }
 
 impl From<Summary> for SummaryAnswer {
@@ -86,6 +104,7 @@ impl From<Summary> for SummaryAnswer {
             balance: summary.balance.into_iter().map(Into::into).collect(),
             exceptions_by_kind: summary.exceptions_by_kind,
             passes: summary.passes.into_iter().map(Into::into).collect(),
+            open_items: None,
         }
     }
 }
@@ -104,6 +123,10 @@ impl From<CurrencyBalance> for Balance {
             right_unmatched: balance.right_unmatched,
             matched_difference: balance.matched_difference,
             right_flipped: balance.right_flipped,
+            open_remainder_left: balance.open_remainder_left,
+            open_remainder_right: balance.open_remainder_right,
+            converted_out: balance.converted_out,
+            converted_in: balance.converted_in,
             difference: balance.difference,
             residual: balance.residual,
         }
@@ -118,6 +141,7 @@ impl From<PassSummary> for Pass {
             left_records: pass.left_records,
             right_records: pass.right_records,
             gave_up: pass.gave_up,
+            beyond_bound: pass.beyond_bound,
         }
     }
 }
@@ -138,6 +162,6 @@ pub(super) async fn show_summary(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<SummaryAnswer>, Problem> {
     api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
-    let (_, summary) = api.completed(id).await?;
-    Ok(Json(summary.into()))
+    let (reconciliation, summary) = api.completed(id).await?;
+    Ok(Json(SummaryAnswer::new(summary, reconciliation.open_items)))
 }

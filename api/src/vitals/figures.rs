@@ -15,6 +15,7 @@ use tokio::time::timeout;
 #[derive(Default)]
 pub(super) struct Gauges {
     known: Mutex<HashSet<(String, JobState)>>,
+    paused: Mutex<HashSet<String>>,
 }
 
 const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, JobState::Running];
@@ -25,7 +26,7 @@ const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, Job
     responses((status = 200, description = "All figures", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
-    tokio::join!(read_jobs(&vitals), read_outbox(&vitals), read_depths(&vitals));
+    tokio::join!(read_jobs(&vitals), read_outbox(&vitals), read_depths(&vitals), read_pauses(&vitals));
     let pool = vitals.store.pool_figures();
     gauge!("counterfoil_database_connections", "state" => "idle").set(pool.idle);
     gauge!("counterfoil_database_connections", "state" => "used").set(pool.size.saturating_sub(pool.idle));
@@ -56,12 +57,27 @@ async fn read_jobs(vitals: &Vitals) {
     }
 }
 
+/// 1 while a queue is paused. Queues that no longer are show 0.
+async fn read_pauses(vitals: &Vitals) {
+    let pauses = timeout(PATIENCE, vitals.store.queue_pauses()).await.ok().and_then(Result::ok);
+    let mut known = vitals.gauges.paused.lock().unwrap_or_else(|error| error.into_inner());
+    known.extend(JobKind::ALL.iter().map(JobKind::to_string));
+    known.extend(pauses.iter().flatten().map(|pause| pause.queue.clone()));
+    for queue in known.iter() {
+        let paused = pauses.as_ref().map(|pauses| pauses.iter().any(|pause| pause.queue == *queue));
+        gauge!("counterfoil_queue_paused", "queue" => queue.clone())
+            .set(paused.map_or(f64::NAN, |paused| f64::from(u8::from(paused))));
+    }
+}
+
 async fn read_outbox(vitals: &Vitals) {
     let lag = timeout(PATIENCE, vitals.store.outbox_lag()).await.ok().and_then(Result::ok);
     let (doorbells, oldest_age_s) =
         lag.map_or((f64::NAN, f64::NAN), |lag| (lag.doorbells as f64, lag.oldest_age_s));
     gauge!("counterfoil_outbox_doorbells").set(doorbells);
     gauge!("counterfoil_outbox_oldest_age_seconds").set(oldest_age_s);
+    let behind = timeout(PATIENCE, vitals.store.dispatch_lag_s()).await.ok().and_then(Result::ok);
+    gauge!("counterfoil_dispatch_lag_seconds").set(behind.unwrap_or(f64::NAN));
 }
 
 async fn read_depths(vitals: &Vitals) {

@@ -5,6 +5,7 @@
 
 mod figures;
 mod health;
+mod scaling;
 
 use axum::extract::FromRef;
 use shared::objects::Objects;
@@ -56,4 +57,5 @@ where
         .routes(routes!(health::ready))
         .routes(routes!(health::live))
         .routes(routes!(figures::metrics))
+        .routes(routes!(scaling::show_scaling))
 }

@@ -1,14 +1,22 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
+mod admission;
 mod auth;
+mod batches;
+mod chains;
 mod client;
 mod data_sources;
 mod events;
+mod files;
 mod flow;
+mod idempotency;
+mod jobs;
 mod outcome;
 mod problems;
 mod projects;
+mod queues;
 mod results;
+mod schedules;
 mod server;
 mod stopping;
 mod strangers;

@@ -79,6 +79,10 @@ impl Outcome {
                 right_unmatched: "0.00".into(),
                 matched_difference: "0.00".into(),
                 right_flipped: "0.00".into(),
+                open_remainder_left: "0.00".into(),
+                open_remainder_right: "0.00".into(),
+                converted_out: "0.00".into(),
+                converted_in: "0.00".into(),
                 difference: "0.00".into(),
                 residual: "0.00".into(),
             }],
@@ -89,6 +93,7 @@ impl Outcome {
                 left_records: matches as u64,
                 right_records: matches as u64,
                 gave_up: 0,
+                beyond_bound: 0,
             }],
         }
     }
@@ -101,7 +106,9 @@ pub fn record(id: &str, amount: i64) -> StoredRecord {
         id: id.into(),
         date: NaiveDate::from_ymd_opt(2026, 1, 5).expect("a day"),
         amount,
+        foreign: None,
         fields: BTreeMap::from([("reference".to_owned(), "INV-1001".to_owned())]),
+        first_seen: None,
     }
 }
 
@@ -117,6 +124,8 @@ pub fn matched(ordinal: i32, confidence: i32) -> StoredMatch {
         left: vec![record(&format!("B{ordinal}"), 1005)],
         right: vec![record(&format!("L{ordinal}a"), 600), record(&format!("L{ordinal}b"), 400)],
         reasons: vec![StoredReason { field: "amount".into(), says: "amount 0.05 apart".into(), weight: 0.5 }],
+        open_side: None,
+        open_amount: None,
     }
 }
 

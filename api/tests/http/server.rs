@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Server {
     pub client: Client,
     pub store: Store,
+    pub queue: Queue,
     pub clock: Clock,
     pub relay_wake: Arc<Notify>,
     pub objects: tempfile::TempDir,
@@ -61,10 +62,11 @@ impl Server {
         configure(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let queue = queue();
         let parts = Parts {
             store: store.clone(),
             objects: Objects::local_disk(objects.path().into()).expect("a folder"),
-            queue: queue(),
+            queue: queue.clone(),
             metrics: metrics(),
             clock: clock.clone(),
             signing_key: SigningKey::from_bytes(&SigningKey::generate()).expect("a key"),
@@ -77,7 +79,7 @@ impl Server {
             async move { api::run(&config, parts, stop).await }
         });
         let client = Client { address, token: None };
-        Self { client, store, clock, relay_wake, objects, stop, running, _database: database }
+        Self { client, store, queue, clock, relay_wake, objects, stop, running, _database: database }
     }
 
     /// A new account's client.
@@ -93,6 +95,22 @@ impl Server {
         id_of(&answer.json()).parse().expect("an id")
     }
 
+    /// A new account's client that may administer the platform.
+    pub async fn log_in_as_platform_admin(&self, name: &str) -> Client {
+        let client = self.log_in_as(name).await;
+        self.promote(name).await;
+        client
+    }
+
+    pub async fn promote(&self, name: &str) {
+        // The token stays the old one: roles are not in it.
+        sqlx::query("UPDATE users SET is_platform_admin = true WHERE name = $1")
+            .bind(name)
+            .execute(self.store.pool())
+            .await
+            .expect("promoted");
+    }
+
     pub async fn log_in(&self, name: &str) -> Client {
         let body = json!({"email": format!("{name}@example.org"), "password": PASSWORD});
         let answer = self.client.post("/api/auth/login", &body).await.expect(200).json();
@@ -103,6 +121,16 @@ impl Server {
     /// Whole objects and parts of them.
     pub fn objects_kept(&self) -> usize {
         files_under(self.objects.path())
+    }
+
+    /// A platform administrator's client.
+    pub async fn log_in_as_admin(&self) -> Client {
+        let client = self.log_in_as("root").await;
+        sqlx::query("UPDATE users SET is_platform_admin = true WHERE name = 'root'")
+            .execute(self.store.pool())
+            .await
+            .expect("made");
+        client
     }
 
     pub async fn count(&self, statement: &'static str) -> i64 {
@@ -172,6 +200,16 @@ impl Project {
 
     pub fn submission(&self) -> Value {
         json!({"project_id": self.id, "left_source_id": self.left, "right_source_id": self.right})
+    }
+
+    /// A nightly reconciliation of the two sources; gives its id.
+    pub async fn schedule(&self) -> String {
+        let body = json!({
+            "name": "Nightly", "kind": "reconciliation", "cron": "30 2 * * *", "time_zone": "Europe/Berlin",
+            "args": {"left_source_id": self.left, "right_source_id": self.right},
+        });
+        let path = format!("/api/projects/{}/schedules", self.id);
+        id_of(&self.client.post(&path, &body).await.expect(201).json()).to_owned()
     }
 
     pub async fn submit(&self) -> JobId {

@@ -59,6 +59,38 @@ async fn rules_are_held_against_the_fields_of_both_sides() {
 }
 
 #[tokio::test]
+async fn a_preset_runs_with_the_fields_that_are_there() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let mut body = project.submission();
+    body["preset"] = json!("bank-to-ledger");
+    let submitted = project.client.post("/api/reconciliation/jobs", &body).await;
+    let submitted = submitted.expect(202).json();
+    let dropped = submitted["dropped_passes"].as_array().unwrap();
+    assert!(
+        dropped.iter().any(|says| says.as_str().unwrap().contains("right side has no field batch")),
+        "{dropped:?}"
+    );
+    let rules = server.count("SELECT jsonb_array_length(rules -> 'pass')::bigint FROM reconciliations").await;
+    let whole = matching::Preset::BankToLedger.rules().passes.len();
+    assert_eq!(rules as usize + dropped.len(), whole);
+
+    body["rules"] = json!({"version": 1, "pass": [{"name": "p", "date": {"window_days": 1}}]});
+    assert_eq!(refused(&project, body.clone()).await, expected([("#/preset", "exclusive")]));
+    body.as_object_mut().unwrap().remove("rules");
+    body["rate"] = json!([{"from": "USD", "to": "EUR", "date": "2026-02-30", "rate": "0"}]);
+    let wanted = expected([("#/rate/0/date", "rule"), ("#/rate/0/rate", "rule")]);
+    assert_eq!(refused(&project, body.clone()).await, wanted);
+    body.as_object_mut().unwrap().remove("preset");
+    assert_eq!(refused(&project, body.clone()).await, expected([("#/rate", "without_preset")]));
+    body["preset"] = json!("card-payouts-to-orders");
+    body.as_object_mut().unwrap().remove("rate");
+    let plain = project.add_source("plain.csv", BANK, mapping("note", "Text")).await;
+    body["left_source_id"] = json!(plain);
+    assert_eq!(refused(&project, body).await, expected([("#/preset", "fields")]));
+}
+
+#[tokio::test]
 async fn sources_of_another_project_are_unknown() {
     let server = Server::start().await;
     let (project, other) = (Project::make(&server, "jane").await, Project::make(&server, "john").await);

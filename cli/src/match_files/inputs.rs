@@ -1,12 +1,13 @@
 //! The two files, their mappings, and reading them.
 
 use super::failure::Failure;
+use super::memory::MemoryLimit;
 use super::progress::{Interrupt, Meter};
 use matching::{DecimalMark, Side};
 use serde::de::DeserializeOwned;
 use sources::{
     CurrencySource, Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, guess_mapping,
-    peek_columns, read_records,
+    peek_columns, read_records_keeping,
 };
 use std::fmt::Display;
 use std::fs::{File, Metadata};
@@ -14,8 +15,8 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Mappings and rules are written by people; more is a wrong file.
-const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+/// Mappings and rules are written by people, and the largest table of rates has 2 MB; more is a wrong file.
+const SETTINGS_BYTES_MAX: u64 = 4 << 20;
 
 /// One side's file, found and with a mapping that fits it.
 pub struct Input {
@@ -46,14 +47,21 @@ impl Input {
         self.mapping.fields.keys().cloned().collect()
     }
 
-    pub fn read(&self, meter: &Meter, interrupt: &Interrupt) -> Result<ReadOutcome, Failure> {
+    pub fn read(
+        &self,
+        memory: &MemoryLimit,
+        meter: &Meter,
+        interrupt: &Interrupt,
+    ) -> Result<ReadOutcome, Failure> {
         let file = open(&self.path)?;
+        let store = memory.text_store()?;
         let mut bytes_before = 0;
-        let read = read_records(file, &self.mapping, &ReadLimits::default(), &mut |progress| {
-            meter.read(progress.bytes - bytes_before);
-            bytes_before = progress.bytes;
-            if interrupt.happened() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        let read =
+            read_records_keeping(file, &self.mapping, &ReadLimits::default(), store, &mut |progress| {
+                meter.read(progress.bytes - bytes_before);
+                bytes_before = progress.bytes;
+                if interrupt.happened() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
         let of = self.path.display();
         if let Ok(outcome) = &read {
             for warning in outcome.warnings() {
@@ -81,18 +89,24 @@ fn rejected_text(line: &RejectedLine) -> String {
 }
 
 /// TOML, or JSON in a file named .json.
-pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+fn load<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let text = read_settings(path)?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        serde_json::from_str(&text).map_err(|error| refused(path, error))
+    } else {
+        toml::from_str(&text).map_err(|error| refused(path, error.to_string().trim_end()))
+    }
+}
+
+/// The text of a file that people write: a mapping, rules, a table of rates.
+pub fn read_settings(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = open(path)?.take(SETTINGS_BYTES_MAX + 1).read_to_string(&mut text);
     read.map_err(|error| refused(path, error))?;
     if text.len() as u64 > SETTINGS_BYTES_MAX {
         return Err(refused(path, format_args!("has more than {SETTINGS_BYTES_MAX} bytes")));
     }
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        serde_json::from_str(&text).map_err(|error| refused(path, error))
-    } else {
-        toml::from_str(&text).map_err(|error| refused(path, error.to_string().trim_end()))
-    }
+    Ok(text)
 }
 
 /// A file that is not there, or is a folder, is a mistake in the arguments.

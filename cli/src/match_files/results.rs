@@ -1,13 +1,15 @@
 //! matches.csv, exceptions.csv and rejected_lines.csv.
 
+use super::carry::Chain;
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
 use super::staging::Staging;
-use matching::{Candidate, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
+use matching::{Candidate, CarriedSide, Exception, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
 use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
-    CandidateCells, ExceptionRow, ExceptionsCsv, Header, MatchRow, MatchesCsv, RecordCells, RejectedLinesCsv,
+    CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, MatchRow, MatchesCsv, RecordCells,
+    RejectedLinesCsv,
 };
 use std::io::Write;
 
@@ -15,18 +17,42 @@ pub const MATCHES: &str = "matches.csv";
 pub const EXCEPTIONS: &str = "exceptions.csv";
 pub const REJECTED_LINES: &str = "rejected_lines.csv";
 
+/// What was read of one side.
+pub struct SideRead<'a> {
+    /// Without its records, which are in `carried`.
+    pub read: &'a ReadOutcome,
+    pub carried: &'a CarriedSide,
+}
+
+/// Everything that went in.
+pub struct Read<'a> {
+    pub left: SideRead<'a>,
+    pub right: SideRead<'a>,
+    pub chain: &'a Chain,
+}
+
+impl<'a> Read<'a> {
+    pub fn side(&self, side: Side) -> &SideRead<'a> {
+        match side {
+            Side::Left => &self.left,
+            Side::Right => &self.right,
+        }
+    }
+}
+
 const CHUNK_MATCHES: usize = 4 << 10;
 const WAVE_MATCHES: usize = 16 * CHUNK_MATCHES;
+const CHUNK_EXCEPTIONS: usize = 1 << 10;
+const WAVE_EXCEPTIONS: usize = 64 * CHUNK_EXCEPTIONS;
 
 pub fn write(
     staging: &Staging,
-    left: &ReadOutcome,
-    right: &ReadOutcome,
+    read: &Read<'_>,
     rules: &RuleSet,
     outcome: &Outcome,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let sides = Sides { left: &left.records, right: &right.records };
+    let sides = Sides { left: &read.left.carried.records, right: &read.right.carried.records };
 
     let writing = format_args!("writing {MATCHES}");
     let mut file = staging.create(MATCHES)?;
@@ -35,14 +61,14 @@ pub fn write(
         let header = if first == 0 { Header::Written } else { Header::Omitted };
         let mut csv = MatchesCsv::new(vec![], header)?;
         for (i, matched) in matches.iter().enumerate() {
-            let pass = rules.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
+            let pass = outcome.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
             csv.write(&MatchRow {
                 number: (first + i) as u64 + 1,
                 pass,
                 tier: matched.tier,
                 confidence: matched.confidence,
                 currency: matched.currency,
-                left: sides.cells(Side::Left, &matched.left),
+                left: sides.left_cells(matched, &reasoner),
                 right: sides.cells(Side::Right, &matched.right),
                 difference: matched.difference,
                 reasons: &reasoner.reasons(matched),
@@ -64,26 +90,36 @@ pub fn write(
     }
 
     let writing = format_args!("writing {EXCEPTIONS}");
-    let mut csv = ExceptionsCsv::new(staging.create(EXCEPTIONS)?, Header::Written).doing(writing)?;
-    for exception in &outcome.exceptions {
+    let mut file = staging.create(EXCEPTIONS)?;
+    let render = |header: Header, exceptions: &[Exception]| -> std::io::Result<Vec<u8>> {
+        let mut csv = ExceptionsCsv::new(vec![], header)?;
+        for exception in exceptions {
+            csv.write(&ExceptionRow {
+                kind: exception.kind,
+                side: exception.side,
+                currency: sides.of(exception.side).currency(exception.row),
+                record: sides.cell(exception.side, exception.row),
+                says: &exception.says,
+                candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
+                candidates_found: exception.candidates_found,
+                first_run: read.chain.first_run(read.side(exception.side).carried, exception.row),
+            })?;
+        }
+        csv.finish()
+    };
+    file.write_all(&render(Header::Written, &[]).doing(writing)?).doing(writing)?;
+    for wave in outcome.exceptions.chunks(WAVE_EXCEPTIONS) {
         interrupt.check()?;
-        csv.write(&ExceptionRow {
-            kind: exception.kind,
-            side: exception.side,
-            currency: sides.of(exception.side).currency(exception.row),
-            record: sides.cell(exception.side, exception.row),
-            says: &exception.says,
-            candidates: exception.candidates.iter().map(|candidate| sides.candidate(candidate)).collect(),
-            candidates_found: exception.candidates_found,
-        })
-        .doing(writing)?;
+        let chunks = wave.par_chunks(CHUNK_EXCEPTIONS).map(|chunk| render(Header::Omitted, chunk));
+        for chunk in chunks.collect::<Vec<_>>() {
+            file.write_all(&chunk.doing(writing)?).doing(writing)?;
+        }
     }
-    csv.finish().doing(writing)?;
 
     let writing = format_args!("writing {REJECTED_LINES}");
     let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;
-    for (side, read) in [(Side::Left, left), (Side::Right, right)] {
-        for line in &read.rejected {
+    for (side, of) in [(Side::Left, &read.left), (Side::Right, &read.right)] {
+        for line in &of.read.rejected {
             csv.write(side, line).doing(writing)?;
         }
     }
@@ -111,11 +147,20 @@ impl<'a> Sides<'a> {
             line: records.line(row),
             date: records.date(row),
             amount: records.amount(row),
+            foreign: None,
         }
     }
 
     fn cells(&self, side: Side, rows: &[Row]) -> Vec<RecordCells<'a>> {
         rows.iter().map(|row| self.cell(side, *row)).collect()
+    }
+
+    fn left_cells(&self, matched: &Match, reasoner: &Reasoner<'_>) -> Vec<RecordCells<'a>> {
+        let mut cells = self.cells(Side::Left, &matched.left);
+        if let (Some(conversion), [cells]) = (reasoner.conversion(matched), &mut cells[..]) {
+            cells.foreign = Some(Foreign { currency: conversion.from, converted: conversion.converted });
+        }
+        cells
     }
 
     fn candidate(&self, candidate: &Candidate) -> CandidateCells<'a> {

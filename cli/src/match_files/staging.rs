@@ -2,12 +2,19 @@
 
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
-use super::{results, summary};
+use super::{carry, results, summary};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// In the order in which they get their names: the summary last, as the sign that all are there.
-const FILES: [&str; 4] = [results::MATCHES, results::EXCEPTIONS, results::REJECTED_LINES, summary::FILE];
+const FILES: [&str; 6] = [
+    results::MATCHES,
+    results::EXCEPTIONS,
+    results::REJECTED_LINES,
+    carry::OPEN_ITEMS,
+    carry::MATCHED_BEFORE,
+    summary::FILE,
+];
 
 /// Before any work: a result of an earlier run is not replaced unasked.
 pub fn refuse_existing(out: &Path, force: bool) -> Result<(), Failure> {

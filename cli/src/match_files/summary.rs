@@ -2,9 +2,12 @@
 
 use super::failure::{Doing, Failure};
 use super::inputs::Input;
-use matching::{CurrencyProof, ExceptionKind, Outcome, PassCount, RuleSet, Side, Tier, format_minor};
+use super::results::{Read, SideRead};
+use matching::{
+    CurrencyProof, DroppedPass, ExceptionKind, OpenFlow, Outcome, PassCount, RuleSet, Side, Sum, Tier,
+    format_minor, open_flow,
+};
 use serde::Serialize;
-use sources::ReadOutcome;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -17,6 +20,8 @@ pub const FILE: &str = "summary.json";
 #[derive(Debug, Serialize)]
 pub struct Summary {
     version: u32,
+    /// Place in its chain: 1 unless it continues another.
+    run: u32,
     left: SideCount,
     right: SideCount,
     rules: String,
@@ -28,19 +33,53 @@ pub struct Summary {
     /// Every kind, also with 0.
     exceptions_by_kind: BTreeMap<&'static str, u64>,
     passes: Vec<PassCount>,
+    /// Of a preset: what the fields of the files did not allow.
+    dropped_passes: Vec<DroppedPass>,
     proof: Vec<Proof>,
+    open_items: Vec<Flow>,
 }
 
-/// `records == matched + exceptions`, and `lines == records + rejected_lines`.
+/// `records == matched + exceptions`, and `lines + carried_in == records + rejected_lines + repeated`.
 #[derive(Debug, Serialize)]
 struct SideCount {
     file: String,
     bytes: u64,
     lines: u64,
     rejected_lines: u64,
+    /// Open items of the run before.
+    carried_in: u64,
+    /// Records of the file that were among them.
+    repeated: u64,
+    /// Of those, the ones whose contents changed.
+    restated: u64,
     records: u64,
     matched: u64,
     exceptions: u64,
+    /// A next run can know the records again.
+    own_ids: bool,
+}
+
+/// [`OpenFlow`] with amounts as decimal texts: `before + restated + new - matched + remainder == after`.
+#[derive(Debug, Serialize)]
+struct Flow {
+    side: &'static str,
+    currency: String,
+    before: CountAndAmount,
+    restated: CountAndAmount,
+    new: CountAndAmount,
+    matched: CountAndAmount,
+    remainder: CountAndAmount,
+    after: CountAndAmount,
+    resolved: CountAndAmount,
+    persisting: CountAndAmount,
+    already_matched: CountAndAmount,
+    residual: CountAndAmount,
+}
+
+#[derive(Debug, Serialize)]
+struct CountAndAmount {
+    count: i64,
+    amount: String,
 }
 
 /// [`CurrencyProof`] in major units as decimal texts.
@@ -57,17 +96,20 @@ struct Proof {
     right_unmatched: String,
     matched_difference: String,
     right_flipped: String,
+    open_remainder_left: String,
+    open_remainder_right: String,
+    converted_out: String,
+    converted_in: String,
     /// "0.00", or money is unaccounted for.
     residual: String,
 }
 
 impl Summary {
     pub fn new(
-        left: &Input,
-        left_read: &ReadOutcome,
-        right: &Input,
-        right_read: &ReadOutcome,
+        [left, right]: [&Input; 2],
+        read: &Read<'_>,
         rules: &RuleSet,
+        dropped_passes: Vec<DroppedPass>,
         outcome: &Outcome,
     ) -> Self {
         let of_tier =
@@ -76,8 +118,9 @@ impl Summary {
             |kind: ExceptionKind| outcome.exceptions.iter().filter(|e| e.kind == kind).count() as u64;
         Summary {
             version: 1,
-            left: SideCount::new(left, left_read, outcome),
-            right: SideCount::new(right, right_read, outcome),
+            run: read.chain.run,
+            left: SideCount::new(left, &read.left, outcome),
+            right: SideCount::new(right, &read.right, outcome),
             rules: rules.name.clone(),
             threshold: rules.threshold,
             matches: outcome.matches.len() as u64,
@@ -89,7 +132,13 @@ impl Summary {
                 .map(|kind| (kind.as_str(), of_kind(*kind)))
                 .collect(),
             passes: outcome.passes.clone(),
+            dropped_passes,
             proof: outcome.proof.iter().map(Proof::new).collect(),
+            open_items: [Side::Left, Side::Right]
+                .iter()
+                .flat_map(|&side| open_flow(side, read.side(side).carried, outcome))
+                .map(|flow| Flow::new(&flow))
+                .collect(),
         }
     }
 
@@ -101,8 +150,11 @@ impl Summary {
     /// exception, and no money unaccounted for.
     pub fn adds_up(&self) -> bool {
         let settled = |side: &SideCount| side.records == side.matched + side.exceptions;
-        let is_zero = |text: &str| !text.bytes().any(|b| matches!(b, b'1'..=b'9'));
-        settled(&self.left) && settled(&self.right) && self.proof.iter().all(|proof| is_zero(&proof.residual))
+        let adds_up = |flow: &Flow| flow.residual.count == 0 && is_zero(&flow.residual.amount);
+        settled(&self.left)
+            && settled(&self.right)
+            && self.proof.iter().all(|proof| is_zero(&proof.residual))
+            && self.open_items.iter().all(adds_up)
     }
 
     pub fn write_json(&self, mut file: File) -> Result<(), Failure> {
@@ -138,7 +190,14 @@ impl Summary {
                 0 => String::new(),
                 n => format!("  ({n} blocks were too large)"),
             };
-            let _ = writeln!(text, "  {:<24} {:>8}{gave_up}", pass.name, pass.matches);
+            let beyond_bound = match pass.beyond_bound {
+                0 => String::new(),
+                n => format!("  ({n} knots of candidates were too large for the best choice)"),
+            };
+            let _ = writeln!(text, "  {:<24} {:>8}{gave_up}{beyond_bound}", pass.name, pass.matches);
+        }
+        for pass in &self.dropped_passes {
+            let _ = writeln!(text, "  {:<24}  left out", pass.name);
         }
         let _ = writeln!(text, "\nexceptions {:>24}", self.exceptions);
         for (kind, count) in self.exceptions_by_kind.iter().filter(|(_, count)| **count > 0) {
@@ -147,6 +206,10 @@ impl Summary {
         text.push_str("\nbalance proof\n");
         for proof in &self.proof {
             proof.table(&mut text);
+        }
+        if self.run > 1 {
+            let _ = writeln!(text, "\nopen items in run {} of the chain", self.run);
+            self.open_items.iter().for_each(|flow| flow.table(&mut text));
         }
         let _ = writeln!(text, "\nresults are in {}", out.display());
         if !self.everything_matched() {
@@ -161,8 +224,13 @@ impl Summary {
     }
 }
 
+fn is_zero(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'1'..=b'9'))
+}
+
 impl SideCount {
-    fn new(input: &Input, read: &ReadOutcome, outcome: &Outcome) -> Self {
+    fn new(input: &Input, side: &SideRead<'_>, outcome: &Outcome) -> Self {
+        let SideRead { read, carried } = side;
         let matched = outcome.matches.iter().map(|matched| match input.side {
             Side::Left => matched.left.len(),
             Side::Right => matched.right.len(),
@@ -172,9 +240,51 @@ impl SideCount {
             bytes: read.bytes_read,
             lines: read.lines_read,
             rejected_lines: read.rejected.len() as u64,
-            records: read.records.len() as u64,
+            carried_in: carried.carried_count() as u64,
+            repeated: carried.repeated,
+            restated: carried.restated,
+            records: carried.records.len() as u64,
             matched: matched.sum::<usize>() as u64,
             exceptions: outcome.exceptions.iter().filter(|e| e.side == input.side).count() as u64,
+            own_ids: input.mapping.id.is_some(),
+        }
+    }
+}
+
+impl Flow {
+    fn new(flow: &OpenFlow) -> Self {
+        let text = |sum: Sum| CountAndAmount {
+            count: sum.count,
+            amount: format_minor(sum.amount, flow.currency.exponent()),
+        };
+        Flow {
+            side: flow.side.as_str(),
+            currency: flow.currency.code().to_owned(),
+            before: text(flow.before),
+            restated: text(flow.restated),
+            new: text(flow.new),
+            matched: text(flow.matched),
+            remainder: text(flow.remainder),
+            after: text(flow.after),
+            resolved: text(flow.resolved),
+            persisting: text(flow.persisting),
+            already_matched: text(flow.already_matched),
+            residual: text(flow.residual()),
+        }
+    }
+
+    fn table(&self, text: &mut String) {
+        let _ = writeln!(text, "  {} {}", self.currency, self.side);
+        for (name, sum) in [
+            ("carried in", &self.before),
+            ("restated", &self.restated),
+            ("new", &self.new),
+            ("less matched", &self.matched),
+            ("open parts", &self.remainder),
+            ("open now", &self.after),
+            ("unaccounted for", &self.residual),
+        ] {
+            let _ = writeln!(text, "    {name:<16} {:>9} {:>18}", sum.count, sum.amount);
         }
     }
 }
@@ -194,6 +304,10 @@ impl Proof {
             right_unmatched: text(proof.right_unmatched),
             matched_difference: text(proof.matched_difference),
             right_flipped: text(proof.right_flipped),
+            open_remainder_left: text(proof.open_remainder_left),
+            open_remainder_right: text(proof.open_remainder_right),
+            converted_out: text(proof.converted_out),
+            converted_in: text(proof.converted_in),
             residual: text(proof.residual()),
         }
     }
@@ -203,8 +317,17 @@ impl Proof {
             ("total", &self.left_total, &self.right_total),
             ("matched", &self.left_matched, &self.right_matched),
             ("unmatched", &self.left_unmatched, &self.right_unmatched),
+            ("still open", &self.open_remainder_left, &self.open_remainder_right),
         ] {
+            // Only part payments leave something of a matched record open.
+            if name == "still open" && [left, right].iter().all(|sum| is_zero(sum)) {
+                continue;
+            }
             let _ = writeln!(text, "  {} {name:<10} left {left:>18}   right {right:>18}", self.currency);
+        }
+        if !is_zero(&self.converted_out) || !is_zero(&self.converted_in) {
+            let (code, out, into) = (&self.currency, &self.converted_out, &self.converted_in);
+            let _ = writeln!(text, "  {code} converted  out  {out:>18}   in    {into:>18}");
         }
         let _ = writeln!(
             text,

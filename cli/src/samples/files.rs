@@ -44,26 +44,38 @@ pub fn write(books: Books) -> Samples {
             row.currency.code(),
         ]);
     }
+    let pairs: Vec<_> = books.truth.iter().map(|t| (t.bank, t.ledger, t.kind)).collect();
+    let truth = truth(["bank_id", "ledger_id", "kind"], &pairs, &bank_ids, &ledger_ids);
+    Samples { bank: bank.finish(), ledger: ledger.finish(), truth }
+}
+
+/// Who belongs to whom, by the ids of their files; sorted.
+pub fn truth(
+    columns: [&str; 3],
+    pairs: &[(Option<usize>, Option<usize>, &'static str)],
+    left_ids: &[String],
+    right_ids: &[String],
+) -> String {
     let id = |ids: &[String], i: Option<usize>| i.map(|i| ids[i].clone()).unwrap_or_default();
     let mut pairs: Vec<_> =
-        books.truth.iter().map(|t| (id(&bank_ids, t.bank), id(&ledger_ids, t.ledger), t.kind)).collect();
+        pairs.iter().map(|&(left, right, kind)| (id(left_ids, left), id(right_ids, right), kind)).collect();
     pairs.sort();
-    let mut truth = Table::new(b',', ["bank_id", "ledger_id", "kind"]);
-    for (bank_id, ledger_id, kind) in &pairs {
-        truth.row([bank_id, ledger_id, kind]);
+    let mut table = Table::new(b',', columns);
+    for (left_id, right_id, kind) in &pairs {
+        table.row([left_id, right_id, kind]);
     }
-    Samples { bank: bank.finish(), ledger: ledger.finish(), truth: truth.finish() }
+    table.finish()
 }
 
 /// Stable, so that equal rows keep the order in which they happened.
-fn order_by_key<T, K: Ord>(rows: &[T], key: impl Fn(&T) -> K) -> Vec<usize> {
+pub fn order_by_key<T, K: Ord>(rows: &[T], key: impl Fn(&T) -> K) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_cached_key(|i| key(&rows[*i]));
     order
 }
 
 /// The id of each row, by its index before sorting.
-fn ids(order: &[usize], prefix: &str) -> Vec<String> {
+pub fn ids(order: &[usize], prefix: &str) -> Vec<String> {
     let mut ids = vec![String::new(); order.len()];
     for (place, i) in order.iter().enumerate() {
         ids[*i] = format!("{prefix}{:06}", place + 1);
@@ -90,22 +102,23 @@ fn written_amount(minor: i64, exponent: u32, mark: DecimalMark) -> String {
     format!("{sign}{grouped}{comma}{fraction}")
 }
 
-struct Table {
+/// CSV in memory.
+pub struct Table {
     csv: csv::Writer<Vec<u8>>,
 }
 
 impl Table {
-    fn new<const N: usize>(delimiter: u8, columns: [&str; N]) -> Self {
+    pub fn new<const N: usize>(delimiter: u8, columns: [&str; N]) -> Self {
         let mut table = Table { csv: csv::WriterBuilder::new().delimiter(delimiter).from_writer(vec![]) };
         table.row(columns);
         table
     }
 
-    fn row<const N: usize>(&mut self, cells: [&str; N]) {
+    pub fn row<const N: usize>(&mut self, cells: [&str; N]) {
         self.csv.write_record(cells).expect("writing to memory");
     }
 
-    fn finish(self) -> String {
+    pub fn finish(self) -> String {
         let bytes = self.csv.into_inner().map_err(|e| e.into_error()).expect("writing to memory");
         String::from_utf8(bytes).expect("made of texts")
     }

@@ -186,7 +186,7 @@ fn rules_that_do_not_fit_are_refused_with_all_their_mistakes_and_no_job_is_made(
     });
     let shape = rules_with(&|rules| {
         rules["threshold"] = 2.into();
-        rules["pass"][0]["cardinality"] = "n:m".into();
+        rules["pass"][0]["cardinality"] = "2:2".into();
         rules["pass"][1]["keys"] = json!([]);
     });
     let cases: [(Value, &[&str]); 3] = [

@@ -66,6 +66,7 @@ fn cancel(job: &Job) {
     let asked_at = Instant::now();
     assert_eq!(job.cancel().expect(202)["state"], "running");
     let seen = job.wait_for_end();
+    println!("cancelled after {:?}", asked_at.elapsed());
     assert!(asked_at.elapsed() < SOON, "it took {:?}", asked_at.elapsed());
     assert_eq!((&seen["state"], &seen["summary"]), (&"cancelled".into(), &Value::Null), "{seen}");
     let outcomes: Vec<_> =

@@ -3,6 +3,7 @@
 use crate::wait::{PATIENCE, until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::time::Duration;
 use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
@@ -33,14 +34,7 @@ pub enum Part<'a> {
 impl Client {
     /// Nobody yet.
     pub fn new(url: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .proxy(None)
-            .allow_non_standard_methods(true)
-            .max_idle_connections_per_host(4)
-            .build();
-        Self { url: url.to_owned(), authorization: None, agent: config.into() }
+        Self { url: url.to_owned(), authorization: None, agent: agent(PATIENCE) }
     }
 
     /// A new account of its own.
@@ -61,11 +55,27 @@ impl Client {
         self
     }
 
+    /// The same user at another address, with less patience: an answer that takes longer is an error.
+    pub fn at(&self, url: &str, patience: Duration) -> Self {
+        Self { url: url.to_owned(), authorization: self.authorization.clone(), agent: agent(patience) }
+    }
+
     pub fn wait_until_ready(&self) {
-        until(&format!("{} is ready", self.url), || {
-            let answer = self.try_send("GET", "/api/ready", None, Vec::new()).ok()?;
-            (answer.status == 200).then_some(())
-        });
+        until(&format!("{} is ready", self.url), || self.is_ready().then_some(()));
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.try_send("GET", "/api/ready", None, Vec::new()).is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// For requests that may fail: an error means that nobody knows whether it was done.
+    pub fn try_post(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
+        self.exchange("POST", path, Some("application/json"), body.to_string().into_bytes(), headers)
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -114,7 +124,7 @@ impl Client {
 
     /// The events of a stream, until the server ends it.
     pub fn events(&self, path: &str) -> impl Iterator<Item = Event> {
-        let response = self.call("GET", path, None, Vec::new()).expect("an event stream");
+        let response = self.call("GET", path, None, Vec::new(), &[]).expect("an event stream");
         assert_eq!(response.status(), 200, "GET {path}");
         let content_type = response.headers()["content-type"].to_str().expect("text").to_owned();
         assert!(content_type.starts_with("text/event-stream"), "{content_type}");
@@ -152,7 +162,18 @@ impl Client {
         content_type: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Answer, ureq::Error> {
-        let mut response = self.call(method, path, content_type, body)?;
+        self.exchange(method, path, content_type, body, &[])
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: Option<&str>,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
+        let mut response = self.call(method, path, content_type, body, headers)?;
         let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
         Ok(Answer {
             asked: format!("{method} {path}"),
@@ -168,11 +189,15 @@ impl Client {
         path: &str,
         content_type: Option<&str>,
         body: Vec<u8>,
+        headers: &[(&str, &str)],
     ) -> Result<Response<Body>, ureq::Error> {
         let method: Method = method.parse().expect("a method");
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         match content_type {
             None => self.agent.run(request.body(SendBody::none()).expect("a request")),
@@ -182,6 +207,17 @@ impl Client {
             }
         }
     }
+}
+
+fn agent(patience: Duration) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(patience))
+        .proxy(None)
+        .allow_non_standard_methods(true)
+        .max_idle_connections_per_host(4)
+        .build();
+    config.into()
 }
 
 /// A server-sent event.

@@ -24,31 +24,10 @@ impl Deployment {
     pub fn with_broker(name: &str, broker_url: &str) -> Self {
         let dir = test_dir(name);
         let database = Database::create();
-        let key_file = dir.join("signing-key.der");
-        std::fs::write(&key_file, api::SigningKey::generate()).expect("the key's file");
-        let path = |path: PathBuf| path.to_str().expect("a UTF-8 path").to_owned();
-        let settings = vec![
-            ("COUNTERFOIL_DATABASE__URL", database.url()),
-            // The tests' server has 300 for all tests together.
-            ("COUNTERFOIL_DATABASE__CONNECTIONS_MAX", "12".into()),
-            ("COUNTERFOIL_DATABASE__ACQUIRE_TIMEOUT_S", "60".into()),
-            ("COUNTERFOIL_BROKER__URL", broker_url.to_owned()),
-            ("COUNTERFOIL_BROKER__PREFIX", format!("e2e-{}", uuid::Uuid::new_v4().simple())),
-            ("COUNTERFOIL_OBJECTS__DIR", path(dir.join("objects"))),
-            ("COUNTERFOIL_AUTH__SIGNING_KEY_FILE", path(key_file)),
-            ("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0".into()),
-            ("COUNTERFOIL_HTTP__REQUEST_TIMEOUT_S", "60".into()),
-            ("COUNTERFOIL_WORKER__LEASE_S", "5".into()),
-            ("COUNTERFOIL_WORKER__RETRY_BASE_MS", "200".into()),
-            ("COUNTERFOIL_WORKER__DRAIN_S", "100".into()),
-            ("COUNTERFOIL_SCHEDULER__PERIOD_MS", "200".into()),
-            ("COUNTERFOIL_SCHEDULER__RELAY_PERIOD_MS", "20".into()),
-            ("COUNTERFOIL_SCHEDULER__RING_AGAIN_AFTER_S", "3".into()),
-            ("COUNTERFOIL_LOG__FORMAT", "json".into()),
-        ];
-        let this = Self { database, dir, settings };
-        run(this.command(&["migrate"]));
-        this
+        let prefix = format!("e2e-{}", uuid::Uuid::new_v4().simple());
+        let settings = common_settings(&dir, &database.url(), broker_url, &prefix);
+        migrate(&settings);
+        Self { database, dir, settings }
     }
 
     /// Changes a setting for the processes that start from now on.
@@ -62,6 +41,18 @@ impl Deployment {
         let mut command = counterfoil();
         command.envs(self.settings.iter().map(|(name, value)| (name, value))).args(args);
         command
+    }
+
+    /// What a command that ends by itself has printed.
+    pub fn shell(&self, args: &[&str]) -> String {
+        run(self.command(args))
+    }
+
+    /// Takes the uploads away until they are put back.
+    pub fn hide_objects(&self) -> HiddenObjects {
+        let (there, hidden) = (self.dir.join("objects"), self.dir.join("hidden"));
+        std::fs::rename(&there, &hidden).expect("moving the uploads");
+        HiddenObjects { there, hidden }
     }
 
     /// Returns when it answers that it is ready.
@@ -87,8 +78,13 @@ impl Deployment {
 
     /// Takes its first job as soon as it has a connection to the broker.
     pub fn worker(&self, name: &str, concurrency: u32) -> Process {
+        self.worker_of(name, "reconciliation", concurrency)
+    }
+
+    /// As [`Self::worker`], for other queues.
+    pub fn worker_of(&self, name: &str, queues: &str, concurrency: u32) -> Process {
         let concurrency = concurrency.to_string();
-        let command = self.command(&["worker", "--queues", "reconciliation", "--concurrency", &concurrency]);
+        let command = self.command(&["worker", "--queues", queues, "--concurrency", &concurrency]);
         Process::start(name, &self.dir, command)
     }
 
@@ -104,6 +100,59 @@ impl Deployment {
             found.map(|file| count(file.path())).sum()
         }
         files(&self.dir.join("objects"), project)
+    }
+}
+
+/// What the processes of one deployment must agree on, quicker to notice things than the defaults; everything that
+/// is kept is kept in `dir`.
+pub fn common_settings(
+    dir: &Path,
+    database_url: &str,
+    broker_url: &str,
+    prefix: &str,
+) -> Vec<(&'static str, String)> {
+    let key_file = dir.join("signing-key.der");
+    std::fs::write(&key_file, api::SigningKey::generate()).expect("the key's file");
+    let path = |path: PathBuf| path.to_str().expect("a UTF-8 path").to_owned();
+    vec![
+        ("COUNTERFOIL_DATABASE__URL", database_url.to_owned()),
+        // The tests' server has 300 for all tests together.
+        ("COUNTERFOIL_DATABASE__CONNECTIONS_MAX", "12".into()),
+        ("COUNTERFOIL_DATABASE__ACQUIRE_TIMEOUT_S", "60".into()),
+        ("COUNTERFOIL_BROKER__URL", broker_url.to_owned()),
+        ("COUNTERFOIL_BROKER__PREFIX", prefix.to_owned()),
+        ("COUNTERFOIL_OBJECTS__DIR", path(dir.join("objects"))),
+        ("COUNTERFOIL_AUTH__SIGNING_KEY_FILE", path(key_file)),
+        ("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0".into()),
+        ("COUNTERFOIL_HTTP__REQUEST_TIMEOUT_S", "60".into()),
+        ("COUNTERFOIL_WORKER__LEASE_S", "5".into()),
+        ("COUNTERFOIL_KINDS__RECONCILIATION__RETRY_BASE_MS", "200".into()),
+        ("COUNTERFOIL_WORKER__DRAIN_S", "100".into()),
+        ("COUNTERFOIL_SCHEDULER__PERIOD_MS", "200".into()),
+        ("COUNTERFOIL_SCHEDULER__RELAY_PERIOD_MS", "20".into()),
+        ("COUNTERFOIL_SCHEDULER__RING_AGAIN_AFTER_S", "3".into()),
+        ("COUNTERFOIL_LOG__FORMAT", "json".into()),
+    ]
+}
+
+/// Brings the database of these settings up to this version.
+pub fn migrate(settings: &[(&'static str, String)]) {
+    let mut command = counterfoil();
+    command.envs(settings.iter().map(|(name, value)| (name, value))).arg("migrate");
+    run(command);
+}
+
+/// See [`Deployment::hide_objects`].
+pub struct HiddenObjects {
+    there: PathBuf,
+    hidden: PathBuf,
+}
+
+impl HiddenObjects {
+    pub fn put_back(self) {
+        // A process may have made an empty folder meanwhile.
+        let _ = std::fs::remove_dir_all(&self.there);
+        std::fs::rename(&self.hidden, &self.there).expect("moving the uploads");
     }
 }
 

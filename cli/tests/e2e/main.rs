@@ -15,13 +15,17 @@ mod process;
 mod project;
 mod wait;
 
+mod administration;
 mod bad_input;
 mod bank_against_ledger;
 mod broker_trouble;
 mod cancelling;
 mod card_settlement;
+mod chaos;
+mod jobs;
 mod large_pair;
 mod many_jobs;
 mod progress;
+mod schedules;
 mod up;
 mod worker_trouble;

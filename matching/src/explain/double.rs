@@ -13,7 +13,7 @@ pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Canc
                 run.watch.check()?;
             }
             let Some(twins) = rest.twins.of_node(rest.twins.node(row)) else { continue };
-            let original = twins.iter().find(|&&twin| !rest.is_free(twin));
+            let original = twins.iter().find(|&&twin| !rest.is_free(twin) && !run.is_netted(side, twin));
             if let (Some(&original), false) = (original, verdicts.has(side, row)) {
                 verdicts.add(side, row, double_of(run, side, row, original, None));
             }

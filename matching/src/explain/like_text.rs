@@ -23,7 +23,8 @@ struct Near {
 
 /// The first pass without keys that compares texts decides what "like" and "just outside" mean.
 pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Cancelled> {
-    let Some(plan) = run.plans.iter().find(|p| p.keys.is_empty() && p.text.is_some()) else { return Ok(()) };
+    let mut in_order = run.rules.passes_in_order().into_iter().map(|place| &run.plans[place]);
+    let Some(plan) = in_order.find(|p| p.keys.is_empty() && p.text.is_some()) else { return Ok(()) };
     let near = find(run, plan)?;
     let scope = run.scope(plan, &|_| {});
     for side in [Side::Left, Side::Right] {
@@ -90,10 +91,11 @@ fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Vec<Near>, Cancelled> {
                 }
                 for &(_, other) in spans.iter().flat_map(|s| index.slice(s)) {
                     let days = i64::from(right.records.date(other)) - i64::from(date);
+                    let in_window = plan.window.admits(plan.window.distance(date, right.records.date(other)));
                     let distance = exact.distance(amount.into(), right.records.amount(other).into());
                     let is_outside = match kind {
-                        ExceptionKind::DateDiffers => distance.fits() && !plan.window.admits(days),
-                        _ => !distance.fits() && plan.window.admits(days),
+                        ExceptionKind::DateDiffers => distance.fits() && !in_window,
+                        _ => !distance.fits() && in_window,
                     };
                     if !is_outside || days.abs() > window_days.max(DAYS_MAX) {
                         continue;

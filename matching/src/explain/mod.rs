@@ -8,7 +8,9 @@
 
 mod block;
 mod double;
+mod group_key;
 mod like_text;
+mod members;
 mod same_key;
 mod sum_key;
 mod ties;
@@ -23,9 +25,11 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     double::explain(run, &mut verdicts)?;
     run.report(Phase::Explain, 0.2);
     let specs = block::specs(run);
-    for (i, spec) in specs.iter().enumerate() {
-        block::explain(run, spec, &mut verdicts)?;
-        run.report(Phase::Explain, 0.2 + 0.6 * (i + 1) as f64 / specs.len() as f64);
+    let (members, match_of) = (members::gather(run, &specs, &verdicts)?, block::MatchOf::of(run)?);
+    run.report(Phase::Explain, 0.5);
+    for (i, (spec, members)) in specs.iter().zip(members).enumerate() {
+        block::explain(run, spec, &members, &match_of, &mut verdicts)?;
+        run.report(Phase::Explain, 0.5 + 0.3 * (i + 1) as f64 / specs.len() as f64);
     }
     like_text::explain(run, &mut verdicts)?;
     run.report(Phase::Explain, 0.9);

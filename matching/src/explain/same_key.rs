@@ -5,6 +5,7 @@ use super::double::double_of;
 use super::{Verdict, missing_kind, name};
 use crate::evidence::KeyEvidence;
 use crate::keys::Fingerprint;
+use crate::plan::Plan;
 use crate::select::Pair;
 use crate::settle::pair_reasons;
 use crate::{Candidate, Confidence, ExceptionKind, Match, Reason, Row, Side};
@@ -105,12 +106,20 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
     let counterpart = name(q.run, q.side.other(), best);
     let (kind, says) = match difference(q, best) {
         // It is spoken for: nothing about it needs correcting.
+        _ if !free && q.run.is_netted(q.side.other(), best) => (
+            missing_kind(q.side),
+            format!("{counterpart} has the same key, but it cancels out with another of its side"),
+        ),
         _ if !free => (
             missing_kind(q.side),
             format!("{counterpart} has the same key, but it has another match already"),
         ),
         kind @ ExceptionKind::CurrencyDiffers => {
-            (kind, format!("{counterpart} has the same key in another currency"))
+            let no_rate = match q.spec.plans.iter().any(|plan| plan.exchange.is_some()) {
+                true => ", and no rate between the two is near its date",
+                false => "",
+            };
+            (kind, format!("{counterpart} has the same key in another currency{no_rate}"))
         }
         kind @ ExceptionKind::AmountDiffers => {
             (kind, format!("{counterpart} has the same key but another amount"))
@@ -126,7 +135,7 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
         let mut reasons = pair_reasons(&scope, &pair);
         let (l, r) = (q.run.remainder.left.records, q.run.remainder.right.records);
         let (l, r) = (l.currency(pair.left), r.currency(pair.right));
-        if l != r {
+        if l != r && !reasons.iter().any(|reason| reason.field == "currency") {
             reasons.retain(|reason| reason.field != "amount");
             reasons.push(Reason { field: "currency".into(), says: format!("{l} against {r}"), weight: 0.0 });
         }
@@ -142,12 +151,12 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
 fn difference(q: &Question<'_>, other: Row) -> ExceptionKind {
     let (left, right) = pair_rows(q, other);
     let (l, r) = (q.run.remainder.left.records, q.run.remainder.right.records);
-    let days = i64::from(r.date(right)) - i64::from(l.date(left));
-    if l.currency(left) != r.currency(right) {
+    let in_window = |plan: &&Plan<'_>| plan.window.admits(plan.window.distance(l.date(left), r.date(right)));
+    if !q.spec.plans.iter().any(|plan| plan.amounts((l, left), (r, right)).is_some()) {
         ExceptionKind::CurrencyDiffers
     } else if !amount_fits(q, other) {
         ExceptionKind::AmountDiffers
-    } else if !q.spec.plans.iter().any(|plan| plan.window.admits(days)) {
+    } else if !q.spec.plans.iter().any(in_window) {
         ExceptionKind::DateDiffers
     } else {
         missing_kind(q.side)
@@ -160,14 +169,11 @@ pub(super) fn field<'a>(q: &Question<'a>) -> &'a str {
     if q.side == Side::Left { &key.left } else { &key.right }
 }
 
-/// Whether the amounts are within any of the passes with this key. The currencies are taken to be equal.
+/// Whether the amounts are within any of the passes with this key.
 fn amount_fits(q: &Question<'_>, other: Row) -> bool {
     let (left, right) = pair_rows(q, other);
     let (l, r) = (q.run.remainder.left.records, q.run.remainder.right.records);
-    q.spec.plans.iter().any(|plan| {
-        let allowance = plan.allowance.in_currency(l.currency(left));
-        allowance.distance(l.amount(left).into(), r.amount(right).into()).fits()
-    })
+    q.spec.plans.iter().any(|plan| plan.amounts((l, left), (r, right)).is_some_and(|amounts| amounts.fits()))
 }
 
 /// The question's record and one of the other side, as left and right.

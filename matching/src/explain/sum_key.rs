@@ -10,7 +10,7 @@ use crate::groups::Group;
 use crate::keys::Fingerprint;
 use crate::plan::Plan;
 use crate::select::Pair;
-use crate::settle::group_reasons;
+use crate::settle::sum_reasons;
 use crate::{Candidate, Currency, ExceptionKind, Row, Side};
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ fn sums(q: &Question<'_>) -> Option<Verdict> {
         }
         _ => format!("{} {} records add up to it but were not sure enough", group.rows.len(), many.as_str()),
     };
-    let reasons = group_reasons(&scope, q.side, group, pair);
+    let reasons = sum_reasons(&scope, q.side, group, pair);
     let candidate = Candidate { side: many, rows: group.rows.clone(), confidence: pair.confidence, reasons };
     Some(Verdict { kind, says, candidates: vec![candidate], found: ranked.len(), is_weak: false })
 }
@@ -110,7 +110,7 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     let found = ranked.len();
     ranked.truncate(q.run.rules.candidates_max as usize);
     let candidate = |pair: Pair| {
-        let reasons = group_reasons(&scope, one, &group, &pair);
+        let reasons = sum_reasons(&scope, one, &group, &pair);
         Candidate { side: one, rows: vec![pair.left], confidence: pair.confidence, reasons }
     };
     Some(Verdict {
@@ -124,7 +124,7 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
 
 /// The free ones of these records by key and currency, with the least spread that led to each; in the
 /// order of their first record.
-fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, u32)> {
+pub(super) fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, u32)> {
     let rest = q.run.remainder.side(many);
     let mut groups: BTreeMap<(Fingerprint, Currency), (Vec<Row>, u32, usize)> = BTreeMap::new();
     for (i, sharer) in sharers.iter().enumerate().filter(|(_, s)| rest.is_free(s.row)) {

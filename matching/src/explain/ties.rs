@@ -1,108 +1,97 @@
 //! Ambiguous: the passes found several equally good counterparts and chose none.
 
 use super::{Verdict, Verdicts};
-use crate::run::{Open, Run};
-use crate::select::{Pair, contended};
-use crate::settle::{group_reasons, pair_reasons};
-use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row, Side};
-use std::collections::HashMap;
+use crate::open::{End, Open};
+use crate::remainder::Rest;
+use crate::run::Run;
+use crate::select::Pair;
+use crate::settle::reasons_between;
+use crate::{Cancelled, Candidate, ExceptionKind, Pulse, Row};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
 
 pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Cancelled> {
     for open in &run.open {
-        let pairs = contended(&open.pairs, open.margin);
-        let right = match &open.groups {
-            None => by_end(&pairs, |p| vec![p.right]),
-            // Searched groups may share records: each of those has the singles of all its groups.
-            Some((_, groups)) => by_end(&pairs, |p| groups[p.right as usize].rows.clone()),
-        };
         let mut pulse = Pulse::new(run.watch);
-        for (end, by_end) in [(Side::Left, by_end(&pairs, |p| vec![p.left])), (Side::Right, right)] {
-            for (place, pairs) in by_end {
+        for end in End::BOTH {
+            let grouped = open.between.is_grouped(end);
+            // Groups may share records, where they were searched for: each has the counterparts of all.
+            let mut places: BTreeMap<u32, Vec<Pair>> = BTreeMap::new();
+            for pair in &open.tied {
+                match open.between.group(end, pair) {
+                    Some(group) => {
+                        group.rows.iter().for_each(|&row| places.entry(row).or_default().push(*pair))
+                    }
+                    None => places.entry(end.of(pair)).or_default().push(*pair),
+                }
+            }
+            let side = open.between.side(end);
+            for (place, pairs) in places {
                 pulse.beat(Pulse::TEXT * 16)?;
-                explain_end(run, open, end, place, &pairs, verdicts);
+                let mut rows =
+                    if grouped { vec![place] } else { run.remainder.side(side).free_of_node(place) };
+                rows.retain(|&row| !verdicts.has(side, row));
+                if !rows.is_empty() {
+                    explain_rows(run, open, end, rows, &pairs, verdicts);
+                }
             }
         }
     }
     Ok(())
 }
 
-fn by_end(pairs: &[Pair], of: impl Fn(&Pair) -> Vec<u32>) -> HashMap<u32, Vec<Pair>> {
-    let mut all: HashMap<u32, Vec<Pair>> = HashMap::new();
+/// `end`: which end of the pairs the records are at. They get all records of the other ends as candidates.
+fn explain_rows(
+    run: &Run<'_>,
+    open: &Open,
+    end: End,
+    rows: Vec<Row>,
+    pairs: &[Pair],
+    verdicts: &mut Verdicts,
+) {
+    let (side, other) = (open.between.side(end), open.between.side(end.other()));
+    let (own, rest) = (run.remainder.side(side), run.remainder.side(other));
+    let mut ranked: Vec<(&Pair, Vec<Row>, Vec<Row>)> = vec![];
     for pair in pairs {
-        of(pair).into_iter().for_each(|end| all.entry(end).or_default().push(*pair));
+        let own_rows = open.between.group(end, pair).map_or(vec![], |group| in_order(own, &group.rows));
+        let others = open.between.rows(&run.remainder, end.other(), pair);
+        ranked.extend(others.into_iter().map(|rows| (pair, in_order(rest, &rows), own_rows.clone())));
     }
-    all
-}
-
-/// `end`: which end of the pairs `place` is: a node, or a record of groups. Its records get all records of the other ends as candidates.
-fn explain_end(run: &Run<'_>, open: &Open, end: Side, place: u32, pairs: &[Pair], verdicts: &mut Verdicts) {
-    let (side, rows) = match &open.groups {
-        Some((one, _)) if end == Side::Right => (one.other(), vec![place]),
-        _ => {
-            let (side, rows) = rows_at(run, open, end, place);
-            (side, rows.concat())
-        }
-    };
-    let rows: Vec<Row> = rows.into_iter().filter(|&row| !verdicts.has(side, row)).collect();
-    if rows.is_empty() {
-        return;
-    }
-    let mut ranked: Vec<(&Pair, Vec<Row>)> = vec![];
-    for pair in pairs {
-        let other = if end == Side::Left { pair.right } else { pair.left };
-        let (_, others) = rows_at(run, open, end.other(), other);
-        ranked.extend(others.into_iter().map(|rows| (pair, rows)));
-    }
-    let rest = run.remainder.side(side.other());
-    ranked.sort_by(|(a, a_rows), (b, b_rows)| {
-        b.confidence.cmp(&a.confidence).then_with(|| rest.by_id(a_rows[0], b_rows[0]))
+    ranked.sort_by(|a, b| {
+        let by_confidence = b.0.confidence.cmp(&a.0.confidence);
+        by_confidence.then_with(|| by_ids(rest, &a.1, &b.1)).then_with(|| by_ids(own, &a.2, &b.2))
     });
+    // Two sums with one record in common may be those of one and the same single record.
+    let mut seen = HashSet::new();
+    ranked.retain(|(_, rows, _)| seen.insert(rows.clone()));
     let found = ranked.len();
     ranked.truncate(run.rules.candidates_max as usize);
     let scope = run.scope(&run.plans[open.plan], &|_| {});
-    let candidates: Vec<Candidate> = ranked
-        .into_iter()
-        .map(|(pair, rows)| {
-            let reasons = match &open.groups {
-                None => pair_reasons(&scope, pair),
-                Some((one, groups)) => group_reasons(&scope, *one, &groups[pair.right as usize], pair),
-            };
-            Candidate { side: side.other(), rows, confidence: pair.confidence, reasons }
-        })
-        .collect();
+    let candidate = |(pair, mut rows, _): (&Pair, Vec<Row>, Vec<Row>)| {
+        rows.sort_unstable();
+        let reasons = reasons_between(&scope, &open.between, pair);
+        Candidate { side: other, rows, confidence: pair.confidence, reasons }
+    };
+    let candidates: Vec<Candidate> = ranked.into_iter().map(candidate).collect();
     let says = match found {
         1 => "its best counterpart has another one that is equally good; none was chosen".to_owned(),
         n => format!("{n} counterparts are equally good; none was chosen"),
     };
+    let kind = ExceptionKind::Ambiguous;
     for row in rows {
-        let verdict = Verdict {
-            kind: ExceptionKind::Ambiguous,
-            says: says.clone(),
-            candidates: candidates.clone(),
-            found,
-            is_weak: false,
-        };
-        verdicts.add(side, row, verdict);
+        let (says, candidates) = (says.clone(), candidates.clone());
+        verdicts.add(side, row, Verdict { kind, says, candidates, found, is_weak: false });
     }
 }
 
-/// The side a pair's end is on, and its free records: one list per twin, or all of a group in one.
-fn rows_at(run: &Run<'_>, open: &Open, end: Side, place: u32) -> (Side, Vec<Vec<Row>>) {
-    let side = match &open.groups {
-        None => end,
-        Some((one, _)) => {
-            if end == Side::Left {
-                *one
-            } else {
-                one.other()
-            }
-        }
-    };
-    match (&open.groups, end) {
-        (Some((_, groups)), Side::Right) => (side, vec![groups[place as usize].rows.clone()]),
-        _ => {
-            let rows = run.remainder.side(side).free_of_node(place);
-            (side, rows.into_iter().map(|row| vec![row]).collect())
-        }
-    }
+/// By id: the order of the file plays no part.
+fn in_order(rest: &Rest<'_>, rows: &[Row]) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    rows.sort_by(|&a, &b| rest.by_id(a, b));
+    rows
+}
+
+fn by_ids(rest: &Rest<'_>, a: &[Row], b: &[Row]) -> Ordering {
+    let differing = a.iter().zip(b).map(|(&a, &b)| rest.by_id(a, b)).find(|order| order.is_ne());
+    differing.unwrap_or_else(|| a.len().cmp(&b.len()))
 }

@@ -86,3 +86,50 @@ fn progress_never_goes_back_and_ends_complete() {
     let last = seen.last().unwrap();
     assert_eq!((last.fraction, last.rows_done, last.rows_total), (1.0, 900, 900));
 }
+
+/// Records that all differ and all fit each other: the largest piece that is solved exactly, many times.
+#[test]
+fn a_run_stops_soon_inside_the_best_choice_too() {
+    let side = |prefix: &str, shift: i32| {
+        let mut builder = RecordsBuilder::new(vec!["reference".into(), "note".into()]);
+        let eur = Currency::parse("EUR").unwrap();
+        for i in 0..200 * 6 {
+            let (block, note) = (format!("R-{}", i / 200), format!("{prefix} {i}"));
+            let date = 20_000 + (i * 7_919 % 200) * 3 + shift;
+            builder.push(&format!("{prefix}{i}"), 1, 10_000, eur, date, &[&block, &note]).unwrap();
+        }
+        builder.build()
+    };
+    let (left, right) = (side("L", 0), side("R", 1));
+    let rules = r#"
+        ambiguity_margin = 0.0001
+        [[pass]]
+        name = "key"
+        key = [{ left = "reference", right = "reference" }]
+    "#;
+    let rules = rule_set(rules, &left, &right);
+    let calls = AtomicUsize::new(0);
+    let count = || {
+        calls.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    let outcome = reconcile(&left, &right, &rules, Watch { cancelled: &count, progress: &|_| {} }).unwrap();
+    assert_eq!((outcome.passes[0].beyond_bound, outcome.passes[0].gave_up), (0, 0));
+    // Everybody's partner is one day away, and nobody need look farther.
+    assert_eq!(outcome.matches.len(), 1_200);
+    let all = calls.into_inner();
+    for part in [3, 5, 8] {
+        let (calls, since) = (AtomicUsize::new(0), Mutex::new(None::<Instant>));
+        let cancelled = || {
+            let stop = calls.fetch_add(1, Ordering::Relaxed) >= all * part / 10;
+            if stop {
+                since.lock().unwrap().get_or_insert_with(Instant::now);
+            }
+            stop
+        };
+        let result = reconcile(&left, &right, &rules, Watch { cancelled: &cancelled, progress: &|_| {} });
+        assert_eq!(result, Err(ReconcileError::Cancelled(Cancelled)));
+        let took = since.into_inner().unwrap().expect("it said stop").elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}

@@ -2,11 +2,19 @@
 //! random input, cancellation, and files that other people made.
 
 mod cancel;
+mod carry;
+mod groups;
+mod netting;
+mod presets;
 mod properties;
 mod real_files;
 mod rule_checks;
 mod soundness;
 mod sums;
 mod table;
+mod tables_dates;
 mod tables_exceptions;
 mod tables_matches;
+mod tables_money;
+mod tables_references;
+mod working_set;

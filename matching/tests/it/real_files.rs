@@ -10,9 +10,9 @@ use matching::{
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-type Cells = BTreeMap<String, String>;
+pub type Cells = BTreeMap<String, String>;
 
-fn folder(name: &str) -> Option<PathBuf> {
+pub fn folder(name: &str) -> Option<PathBuf> {
     let folder =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lerian_examples").join(name);
     if !folder.is_dir() {
@@ -22,22 +22,28 @@ fn folder(name: &str) -> Option<PathBuf> {
     Some(folder.join("data"))
 }
 
-fn csv_file(path: PathBuf) -> Vec<Cells> {
+pub fn csv_file(path: PathBuf) -> Vec<Cells> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     reader.deserialize().map(|row| row.unwrap()).collect()
 }
 
-fn json_file(path: PathBuf) -> Vec<Cells> {
+pub fn json_file(path: PathBuf) -> Vec<Cells> {
     serde_json::from_reader(std::fs::File::open(path).unwrap()).unwrap()
 }
 
 /// `columns`: id, date, amount; then the text fields.
 fn records(rows: &[Cells], columns: [&str; 3], fields: &[&str]) -> Records {
-    let mut builder = RecordsBuilder::new(fields.iter().map(|f| f.to_string()).collect());
+    let same: Vec<(&str, &str)> = fields.iter().map(|field| (*field, *field)).collect();
+    renamed(rows, columns, &same)
+}
+
+/// `fields`: the name of each and the column it is in.
+pub fn renamed(rows: &[Cells], columns: [&str; 3], fields: &[(&str, &str)]) -> Records {
+    let mut builder = RecordsBuilder::new(fields.iter().map(|(name, _)| name.to_string()).collect());
     for (i, row) in rows.iter().enumerate() {
         let currency = Currency::parse(&row["currency"]).unwrap();
         let amount = parse_minor(&row[columns[2]], currency.exponent(), DecimalMark::Point).unwrap();
-        let texts: Vec<&str> = fields.iter().map(|f| row[*f].as_str()).collect();
+        let texts: Vec<&str> = fields.iter().map(|(_, column)| row[*column].as_str()).collect();
         builder.push(&row[columns[0]], i as u64, amount, currency, day(&row[columns[1]]), &texts).unwrap();
     }
     builder.build()
@@ -70,7 +76,7 @@ fn check_ends(found: BTreeMap<(String, &'static str), usize>, expected: &[(&str,
     assert_eq!(found, expected);
 }
 
-fn run(left: &Records, right: &Records, rules: &RuleSet) -> Outcome {
+pub fn run(left: &Records, right: &Records, rules: &RuleSet) -> Outcome {
     let outcome = reconcile(left, right, rules, Watch::none()).unwrap();
     assert_sound(left, right, rules, &outcome);
     outcome

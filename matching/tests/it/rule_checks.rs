@@ -76,13 +76,130 @@ fn every_mistake_is_named_at_once() {
             ("pass[2].text.right[0]", "\"text\" is not a field"),
             ("pass[3].key", "only one key"),
             ("pass[4].amount.fee.percent", "between 0 and 50"),
-            ("pass[4].search", "passes of sums without keys"),
+            ("pass[4].search", "passes of sums 1:n or n:1"),
             ("pass[4].text", "is needed to search"),
             ("pass[4].search.records_max", "between 2 and 20"),
             ("pass[4].amount.fee", "passes of sums with keys"),
         ],
     );
+    check(
+        r#"
+        version = 1
+        rate_base = "EURO"
+        rate = [{ from = "USD", to = "EUR", date = "2026-02-30", rate = "0.9" }]
+        [[calendar]]
+        name = "uk"
+        [[calendar]]
+        name = "ours"
+        weekend = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+        holidays = ["2026-12-24", "24.12.2026"]
+        [[calendar]]
+        name = "ours"
+        [[pass]]
+        name = "one"
+        priority = 1001
+        threshold = -0.1
+        ambiguity_margin = 2
+        date = { window_days = 1, window_business_days = 1, calendar = "ours" }
+        key = [{ left = "id", right = "id", normalise = "pattern" }]
+        amount = { allowed = [{ name = "", percent = "101" }, { name = "x" }] }
+        [[pass]]
+        name = "two"
+        date = { window_business_days = 2601, calendar = "mars" }
+        key = [
+          { left = "id", right = "id", pattern = "a" },
+          { left = "id", right = "id", normalise = "pattern", left_pattern = "(" },
+        ]
+        currency = { percent = "0.5" }
+        [[pass]]
+        name = "three"
+        cardinality = "n:1"
+        date = { calendar = "uk" }
+        key = [{ left = "id", right = "id" }]
+        currency = { convert = true, percent = "x", rate_window_days = 367 }
+        "#,
+        &[
+            ("calendar[0].name", "uk is known already"),
+            ("calendar[1].weekend", "all seven"),
+            ("calendar[1].holidays[1]", "is not a day"),
+            ("calendar[2].name", "another calendar"),
+            ("rate[0].date", "is not a day"),
+            ("rate_base", "ISO 4217"),
+            ("pass[0].priority", "between -1000 and 1000"),
+            ("pass[0].threshold", "between 0 and 1"),
+            ("pass[0].ambiguity_margin", "between 0 and 1"),
+            ("pass[0].key[0].pattern", "is needed"),
+            ("pass[0].amount.allowed[0].name", "1 to 200"),
+            ("pass[0].amount.allowed[0].percent", "between 0 and 100"),
+            ("pass[0].amount.allowed[1].absolute", "is needed"),
+            ("pass[0].date.window_days", "exclude each other"),
+            ("pass[1].key[0].pattern", "counts only with"),
+            ("pass[1].key[1].left_pattern", "no regular expression"),
+            ("pass[1].currency.convert", "is false"),
+            ("pass[1].date.window_business_days", "at most 2600"),
+            (
+                "pass[1].date.calendar",
+                "is no calendar; there are weekends, target2, us_federal_reserve, uk, uk, ours",
+            ),
+            ("pass[2].currency.convert", "one to one"),
+            ("pass[2].currency.percent", "not a decimal"),
+            ("pass[2].currency.rate_window_days", "at most 366"),
+            ("pass[2].date.calendar", "counts only with"),
+        ],
+    );
     check("version = 1\npass = []", &[("pass", "at least one")]);
+}
+
+#[test]
+fn mistakes_in_sums_and_netting_have_their_places_too() {
+    check(
+        r#"
+        version = 1
+        [[netting]]
+        name = ""
+        key = []
+        window_days = 4000
+        [[netting]]
+        name = "storno"
+        side = "right"
+        key = [
+          { field = "text", normalise = "tokens" },
+          { field = "reference", reversal = "note", normalise = "tokens" },
+        ]
+        window_days = 3
+        [[pass]]
+        name = "one"
+        cardinality = "n:m"
+        split = true
+        search = {}
+        key = [{ left = "reference", right = "reference" }]
+        [[pass]]
+        name = "two"
+        cardinality = "n:m"
+        date = { window_days = 3 }
+        [[pass]]
+        name = "three"
+        cardinality = "1:n"
+        split = true
+        search = {}
+        key = [{ left = "reference", right = "reference" }]
+        text = { left = ["text"], right = ["reference"], min = 0.5 }
+        "#,
+        &[
+            ("pass[0].search", "passes of sums 1:n or n:1"),
+            ("pass[0].split", "passes of sums 1:n or n:1"),
+            ("pass[0].split", "together with a search"),
+            ("pass[1].key", "needs a key"),
+            ("pass[2].split", "together with a search"),
+            ("pass[2].text", "only in a search without keys"),
+            ("netting[0].name", "empty"),
+            ("netting[0].key", "1 to 8 keys"),
+            ("netting[0].window_days", "at most 3660"),
+            ("netting[1].key", "only one key"),
+            ("netting[1].key[0].field", "\"text\" is not a field of the right side"),
+            ("netting[1].key[1].reversal", "\"note\" is not a field of the right side"),
+        ],
+    );
 }
 
 #[test]

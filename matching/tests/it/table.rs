@@ -3,7 +3,7 @@
 use crate::soundness::assert_sound;
 use matching::{
     Currency, DecimalMark, ExceptionKind, Outcome, Records, RecordsBuilder, RuleSet, Side, Watch,
-    parse_minor, reconcile,
+    format_minor, parse_minor, reconcile,
 };
 
 /// Reconciles two tables and compares what comes out, sorted, with `expected`.
@@ -16,6 +16,8 @@ use matching::{
 /// B1 = L1 + L2  : name of the pass
 /// B2 duplicate  : B1
 /// L9 missing_left
+/// B3 = L3       : name of the pass, left 12.50 open
+/// B4 + B5 =     : name of the netting rule
 /// ```
 ///
 /// The result must be the same with both files upside down.
@@ -24,13 +26,22 @@ pub fn check(left: &str, right: &str, rules: &str, expected: &str) {
     let rules = rule_set(rules, &l, &r);
     let outcome = reconcile(&l, &r, &rules, Watch::none()).unwrap();
     assert_sound(&l, &r, &rules, &outcome);
-    let found = render(&outcome, &l, &r, &rules);
+    let found = render(&outcome, &l, &r);
     let expected = normalised(expected.lines().map(str::to_owned).collect());
     assert_eq!(found, expected, "\n--- found\n{found}\n--- expected\n{expected}\n");
 
     let (l, r) = (records(left, true), records(right, true));
     let turned = reconcile(&l, &r, &rules, Watch::none()).unwrap();
-    assert_eq!(render(&turned, &l, &r, &rules), expected, "with the files upside down");
+    assert_eq!(render(&turned, &l, &r), expected, "with the files upside down");
+}
+
+/// Both sides, the rules and what comes out, to look at closely.
+pub fn outcome_of(left: &str, right: &str, rules: &str) -> (Records, Records, RuleSet, Outcome) {
+    let (l, r) = (records(left, false), records(right, false));
+    let rules = rule_set(rules, &l, &r);
+    let outcome = reconcile(&l, &r, &rules, Watch::none()).unwrap();
+    assert_sound(&l, &r, &rules, &outcome);
+    (l, r, rules, outcome)
 }
 
 pub fn rule_set(rules: &str, left: &Records, right: &Records) -> RuleSet {
@@ -38,6 +49,10 @@ pub fn rule_set(rules: &str, left: &Records, right: &Records) -> RuleSet {
         return RuleSet::standard_for(left.field_names(), right.field_names());
     }
     toml::from_str(&format!("version = 1\n{rules}")).unwrap()
+}
+
+pub fn records_of(table: &str) -> Records {
+    records(table, false)
 }
 
 fn records(table: &str, upside_down: bool) -> Records {
@@ -70,7 +85,7 @@ fn day(text: &str) -> i32 {
 }
 
 /// One line per match and exception, by ids, sorted.
-pub fn render(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSet) -> String {
+pub fn render(outcome: &Outcome, left: &Records, right: &Records) -> String {
     let ids = |side: Side, rows: &[u32]| {
         let records = if side == Side::Left { left } else { right };
         let mut ids: Vec<&str> = rows.iter().map(|&r| records.id(r)).collect();
@@ -79,8 +94,12 @@ pub fn render(outcome: &Outcome, left: &Records, right: &Records, rules: &RuleSe
     };
     let mut lines = vec![];
     for m in &outcome.matches {
-        let pass = &rules.passes[usize::from(m.pass)].name;
-        lines.push(format!("{} = {} : {pass}", ids(Side::Left, &m.left), ids(Side::Right, &m.right)));
+        let pass = &outcome.passes[usize::from(m.pass)].name;
+        let open = m.remainder().map_or(String::new(), |open| {
+            let amount = format_minor(open.amount.into(), m.currency.exponent());
+            format!(", {} {amount} open", open.side.as_str())
+        });
+        lines.push(format!("{} = {} : {pass}{open}", ids(Side::Left, &m.left), ids(Side::Right, &m.right)));
     }
     for e in &outcome.exceptions {
         let mut candidates: Vec<String> = e.candidates.iter().map(|c| ids(c.side, &c.rows)).collect();

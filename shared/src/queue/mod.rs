@@ -14,6 +14,7 @@
 //! equal.
 
 mod amqp;
+mod dead_letter;
 mod delivery;
 mod doorbell;
 mod error;
@@ -22,6 +23,7 @@ mod in_process;
 mod name;
 
 pub use amqp::AmqpQueue;
+pub use dead_letter::{DEAD_LETTERS_STEP, DeadLetter, DeadLettersDone};
 pub use delivery::{Delivery, Receipt};
 pub use doorbell::{Doorbell, Published};
 pub use error::QueueError;
@@ -101,6 +103,33 @@ impl Queue {
         match self {
             Self::Amqp(queue) => queue.dead_letters().await,
             Self::InProcess(queue) => Ok(queue.dead_letters()),
+        }
+    }
+
+    /// The oldest dead letters, at most `limit` and at most [`DEAD_LETTERS_STEP`]. They stay where they are.
+    pub async fn look_at_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, QueueError> {
+        let limit = limit.min(DEAD_LETTERS_STEP);
+        match self {
+            Self::Amqp(queue) => queue.look_at_dead_letters(limit).await,
+            Self::InProcess(queue) => Ok(queue.look_at_dead_letters(limit)),
+        }
+    }
+
+    /// Sends the oldest dead letters, at most `limit` and at most [`DEAD_LETTERS_STEP`], back to the queues they died
+    /// in. What nobody can read dies there again.
+    pub async fn redrive_dead_letters(&self, limit: u32) -> Result<DeadLettersDone, QueueError> {
+        let limit = limit.min(DEAD_LETTERS_STEP);
+        match self {
+            Self::Amqp(queue) => queue.redrive_dead_letters(limit).await,
+            Self::InProcess(queue) => Ok(queue.redrive_dead_letters(limit)),
+        }
+    }
+
+    /// Throws the dead letters away, and says how many. The jobs they rang for stay.
+    pub async fn purge_dead_letters(&self) -> Result<u64, QueueError> {
+        match self {
+            Self::Amqp(queue) => queue.purge_dead_letters().await,
+            Self::InProcess(queue) => Ok(queue.purge_dead_letters()),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Store, StoreError};
 use crate::ids::{DataSourceId, FileId, ProjectId, UserId};
 use crate::objects::ObjectKey;
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 #[derive(Debug, Clone)]
 pub struct NewDataSource {
@@ -40,22 +41,28 @@ pub struct SourceToRead {
     pub object_key: ObjectKey,
 }
 
+/// Returns the data source as stored.
+pub async fn insert(conn: &mut PgConnection, new: &NewDataSource) -> Result<DataSource, StoreError> {
+    Ok(sqlx::query_as(
+        "INSERT INTO data_sources (id, project_id, file_id, name, mapping, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         RETURNING id, project_id, file_id, name, mapping, created_by, created_at",
+    )
+    .bind(new.id)
+    .bind(new.project_id)
+    .bind(new.file_id)
+    .bind(&new.name)
+    .bind(&new.mapping)
+    .bind(new.created_by)
+    .fetch_one(conn)
+    .await?)
+}
+
 impl Store {
-    /// Returns the data source as stored.
+    /// [`insert`] as a change of its own.
     pub async fn insert_data_source(&self, new: &NewDataSource) -> Result<DataSource, StoreError> {
-        Ok(sqlx::query_as(
-            "INSERT INTO data_sources (id, project_id, file_id, name, mapping, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             RETURNING id, project_id, file_id, name, mapping, created_by, created_at",
-        )
-        .bind(new.id)
-        .bind(new.project_id)
-        .bind(new.file_id)
-        .bind(&new.name)
-        .bind(&new.mapping)
-        .bind(new.created_by)
-        .fetch_one(self.pool())
-        .await?)
+        let mut connection = self.pool().acquire().await?;
+        insert(&mut connection, new).await
     }
 
     pub async fn data_source(&self, id: DataSourceId) -> Result<Option<DataSource>, StoreError> {

@@ -4,6 +4,7 @@ use super::{Store, StoreError};
 use crate::ids::{FileId, ProjectId, UserId};
 use crate::objects::ObjectKey;
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 /// A file whose bytes are in the object store already: a row never points at nothing.
 #[derive(Debug, Clone)]
@@ -59,24 +60,71 @@ impl From<FileRow> for File {
     }
 }
 
+/// What came of deleting a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// Its row is gone, and its data sources with it; the bytes are to go next.
+    Done(ObjectKey),
+    /// A reconciliation was made from it.
+    Needed,
+    /// There is no such file.
+    Unknown,
+}
+
 impl Store {
+    /// Returns the file as stored. `None`: the project has `files_max` already.
+    pub async fn insert_file_within(
+        &self,
+        new: &NewFile,
+        files_max: u32,
+    ) -> Result<Option<File>, StoreError> {
+        let mut tx = self.begin().await?;
+        // Uploads of one project take turns here, so that none comes in between count and insert.
+        sqlx::query("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(new.project_id)
+            .execute(&mut *tx)
+            .await?;
+        if count(&mut tx, new.project_id).await? >= i64::from(files_max) {
+            return Ok(None);
+        }
+        let file = insert(&mut tx, new).await?;
+        tx.commit().await?;
+        Ok(Some(file))
+    }
+
+    pub async fn count_files(&self, project_id: ProjectId) -> Result<i64, StoreError> {
+        count(&mut *self.pool().acquire().await?, project_id).await
+    }
+
+    /// Deletes the row of a file that no reconciliation was made from, and its data sources.
+    pub async fn delete_file(&self, id: FileId) -> Result<Deleted, StoreError> {
+        let mut tx = self.begin().await?;
+        let sources = sqlx::query("DELETE FROM data_sources WHERE file_id = $1").bind(id).execute(&mut *tx);
+        let deleted = match sources.await.map_err(StoreError::from) {
+            Ok(_) => sqlx::query_scalar::<_, String>("DELETE FROM files WHERE id = $1 RETURNING object_key")
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(StoreError::from),
+            Err(error) => Err(error),
+        };
+        match deleted {
+            Ok(Some(key)) => {
+                tx.commit().await?;
+                Ok(Deleted::Done(ObjectKey::stored(key)))
+            }
+            Ok(None) => Ok(Deleted::Unknown),
+            // Also one that was submitted, or a data source that was made, at this very moment.
+            Err(error) if error.constraint().is_some_and(|name| name.ends_with("_fkey")) => {
+                Ok(Deleted::Needed)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns the file as stored.
     pub async fn insert_file(&self, new: &NewFile) -> Result<File, StoreError> {
-        let row: FileRow = sqlx::query_as(
-            "INSERT INTO files (id, project_id, name, size_bytes, sha256, object_key, uploaded_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             RETURNING id, project_id, name, size_bytes, sha256, object_key, uploaded_by, created_at",
-        )
-        .bind(new.id)
-        .bind(new.project_id)
-        .bind(&new.name)
-        .bind(i64::try_from(new.size_bytes).unwrap_or(i64::MAX))
-        .bind(new.sha256.as_slice())
-        .bind(new.object_key.as_str())
-        .bind(new.uploaded_by)
-        .fetch_one(self.pool())
-        .await?;
-        Ok(row.into())
+        insert(&mut *self.pool().acquire().await?, new).await
     }
 
     pub async fn file(&self, id: FileId) -> Result<Option<File>, StoreError> {
@@ -108,4 +156,27 @@ impl Store {
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
+}
+
+async fn insert(conn: &mut PgConnection, new: &NewFile) -> Result<File, StoreError> {
+    let row: FileRow = sqlx::query_as(
+        "INSERT INTO files (id, project_id, name, size_bytes, sha256, object_key, uploaded_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             RETURNING id, project_id, name, size_bytes, sha256, object_key, uploaded_by, created_at",
+    )
+    .bind(new.id)
+    .bind(new.project_id)
+    .bind(&new.name)
+    .bind(i64::try_from(new.size_bytes).unwrap_or(i64::MAX))
+    .bind(new.sha256.as_slice())
+    .bind(new.object_key.as_str())
+    .bind(new.uploaded_by)
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+async fn count(conn: &mut PgConnection, project_id: ProjectId) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar("SELECT count(*) FROM files WHERE project_id = $1");
+    Ok(count.bind(project_id).fetch_one(conn).await?)
 }

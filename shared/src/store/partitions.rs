@@ -1,5 +1,6 @@
 //! The monthly partitions of results: made ahead, dropped whole.
 
+use super::job_ledger::book_removed;
 use super::{Store, StoreError};
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -51,10 +52,12 @@ impl Store {
         .await?;
         let Some(month) = month else { return Ok(vec![]) };
         // All locks before the first change, so that giving up on one undoes nothing.
-        sqlx::query("LOCK TABLE matches, exceptions, rejected_lines IN ACCESS EXCLUSIVE MODE")
-            .execute(&mut *tx)
-            .await?;
         sqlx::query(
+            "LOCK TABLE matches, exceptions, rejected_lines, matched_records IN ACCESS EXCLUSIVE MODE",
+        )
+        .execute(&mut *tx)
+        .await?;
+        let removed = sqlx::query(
             "DELETE FROM jobs
              WHERE id >= first_id_at(to_date($1, 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')
                AND id < first_id_at((to_date($1, 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC')",
@@ -62,8 +65,9 @@ impl Store {
         .bind(&month)
         .execute(&mut *tx)
         .await?;
+        book_removed(&mut tx, removed.rows_affected()).await?;
         let mut dropped = vec![];
-        for parent in ["matches", "exceptions", "rejected_lines"] {
+        for parent in ["matches", "exceptions", "rejected_lines", "matched_records"] {
             let child = format!("{parent}_{month}");
             // The month was matched against digits and an underscore above.
             sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\"")))

@@ -1,9 +1,10 @@
 //! Projects (tenants), their members, and who may do what in them.
 
 use super::{Store, StoreError};
-use crate::ids::{JobId, ProjectId, UserId};
+use crate::ids::{BatchId, JobId, ProjectId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 
 /// What a member may do; each role may do everything the ones before it may. Postgres has the same type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -37,28 +38,39 @@ pub struct Access {
     pub role: ProjectRole,
 }
 
+/// Makes a project; its maker is its first administrator.
+pub async fn create(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    name: &str,
+    maker: UserId,
+) -> Result<Project, StoreError> {
+    Ok(sqlx::query_as(
+        "WITH made AS (
+             INSERT INTO projects (id, name, created_by) VALUES ($1, $2, $3) RETURNING id, name, created_at
+         ), joined AS (
+             INSERT INTO project_members (project_id, user_id, role) SELECT id, $3, 'admin' FROM made
+             RETURNING role
+         )
+         SELECT made.id, made.name, made.created_at, joined.role FROM made, joined",
+    )
+    .bind(id)
+    .bind(name)
+    .bind(maker)
+    .fetch_one(conn)
+    .await?)
+}
+
 impl Store {
-    /// Makes a project; its maker is its first administrator.
+    /// [`create`] as a change of its own.
     pub async fn create_project(
         &self,
         id: ProjectId,
         name: &str,
         maker: UserId,
     ) -> Result<Project, StoreError> {
-        Ok(sqlx::query_as(
-            "WITH made AS (
-                 INSERT INTO projects (id, name, created_by) VALUES ($1, $2, $3) RETURNING id, name, created_at
-             ), joined AS (
-                 INSERT INTO project_members (project_id, user_id, role) SELECT id, $3, 'admin' FROM made
-                 RETURNING role
-             )
-             SELECT made.id, made.name, made.created_at, joined.role FROM made, joined",
-        )
-        .bind(id)
-        .bind(name)
-        .bind(maker)
-        .fetch_one(self.pool())
-        .await?)
+        let mut connection = self.pool().acquire().await?;
+        create(&mut connection, id, name, maker).await
     }
 
     /// Makes somebody a member, or changes a member's role.
@@ -139,6 +151,41 @@ impl Store {
         id: JobId,
     ) -> Result<Option<Access>, StoreError> {
         self.access(user_id, "SELECT project_id FROM reconciliations WHERE job_id = $2", id.0).await
+    }
+
+    /// What `user_id` may do with a job or batch: its role in the project it belongs to; platform administrators
+    /// everything, also with those of the system itself. `None`: nothing, or there is no such thing.
+    pub async fn role_for_job(&self, user_id: UserId, id: JobId) -> Result<Option<ProjectRole>, StoreError> {
+        self.role_for(user_id, "jobs", id.0).await
+    }
+
+    /// As [`Self::role_for_job`].
+    pub async fn role_for_batch(
+        &self,
+        user_id: UserId,
+        id: BatchId,
+    ) -> Result<Option<ProjectRole>, StoreError> {
+        self.role_for(user_id, "batches", id.0).await
+    }
+
+    async fn role_for(
+        &self,
+        user_id: UserId,
+        table: &'static str,
+        id: uuid::Uuid,
+    ) -> Result<Option<ProjectRole>, StoreError> {
+        let statement = format!(
+            "SELECT CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END
+             FROM users u
+             JOIN {table} t ON t.id = $2
+             LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = t.project_id
+             WHERE u.id = $1 AND (u.is_platform_admin OR m.role IS NOT NULL)"
+        );
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+            .bind(user_id)
+            .bind(id)
+            .fetch_optional(self.pool())
+            .await?)
     }
 
     /// `owner` is a subquery that finds the project by `$2`.

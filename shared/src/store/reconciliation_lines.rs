@@ -26,9 +26,8 @@ pub struct ReconciliationLine {
 }
 
 impl Store {
-    /// Reconciliations of a project, newest first, those older than `after`, in one state or all, at most
-    /// `limit`. With a state it reads past the jobs in other states: `jobs.state` has no index of its own,
-    /// because every state change would pay for it.
+    /// Reconciliations of a project, newest first, those older than `after`, in one state or all, at most `limit`.
+    /// Merges one range of an index per state, as [`Store::list_jobs`] does.
     pub async fn reconciliation_lines(
         &self,
         project_id: ProjectId,
@@ -36,19 +35,24 @@ impl Store {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<ReconciliationLine>, StoreError> {
+        let states = state.map_or(JobState::ALL.to_vec(), |state| vec![state]);
         Ok(sqlx::query_as(
             "SELECT j.id, r.name, j.state, j.attempt, j.priority, j.created_at, j.finished_at, j.error,
                     CASE WHEN j.state = 'running' THEN (j.progress->>'percent')::float8 END AS percent,
                     r.left_records + r.right_records AS records, r.left_matched + r.right_matched AS matched,
                     r.matches, r.exceptions
-             FROM jobs j JOIN reconciliations r ON r.job_id = j.id
-             WHERE j.project_id = $1 AND j.kind = 'reconciliation' AND ($2::uuid IS NULL OR j.id < $2)
-               AND ($3::job_state IS NULL OR j.state = $3)
+             FROM unnest($3::job_state[]) AS s (state)
+             CROSS JOIN LATERAL (
+                 SELECT * FROM jobs
+                 WHERE project_id = $1 AND kind = 'reconciliation' AND state = s.state AND id < $2
+                 ORDER BY id DESC LIMIT $4
+             ) AS j
+             JOIN reconciliations r ON r.job_id = j.id
              ORDER BY j.id DESC LIMIT $4",
         )
         .bind(project_id)
-        .bind(after)
-        .bind(state)
+        .bind(after.map_or(uuid::Uuid::max(), |after| after.0))
+        .bind(states)
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?)

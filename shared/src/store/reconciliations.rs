@@ -1,5 +1,6 @@
 //! Reconciliations: what was asked, and the summary of what came out.
 
+use super::open_items::OpenItemsSummary;
 use super::{Store, StoreError};
 use crate::ids::{DataSourceId, JobId, ProjectId};
 use chrono::{DateTime, Utc};
@@ -18,6 +19,8 @@ pub struct NewReconciliation {
     pub right_source_id: DataSourceId,
     /// A `matching::RuleSet`.
     pub rules: serde_json::Value,
+    /// A run of the same project that [`lock_to_continue`] allowed in this transaction.
+    pub continues: Option<JobId>,
 }
 
 /// The figures of a completed reconciliation.
@@ -58,10 +61,25 @@ pub struct CurrencyBalance {
     pub matched_difference: String,
     /// The part of `right_matched` that was matched with its sign flipped; `difference` includes it twice.
     pub right_flipped: String,
+    /// The part of `left_matched` that stays open after part payments; absent in results older than these.
+    #[serde(default = "zero")]
+    pub open_remainder_left: String,
+    #[serde(default = "zero")]
+    pub open_remainder_right: String,
+    /// The part of `left_matched` that was compared in another currency; absent in results older than conversion.
+    #[serde(default = "zero")]
+    pub converted_out: String,
+    /// Left amounts of other currencies, converted into this one.
+    #[serde(default = "zero")]
+    pub converted_in: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.
     pub residual: String,
+}
+
+fn zero() -> String {
+    "0".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +90,9 @@ pub struct PassSummary {
     pub right_records: u64,
     /// Blocks left to later passes because they hit a limit of work.
     pub gave_up: u64,
+    /// Connected pieces too large for the best choice of all; absent in results older than that.
+    #[serde(default)]
+    pub beyond_bound: u64,
 }
 
 /// A reconciliation as stored. The summary is there exactly when the job has completed.
@@ -83,9 +104,17 @@ pub struct Reconciliation {
     pub left_source_id: DataSourceId,
     pub right_source_id: DataSourceId,
     pub rules: serde_json::Value,
+    /// The run whose open items were carried in.
+    pub continues: Option<JobId>,
+    /// The first run of its chain: its own id where it continues nothing.
+    pub chain_id: JobId,
+    /// From 1.
+    pub chain_position: i32,
     pub created_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
     pub summary: Option<Summary>,
+    /// There with the summary, unless an older version completed it.
+    pub open_items: Option<OpenItemsSummary>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -96,9 +125,13 @@ struct ReconciliationRow {
     left_source_id: DataSourceId,
     right_source_id: DataSourceId,
     rules: serde_json::Value,
+    continues: Option<JobId>,
+    chain_id: JobId,
+    chain_position: i32,
     created_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
     summary: Option<Json<Summary>>,
+    open_items: Option<Json<OpenItemsSummary>>,
 }
 
 impl From<ReconciliationRow> for Reconciliation {
@@ -110,15 +143,19 @@ impl From<ReconciliationRow> for Reconciliation {
             left_source_id: row.left_source_id,
             right_source_id: row.right_source_id,
             rules: row.rules,
+            continues: row.continues,
+            chain_id: row.chain_id,
+            chain_position: row.chain_position,
             created_at: row.created_at,
             completed_at: row.completed_at,
             summary: row.summary.map(|Json(summary)| summary),
+            open_items: row.open_items.map(|Json(open_items)| open_items),
         }
     }
 }
 
-const COLUMNS: &str =
-    "job_id, project_id, name, left_source_id, right_source_id, rules, created_at, completed_at,
+const COLUMNS: &str = "job_id, project_id, name, left_source_id, right_source_id, rules, continues,
+    coalesce(chain_id, job_id) AS chain_id, chain_position, created_at, completed_at, open_items,
     CASE WHEN completed_at IS NOT NULL THEN jsonb_build_object(
         'left_records', left_records, 'right_records', right_records, 'left_matched', left_matched,
         'right_matched', right_matched, 'matches', matches, 'suggested', suggested, 'exceptions', exceptions,
@@ -128,8 +165,11 @@ const COLUMNS: &str =
 /// Written in the transaction that enqueues the job of the same id, after it.
 pub async fn insert(conn: &mut PgConnection, new: &NewReconciliation) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO reconciliations (job_id, project_id, name, left_source_id, right_source_id, rules)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO reconciliations (job_id, project_id, name, left_source_id, right_source_id, rules, continues,
+                                      chain_id, chain_position)
+         SELECT $1, $2, $3, $4, $5, $6, before.job_id, coalesce(before.chain_id, before.job_id),
+                coalesce(before.chain_position, 0) + 1
+         FROM (VALUES (1)) AS one LEFT JOIN reconciliations before ON before.job_id = $7",
     )
     .bind(new.job_id)
     .bind(new.project_id)
@@ -137,9 +177,55 @@ pub async fn insert(conn: &mut PgConnection, new: &NewReconciliation) -> Result<
     .bind(new.left_source_id)
     .bind(new.right_source_id)
     .bind(&new.rules)
+    .bind(new.continues)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether a run may be continued, by what the client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuable {
+    Yes,
+    /// The project has no such reconciliation.
+    Unknown,
+    /// It has no results: not yet, or it never will.
+    NotCompleted,
+    /// By this run, which is at work or has completed. A chain does not branch: which records are matched already
+    /// would depend on the branch.
+    ContinuedBy(JobId),
+    /// An older version completed it and did not keep what a next run needs.
+    TooOld,
+}
+
+/// Looks at a run that another is to continue, and keeps it as it is until the transaction ends.
+pub async fn lock_to_continue(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    job_id: JobId,
+) -> Result<Continuable, StoreError> {
+    let found: Option<(bool, bool)> = sqlx::query_as(
+        "SELECT completed_at IS NOT NULL, open_items IS NOT NULL
+         FROM reconciliations WHERE job_id = $1 AND project_id = $2 FOR UPDATE",
+    )
+    .bind(job_id)
+    .bind(project_id)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let by: Option<JobId> = sqlx::query_scalar(
+        "SELECT r.job_id FROM reconciliations r JOIN jobs j ON j.id = r.job_id
+         WHERE r.continues = $1 AND j.state NOT IN ('cancelled', 'dead') ORDER BY r.job_id LIMIT 1",
+    )
+    .bind(job_id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(match (found, by) {
+        (None, _) => Continuable::Unknown,
+        (Some((false, _)), _) => Continuable::NotCompleted,
+        (_, Some(by)) => Continuable::ContinuedBy(by),
+        (Some((_, false)), _) => Continuable::TooOld,
+        (Some((true, true)), None) => Continuable::Yes,
+    })
 }
 
 /// Sets the summary, in the transaction that writes the results and releases the lease.

@@ -63,6 +63,14 @@ impl Store {
             .await?)
     }
 
+    /// Whether this user administers the installation; `false` also for nobody.
+    pub async fn is_platform_admin(&self, id: UserId) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)")
+            .bind(id)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
     /// Whether anybody can administer this installation.
     pub async fn has_platform_admin(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE is_platform_admin)")

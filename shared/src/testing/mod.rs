@@ -5,11 +5,13 @@
 
 mod ports;
 mod postgres;
+mod postgres_server;
 mod rabbitmq;
 pub mod tcp_proxy;
 
 pub use ports::free_ports;
 pub use postgres::TestDatabase;
+pub use postgres_server::PrivatePostgres;
 pub use rabbitmq::PrivateRabbitMq;
 
 use std::path::PathBuf;
@@ -36,6 +38,7 @@ const DIR: &str = "COUNTERFOIL_TEST_DIR";
 const DATABASE_URL: &str = "COUNTERFOIL_TEST_DATABASE_URL";
 const AMQP_URL: &str = "COUNTERFOIL_TEST_AMQP_URL";
 const REDIS_URL: &str = "COUNTERFOIL_TEST_REDIS_URL";
+const POSTGRESQL_BINDIR: &str = "COUNTERFOIL_TEST_POSTGRESQL_BINDIR";
 const RABBITMQ_SERVER: &str = "COUNTERFOIL_TEST_RABBITMQ_SERVER";
 const RABBITMQ_CTL: &str = "COUNTERFOIL_TEST_RABBITMQ_CTL";
 const RABBITMQ_EPMD: &str = "COUNTERFOIL_TEST_RABBITMQ_EPMD";

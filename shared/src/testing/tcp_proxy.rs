@@ -39,7 +39,12 @@ pub enum Weather {
     /// As if the other side hung: they are accepted, and everything said on them disappears, goodbyes too. What is
     /// lost this way stays lost: cut the connections before the weather is fine again.
     Swallowing,
+    /// Everything arrives, each piece a tenth of a second late.
+    Slow,
 }
+
+/// What [`Weather::Slow`] costs each piece of up to 16 KiB.
+const DELAY: Duration = Duration::from_millis(100);
 
 impl TcpProxy {
     pub async fn start(target: SocketAddr) -> std::io::Result<Self> {
@@ -117,7 +122,12 @@ async fn carry(client: TcpStream, shared: &Shared, mut cuts: watch::Receiver<u64
 async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, shared: &Shared) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if shared.weather() != Weather::Swallowing && to.write_all(&buffer[..length]).await.is_err() {
+        match shared.weather() {
+            Weather::Swallowing => continue,
+            Weather::Slow => tokio::time::sleep(DELAY).await,
+            Weather::Fine | Weather::Refusing => {}
+        }
+        if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
     }

@@ -52,5 +52,6 @@ on_both_lives!(
     what_was_delivered_before_stop_can_be_acknowledged_after,
     what_nobody_can_read_is_a_dead_letter,
     what_nobody_survives_is_a_dead_letter,
+    dead_letters_are_looked_at_sent_back_and_thrown_away,
     a_healthy_queue_says_so,
 );

@@ -325,3 +325,41 @@ pub async fn a_healthy_queue_says_so(place: &Place) {
     assert_eq!(queue.health().await, well, "closed is not broken");
     queue.publish(&[place.doorbell(queue_a())]).await.expect("publishing again");
 }
+
+pub async fn dead_letters_are_looked_at_sent_back_and_thrown_away(place: &Place) {
+    let queue = place.queue();
+    assert_eq!(queue.look_at_dead_letters(10).await.expect("looking"), []);
+    let mut worker = place.worker(queue_a(), 1);
+    let dead = async |count| {
+        eventually("dead letters", count, async || queue.dead_letters().await.expect("looking")).await;
+    };
+    let later = format!(r#"{{"v":2,"job_id":"{}"}}"#, shared::ids::JobId::new());
+    for (n, body) in [b"no doorbell".as_slice(), later.as_bytes()].into_iter().enumerate() {
+        place.inject(body).await;
+        dead(n as u64 + 1).await;
+    }
+    // As often as anybody likes: they stay, and in their order.
+    for _ in 0..3 {
+        dead(2).await;
+        let letters = queue.look_at_dead_letters(10).await.expect("looking");
+        assert_eq!(letters.iter().map(|l| l.body.as_str()).collect::<Vec<_>>(), ["no doorbell", &later]);
+        for letter in letters {
+            assert_eq!((letter.queue, letter.job_id), (Some(queue_a()), None));
+            assert_eq!(letter.reason.as_deref(), Some("rejected"));
+        }
+    }
+    dead(2).await;
+    assert_eq!(queue.look_at_dead_letters(1).await.expect("looking").len(), 1);
+    dead(2).await;
+    // Nobody can read them still: they die again. Those of a worker that can would be run.
+    worker.stop.cancel();
+    while worker.deliveries.recv().await.is_some() {}
+    let done = queue.redrive_dead_letters(1).await.expect("re-driving");
+    assert_eq!((done.redriven, done.kept), (1, 0));
+    eventually("it is back", 1, async || queue.depth(&queue_a()).await.expect("depth")).await;
+    dead(1).await;
+    let _again = place.worker(queue_a(), 1);
+    dead(2).await;
+    assert_eq!(queue.purge_dead_letters().await.expect("purging"), 2);
+    dead(0).await;
+}

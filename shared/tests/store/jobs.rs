@@ -81,7 +81,7 @@ async fn a_worker_that_slept_through_its_lease_can_no_longer_write() {
     let id = accept(&store, &new_job()).await;
     let slept = acquire(&store, id).await;
     let_pass(&store, id, LEASE * 2).await;
-    assert_eq!(store.rescue(10).await.unwrap().len(), 1);
+    assert_eq!(store.rescue(10, 3).await.unwrap().len(), 1);
     let taken_over = store.acquire(id, "worker-b", LEASE).await.unwrap().expect("available again");
     assert_eq!((taken_over.fence, taken_over.attempt), (2, 2));
 
@@ -195,7 +195,7 @@ async fn a_permanent_failure_is_not_tried_again() {
     let dead = Finish::Dead { error: "the file is no CSV: \0".into() };
     assert_eq!(finish(&store, &lease, dead).await.unwrap(), JobState::Dead);
     assert_eq!(store.job(id).await.unwrap().unwrap().error.as_deref(), Some("the file is no CSV: \u{fffd}"));
-    assert_eq!(store.stage(10).await.unwrap() + store.rescue(10).await.unwrap().len() as u64, 0);
+    assert_eq!(store.stage(10).await.unwrap() + store.rescue(10, 3).await.unwrap().len() as u64, 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,20 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
+mod batches;
+mod conservation;
+mod cost;
+mod history;
+mod idempotency;
 mod jobs;
+mod limits;
+mod lists;
 mod maintenance;
 mod migrations;
+mod operate;
 mod outbox;
 mod results;
+mod schedules;
+mod unique;
 
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, Lease, NewJob};
@@ -20,6 +30,7 @@ fn new_job() -> NewJob {
         kind: JobKind::RECONCILIATION,
         project_id: None,
         priority: 5,
+        concurrency_key: None,
         args: serde_json::json!({ "v": 1 }),
         due_at: None,
         attempts_max: 3,

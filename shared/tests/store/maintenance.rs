@@ -25,7 +25,7 @@ async fn rescuer_takes_expired_leases_and_leaves_the_rest_alone() {
     let lease = acquire(&store, done).await;
     finish(&store, &lease, Finish::Completed { result: serde_json::json!(1) }).await.unwrap();
 
-    let mut rescued = store.rescue(10).await.unwrap();
+    let mut rescued = store.rescue(10, 3).await.unwrap();
     rescued.sort_by_key(|r| r.id);
     let seen: Vec<_> = rescued.iter().map(|r| (r.id, r.state)).collect();
     let expected = [(expired, JobState::Available), (last, JobState::Dead), (unwanted, JobState::Cancelled)];
@@ -105,6 +105,43 @@ async fn pruner_deletes_finished_jobs_after_their_retention_only() {
     let_pass(&store, old, day * 30).await;
     assert_eq!(store.prune_jobs(day * 10, 100).await.unwrap(), 1);
     assert!(store.job(old).await.unwrap().is_none());
+    let balance = store.job_balance().await.unwrap();
+    assert_eq!((balance.accepted, balance.removed, balance.unaccounted()), (3, 1, 0));
     assert!(store.attempts(old).await.unwrap().is_empty());
     assert!(store.job(recent).await.unwrap().is_some() && store.job(unfinished).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_job_that_seems_to_kill_its_workers_is_dead_after_three_of_them() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let poison = accept(&store, &NewJob { attempts_max: 20, ..new_job() }).await;
+    let unlucky = accept(&store, &NewJob { attempts_max: 20, ..new_job() }).await;
+    let mut ended = vec![];
+    for round in 1..=3 {
+        for id in [poison, unlucky] {
+            let lease = acquire(&store, id).await;
+            if id == unlucky && round == 2 {
+                // One attempt that ends by its own worker's hand begins the count anew.
+                finish(&store, &lease, Finish::HandedBack).await.unwrap();
+            } else {
+                let_pass(&store, id, LEASE * 2).await;
+            }
+        }
+        for rescued in store.rescue(10, 3).await.unwrap() {
+            ended.push((round, rescued.id == poison, rescued.state));
+        }
+    }
+    ended.sort();
+    use JobState::{Available, Dead};
+    let expected = [
+        (1, false, Available),
+        (1, true, Available),
+        (2, true, Available),
+        (3, false, Available),
+        (3, true, Dead),
+    ];
+    assert_eq!(ended, expected);
+    let error = store.job(poison).await.unwrap().unwrap().error.unwrap();
+    assert!(error.contains("the workers of the 2 leases before"), "{error}");
 }

@@ -29,6 +29,10 @@ async fn states_in_rust_and_postgres_are_the_same() {
         .unwrap()
     };
     assert_eq!(labels("job_state").await, JobState::ALL.map(|s| s.as_str().to_owned()));
+    let outcomes = shared::schedule::TickOutcome::ALL.map(|outcome| outcome.as_str().to_owned());
+    assert_eq!(labels("tick_outcome").await, outcomes);
+    let missed_runs = shared::schedule::MissedRuns::ALL.map(|policy| policy.as_str().to_owned());
+    assert_eq!(labels("missed_runs").await, missed_runs);
     let mut kinds = matching::ExceptionKind::ALL.map(|k| k.as_str().to_owned());
     let mut stored = labels("exception_kind").await;
     kinds.sort();

@@ -2,10 +2,15 @@
 
 use super::*;
 use shared::job::JobKind;
+use shared::store::outbox::Lane;
 use shared::testing::TestDatabase;
 
+fn lane(priority: u8) -> Lane {
+    Lane { priority, project_id: None, key: None }
+}
+
 #[tokio::test]
-async fn doorbells_come_by_priority_then_age_and_go_when_confirmed() {
+async fn doorbells_come_by_lane_then_age_and_go_when_confirmed() {
     let db = TestDatabase::create().await;
     let store = db.store();
     let queue = JobKind::RECONCILIATION.queue();
@@ -15,14 +20,15 @@ async fn doorbells_come_by_priority_then_age_and_go_when_confirmed() {
     assert_eq!(store.outbox_queues().await.unwrap(), std::slice::from_ref(&queue));
     assert_eq!(store.outbox_lag().await.unwrap().doorbells, 3);
 
-    let batch = store.take_doorbells(&queue, 10).await.unwrap();
-    let order: Vec<JobId> = batch.doorbells.iter().map(|d| d.job_id).collect();
-    assert_eq!(order, [first, second, low]);
-    let confirmed: Vec<i64> = batch.doorbells[..2].iter().map(|d| d.outbox_id).collect();
+    let wanted = [(lane(7), 10), (lane(1), 10)];
+    let batch = store.take_doorbells(&queue, &wanted).await.unwrap();
+    let order: Vec<(usize, JobId)> = batch.doorbells.iter().map(|(wanted, d)| (*wanted, d.job_id)).collect();
+    assert_eq!(order, [(0, first), (0, second), (1, low)]);
+    let confirmed: Vec<i64> = batch.doorbells[..2].iter().map(|(_, d)| d.outbox_id).collect();
     batch.confirm(&confirmed).await.unwrap();
 
-    let rest = store.take_doorbells(&queue, 10).await.unwrap();
-    assert_eq!(rest.doorbells.iter().map(|d| d.job_id).collect::<Vec<_>>(), [low]);
+    let rest = store.take_doorbells(&queue, &wanted).await.unwrap();
+    assert_eq!(rest.doorbells.iter().map(|(_, d)| d.job_id).collect::<Vec<_>>(), [low]);
 }
 
 #[tokio::test]
@@ -33,13 +39,13 @@ async fn two_relays_never_hold_the_same_doorbell_and_a_dropped_batch_is_free_aga
     for _ in 0..3 {
         accept(&store, &new_job()).await;
     }
-    let one = store.take_doorbells(&queue, 2).await.unwrap();
-    let other = store.take_doorbells(&queue, 10).await.unwrap();
+    let one = store.take_doorbells(&queue, &[(lane(5), 2)]).await.unwrap();
+    let other = store.take_doorbells(&queue, &[(lane(5), 10)]).await.unwrap();
     assert_eq!((one.doorbells.len(), other.doorbells.len()), (2, 1));
     drop((one, other));
     // The rollbacks of the dropped batches run when their connections are used next.
     for _ in 0..100 {
-        let batch = store.take_doorbells(&queue, 10).await.unwrap();
+        let batch = store.take_doorbells(&queue, &[(lane(5), 10)]).await.unwrap();
         if batch.doorbells.len() == 3 {
             return;
         }

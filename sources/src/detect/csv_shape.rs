@@ -66,7 +66,7 @@ fn lines_of(text: &[u8], delimiter: u8, cut: bool) -> Result<Lines, ReadError> {
         match reader.next(|_| Ok(()))? {
             CsvLine::End => break,
             CsvLine::Blank => {}
-            CsvLine::Bad(_) => bad_first |= lines.cells.is_empty(),
+            CsvLine::Bad(_) | CsvLine::Unclosed => bad_first |= lines.cells.is_empty(),
             CsvLine::Cells => {
                 if let Ok(text) = std::str::from_utf8(reader.raw()) {
                     let cells = reader.cells().iter().map(|cell| cell.text(text).into_owned()).collect();

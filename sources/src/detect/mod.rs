@@ -4,6 +4,7 @@
 //! them are both heard. The same bytes always give the same proposal.
 
 mod csv_shape;
+mod doubts;
 mod header_row;
 mod json_sample;
 mod names;
@@ -16,6 +17,7 @@ use crate::opened::refuse_others;
 use crate::text_encoding::{self, TextEncoding};
 use crate::transcode::Transcode;
 use crate::{ExcelOptions, Format, ReadError, ReadLimits, STATEMENT_COLUMNS, tables};
+pub use doubts::Doubt;
 use matching::{Confidence, DecimalMark};
 use sample::Sample;
 use serde::Serialize;

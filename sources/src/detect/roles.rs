@@ -68,8 +68,10 @@ fn fit(role: ColumnRole, column: usize, name: &str, profile: &Profile) -> f64 {
         _ => score(role, name),
     };
     if profile.filled == 0 {
-        // A column without values is no amount; a file without lines is judged by names.
-        return if profile.rows == 0 { by_name * 0.7 } else { 0.0 };
+        // A column without values is no amount; a file without lines is judged by names, as are texts that
+        // only later lines may have.
+        let is_text = matches!(role, ColumnRole::Field(field) if field != "value_date");
+        return if profile.rows == 0 || is_text { by_name * 0.7 } else { 0.0 };
     }
     let by_values = match role {
         ColumnRole::Date => profile.date_share(),

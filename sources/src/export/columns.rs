@@ -1,6 +1,6 @@
 //! Names of the columns, the same in CSV files and workbooks.
 
-pub(super) const MATCH_COLUMNS: [&str; 15] = [
+pub(super) const MATCH_COLUMNS: [&str; 18] = [
     "match",
     "pass",
     "tier",
@@ -16,9 +16,25 @@ pub(super) const MATCH_COLUMNS: [&str; 15] = [
     "right_amount",
     "difference",
     "reasons",
+    // Of a left record that was compared in another currency than its own; else empty.
+    "left_currency",
+    "left_converted",
+    "match_id",
 ];
 
-pub(super) const EXCEPTION_COLUMNS: [&str; 10] =
-    ["kind", "side", "id", "line", "date", "amount", "currency", "says", "candidates", "candidates_found"];
+pub(super) const EXCEPTION_COLUMNS: [&str; 12] = [
+    "kind",
+    "side",
+    "id",
+    "line",
+    "date",
+    "amount",
+    "currency",
+    "says",
+    "candidates",
+    "candidates_found",
+    "exception_id",
+    "first_run",
+];
 
 pub(super) const REJECTED_LINE_COLUMNS: [&str; 5] = ["side", "line", "column", "reason", "excerpt"];

@@ -79,12 +79,13 @@ impl ResultWorkbook {
     /// Lines as in [`super::MatchesCsv`].
     pub fn write_match(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
         let reasons: Vec<_> = row.reasons.iter().map(|reason| reason.says.as_str()).collect();
-        let reasons = reasons.join("; ");
+        let (reasons, id) = (reasons.join("; "), row.id().to_string());
         for i in 0..row.left.len().max(row.right.len()) {
             let [left_id, left_line, left_date, left_amount] = record_cells(row.left.get(i), row.currency);
             let [right_id, right_line, right_date, right_amount] =
                 record_cells(row.right.get(i), row.currency);
             let first = i == 0;
+            let foreign = row.left.get(i).and_then(|cells| cells.foreign);
             let cells = [
                 Value::Count(row.number),
                 Value::Text(row.pass),
@@ -101,6 +102,9 @@ impl ResultWorkbook {
                 right_amount,
                 if first { Value::Amount(row.difference, row.currency) } else { Value::Empty },
                 if first { Value::Text(&reasons) } else { Value::Empty },
+                foreign.as_ref().map_or(Value::Empty, |foreign| Value::Text(foreign.currency.code())),
+                foreign.map_or(Value::Empty, |foreign| Value::Amount(foreign.converted, row.currency)),
+                Value::Text(&id),
             ];
             self.matches.write(&mut self.book, &cells, &self.formats)?;
         }
@@ -109,7 +113,7 @@ impl ResultWorkbook {
 
     pub fn write_exception(&mut self, row: &ExceptionRow<'_>) -> io::Result<()> {
         let candidates: Vec<_> = row.candidates.iter().map(candidate_text).collect();
-        let candidates = candidates.join("; ");
+        let (candidates, exception_id) = (candidates.join("; "), row.id().to_string());
         let [id, line, date, amount] = record_cells(Some(&row.record), row.currency);
         let cells = [
             Value::Text(row.kind.as_str()),
@@ -122,6 +126,8 @@ impl ResultWorkbook {
             Value::Text(row.says),
             Value::Text(&candidates),
             Value::Count(row.candidates_found.into()),
+            Value::Text(&exception_id),
+            Value::Count(row.first_run.into()),
         ];
         self.exceptions.write(&mut self.book, &cells, &self.formats)
     }
@@ -242,7 +248,7 @@ fn record_cells<'a>(record: Option<&RecordCells<'a>>, currency: Currency) -> [Va
             Value::Text(record.id),
             Value::Count(record.line),
             Value::Date(record.date),
-            Value::Amount(record.amount, currency),
+            Value::Amount(record.amount, record.currency(currency)),
         ],
         None => [Value::Empty, Value::Empty, Value::Empty, Value::Empty],
     }

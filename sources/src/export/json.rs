@@ -3,7 +3,7 @@
 use super::{CandidateCells, ExceptionRow, MatchRow, RecordCells, tier_name};
 use crate::RejectedLine;
 use chrono::NaiveDate;
-use matching::{Currency, Reason, Side, format_minor};
+use matching::{Currency, ExceptionId, MatchId, Reason, Side, format_minor};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -17,6 +17,7 @@ impl<W: Write> JsonLines<W> {
 
     pub fn write_match(&mut self, row: &MatchRow<'_>) -> io::Result<()> {
         self.write(&Match {
+            id: row.id(),
             number: row.number,
             pass: row.pass,
             tier: tier_name(row.tier),
@@ -31,6 +32,7 @@ impl<W: Write> JsonLines<W> {
 
     pub fn write_exception(&mut self, row: &ExceptionRow<'_>) -> io::Result<()> {
         self.write(&Exception {
+            id: row.id(),
             kind: row.kind.as_str(),
             side: row.side.as_str(),
             currency: row.currency.code(),
@@ -38,6 +40,7 @@ impl<W: Write> JsonLines<W> {
             says: row.says,
             candidates: row.candidates.iter().map(candidate).collect(),
             candidates_found: row.candidates_found,
+            first_run: row.first_run,
         })
     }
 
@@ -65,6 +68,7 @@ impl<W: Write> JsonLines<W> {
 
 #[derive(Serialize)]
 struct Match<'a> {
+    id: MatchId,
     #[serde(rename = "match")]
     number: u64,
     pass: &'a str,
@@ -79,6 +83,7 @@ struct Match<'a> {
 
 #[derive(Serialize)]
 struct Exception<'a> {
+    id: ExceptionId,
     kind: &'a str,
     side: &'a str,
     currency: &'a str,
@@ -86,6 +91,7 @@ struct Exception<'a> {
     says: &'a str,
     candidates: Vec<Candidate<'a>>,
     candidates_found: u32,
+    first_run: u32,
 }
 
 #[derive(Serialize)]
@@ -103,6 +109,14 @@ struct Record<'a> {
     line: u64,
     date: String,
     amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foreign: Option<ForeignRecord>,
+}
+
+#[derive(Serialize)]
+struct ForeignRecord {
+    currency: String,
+    converted: String,
 }
 
 #[derive(Serialize)]
@@ -121,7 +135,11 @@ fn record<'a>(record: &RecordCells<'a>, currency: Currency) -> Record<'a> {
         id: record.id,
         line: record.line,
         date: date_text(record.date),
-        amount: format_minor(record.amount.into(), currency.exponent()),
+        amount: format_minor(record.amount.into(), record.currency(currency).exponent()),
+        foreign: record.foreign.map(|foreign| ForeignRecord {
+            currency: foreign.currency.code().to_owned(),
+            converted: format_minor(foreign.converted.into(), currency.exponent()),
+        }),
     }
 }
 

@@ -17,6 +17,9 @@ pub(super) fn check(file: &File, unpacked_bytes_max: u64) -> Result<(), ReadErro
     let mut left = unpacked_bytes_max;
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(broken)?;
+        if part.name().is_ok_and(|name| name == "xl/workbook.bin") {
+            return Err(not_this_format("it is a binary Excel workbook (.xlsb): save it as .xlsx"));
+        }
         let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(broken)?;
         left = left
             .checked_sub(unpacked)

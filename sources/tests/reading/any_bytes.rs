@@ -1,10 +1,11 @@
 //! Properties that hold for every file, however broken.
 
-use crate::common::{mapping, read};
+use crate::common::{cases, mapping, read};
 use proptest::prelude::*;
 use sources::{Format, Mapping, ReadError, ReadLimits, ReadProgress, peek_columns, read_records};
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 fn any_mapping(format: Format) -> Mapping {
     let mut mapping = mapping(
@@ -53,7 +54,7 @@ impl Read for Trickle<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn reading_ends_without_panic_and_every_line_is_accounted_for(bytes in file(), line_bytes_max in 1usize..200) {
@@ -100,15 +101,15 @@ fn lines_without_quotes_are_never_merged_or_lost() {
 #[test]
 fn the_watch_is_called_often_and_can_stop() {
     let line = |i: usize| format!("{i},2026-01-31,1,EUR,x\n");
-    let file = format!("i,d,a,c,t\n{}", (0..10_000).map(line).collect::<String>());
+    let file = format!("i,d,a,c,t\n{}", (0..200_000).map(line).collect::<String>());
     let mut seen = vec![];
     let outcome =
         read_records(file.as_bytes(), &any_mapping(Format::Csv), &ReadLimits::default(), &mut |progress| {
             seen.push(progress.lines);
             ControlFlow::Continue(())
         });
-    assert_eq!(outcome.expect("readable").records.len(), 10_000);
-    assert!(seen.len() >= 10 && seen.is_sorted() && seen.last() == Some(&10_000), "{seen:?}");
+    assert_eq!(outcome.expect("readable").records.len(), 200_000);
+    assert!(seen.len() >= 10 && seen.is_sorted() && seen.last() == Some(&200_000), "{seen:?}");
 
     for file in [file, "\n".repeat(3 << 20), "x".repeat(3 << 20), format!("[{}", " ".repeat(3 << 20))] {
         for format in [Format::Csv, Format::Json] {
@@ -121,5 +122,27 @@ fn the_watch_is_called_often_and_can_stop() {
             let not_read_at_all = matches!(read, Err(ReadError::NotThisFormat { .. }));
             assert!(not_read_at_all || (matches!(read, Err(ReadError::Cancelled)) && calls == 1), "{read:?}");
         }
+    }
+}
+
+/// A tenth of a second is the aim; the bound leaves room for a machine that is busy with other tests.
+#[test]
+fn whoever_watches_never_waits_long() {
+    let good = "1,2026-01-31,1,EUR,x\n".repeat(1 << 20);
+    let quoted = format!("1,2026-01-31,1,EUR,\"{}\n", "x\n".repeat(400)).repeat(10_000);
+    let endless = format!("1,2026-01-31,1,EUR,\"{}", "x".repeat(16 << 20));
+    for body in [good, quoted, endless] {
+        let file = format!("i,d,a,c,t\n{body}");
+        let mut mapping = any_mapping(Format::Csv);
+        mapping.id = None;
+        let limits = ReadLimits { rejected_max: 1_000, ..ReadLimits::default() };
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        let _ = read_records(file.as_bytes(), &mapping, &limits, &mut |_| {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            ControlFlow::Continue(())
+        });
+        longest = longest.max(last.elapsed());
+        assert!(longest < Duration::from_secs(2), "{longest:?} without being asked");
     }
 }

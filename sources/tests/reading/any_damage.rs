@@ -1,6 +1,6 @@
 //! Files of every format, damaged at random: reading ends without panic, and every line is accounted for.
 
-use crate::common::{mapping, read};
+use crate::common::{cases, mapping, read};
 use crate::tables::{parquet, workbook};
 use parquet::basic::Compression;
 use proptest::prelude::*;
@@ -130,7 +130,7 @@ fn check(mapping: &Mapping, bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn damaged_files_end_without_panic(

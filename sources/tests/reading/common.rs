@@ -1,12 +1,19 @@
 //! Reading from texts, for the tests.
 
 use matching::format_minor;
+use proptest::prelude::ProptestConfig;
 use sources::{Mapping, ReadError, ReadLimits, ReadOutcome, read_records};
 use std::ops::ControlFlow;
 
 /// A mapping as people write it.
 pub fn mapping(toml: &str) -> Mapping {
     toml::from_str(toml).expect("a mapping")
+}
+
+/// How many random files a test reads: `usual` in every run, as many as `COUNTERFOIL_FUZZ_CASES` says in a long one.
+pub fn cases(usual: u32) -> ProptestConfig {
+    let asked = std::env::var("COUNTERFOIL_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(usual))
 }
 
 pub fn read(mapping: &Mapping, bytes: &[u8], limits: &ReadLimits) -> Result<ReadOutcome, ReadError> {

@@ -1,7 +1,7 @@
 //! Tables: a CSV file next to what is read from it.
 
 use crate::common::{mapping, read, shown};
-use sources::{Mapping, ReadError, ReadLimits};
+use sources::{Mapping, ReadError, ReadLimits, read_sample};
 
 fn standard() -> Mapping {
     mapping(
@@ -34,6 +34,27 @@ fn records_are_read_with_their_line_numbers() {
         "a , 2026-01-31,1,EUR, x \r\n\r\n   \r\nb,2026-01-31,\"1,234.00\",usd,y",
         &["2 a 2026-01-31 1.00 EUR [x]", "5 b 2026-01-31 1234.00 USD [y]"],
     );
+}
+
+/// Bad lines and repeated ids are lines too.
+#[test]
+fn a_sample_is_exactly_the_first_lines() {
+    let file = "id,date,amount,ccy,text\na,2026-01-31,1,EUR,x\nb,bad,1,EUR,x\na,2026-01-31,1,EUR,x\n\
+                c,2026-01-31,1,EUR,x\nd,2026-01-31,bad,EUR,x\n";
+    let taken = |lines_max: u64| {
+        let sample = read_sample(file.as_bytes(), &standard(), &ReadLimits::default(), lines_max);
+        let sample = sample.expect("a sample");
+        assert_eq!(sample.lines_read, lines_max.min(5));
+        assert_eq!(sample.whole, lines_max > 5);
+        let rejected: Vec<u64> = sample.rejected.iter().map(|line| line.line).collect();
+        (sample.records.len(), rejected)
+    };
+    assert_eq!(taken(1), (1, vec![]));
+    assert_eq!(taken(2), (1, vec![3]));
+    assert_eq!(taken(3), (1, vec![3, 4]));
+    assert_eq!(taken(4), (2, vec![3, 4]));
+    assert_eq!(taken(5), (2, vec![3, 4, 6]));
+    assert_eq!(taken(6), (2, vec![3, 4, 6]));
 }
 
 #[test]
@@ -236,4 +257,28 @@ fn a_file_where_no_line_is_readable_says_so() {
         Err(ReadError::AllRejected { lines: 2, first }) => assert_eq!(first.len(), 2),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_sample_stops_early_and_keeps_what_it_has() {
+    let mapping = mapping(
+        r#"
+        format = "csv"
+        id = "id"
+        date = { column = "date" }
+        amount = { column = "amount" }
+        currency = { fixed = "EUR" }
+        "#,
+    );
+    let text = "id,date,amount\na,2026-01-05,1.00\nb,2026-01-05,x\nc,2026-01-05,3.00\n";
+    let sample = |lines| {
+        let sample = sources::read_sample(text.as_bytes(), &mapping, &ReadLimits::default(), lines).unwrap();
+        (sample.lines_read, sample.records.len(), sample.rejected.len(), sample.whole)
+    };
+    assert_eq!(sample(2), (2, 1, 1, false));
+    assert_eq!(sample(100), (3, 2, 1, true));
+    // Nothing but bad lines is an answer, too.
+    let bad =
+        sources::read_sample(&b"id,date,amount\na,x,1\n"[..], &mapping, &ReadLimits::default(), 9).unwrap();
+    assert_eq!((bad.records.len(), bad.rejected.len()), (0, 1));
 }

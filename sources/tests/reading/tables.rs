@@ -118,6 +118,19 @@ fn an_open_document_is_read_exactly_and_repeats_cost_nothing() {
 }
 
 #[test]
+fn workbooks_of_other_formats_are_refused_with_a_reason() {
+    let old = [&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1][..], &[0; 600]].concat();
+    let mut binary = zip::ZipWriter::new(Cursor::new(vec![]));
+    binary.start_file("xl/workbook.bin", zip::write::SimpleFileOptions::default()).unwrap();
+    binary.write_all(&[0; 64]).unwrap();
+    let binary = binary.finish().unwrap().into_inner();
+    for (bytes, why) in [(old, "before 2007"), (binary, ".xlsb")] {
+        let says = detect(&bytes).unwrap_err().to_string();
+        assert!(says.contains(why) && says.contains("save it as .xlsx"), "{says}");
+    }
+}
+
+#[test]
 fn an_archive_that_unpacks_without_end_is_refused() {
     let mut archive = zip::ZipWriter::new(Cursor::new(vec![]));
     let options = zip::write::SimpleFileOptions::default();

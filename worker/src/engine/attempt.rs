@@ -1,6 +1,7 @@
 //! One attempt: lease → acknowledge → run → release. The outermost layer around every body.
 
 use super::leases::Leases;
+use super::stuck::StuckWatch;
 use crate::body::{Done, JobError};
 use crate::context::{JobContext, StopReason};
 use apalis::prelude::BoxDynError;
@@ -9,9 +10,10 @@ use futures_util::future::BoxFuture;
 use rand::RngExt;
 use shared::chain;
 use shared::ids::JobId;
-use shared::job::{JobState, Lease, RetryPolicy};
+use shared::job::JobState;
+use shared::policy::Policies;
 use shared::queue::Delivery;
-use shared::store::jobs::{Finish, ReleaseError, release};
+use shared::store::jobs::{Finish, LeaseAnswer, ReleaseError, release};
 use shared::store::{Store, StoreError};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -41,7 +43,9 @@ pub(crate) struct AttemptLayer {
     pub(super) store: Store,
     pub(super) leases: Leases,
     pub(super) lease_duration: Duration,
-    pub(super) retry: RetryPolicy,
+    pub(super) policies: Policies,
+    pub(super) stuck: StuckWatch,
+    pub(super) time_limit: Duration,
     pub(super) stop: CancellationToken,
 }
 
@@ -83,7 +87,7 @@ where
             let queue = delivery.queue.clone();
             let (job_id, mut receipt, slot) = delivery.into_parts();
             let asked_at = Instant::now();
-            let Some(leased) = layer.acquire(job_id).await else {
+            let Some(answer) = layer.acquire(job_id).await else {
                 // Leaving: somebody else gets the doorbell.
                 receipt.give_back().await;
                 return Ok(());
@@ -91,10 +95,22 @@ where
             // After the lease and long before the end: a crash from here on is the rescuer's business, so the
             // broker's limit on unacknowledged messages never matters.
             receipt.ack().await;
-            let Some(lease) = leased else {
-                metrics::counter!("counterfoil_doorbells_without_lease_total", "queue" => queue.to_string())
+            let lease = match answer {
+                LeaseAnswer::Leased(lease) => *lease,
+                LeaseAnswer::Gone => {
+                    metrics::counter!("counterfoil_doorbells_without_lease_total", "queue" => queue.to_string())
+                        .increment(1);
+                    return Ok(());
+                }
+                // Back in the outbox already: the relay rings again when it may run.
+                LeaseAnswer::Hindered(hindrance) => {
+                    metrics::counter!(
+                        "counterfoil_leases_refused_total",
+                        "queue" => queue.to_string(), "reason" => hindrance.as_str()
+                    )
                     .increment(1);
-                return Ok(());
+                    return Ok(());
+                }
             };
             let span = tracing::info_span!(
                 "attempt",
@@ -115,12 +131,12 @@ where
 }
 
 impl AttemptLayer {
-    /// Waits for Postgres if it is away, holding this one doorbell. Outer `None`: the worker stops.
-    async fn acquire(&self, job_id: JobId) -> Option<Option<Lease>> {
+    /// Waits for Postgres if it is away, holding this one doorbell. `None`: the worker stops.
+    async fn acquire(&self, job_id: JobId) -> Option<LeaseAnswer> {
         let mut wait = Duration::from_millis(50);
         loop {
-            match self.store.acquire(job_id, &self.worker, self.lease_duration).await {
-                Ok(lease) => return Some(lease),
+            match self.store.ask_for_lease(job_id, &self.worker, self.lease_duration).await {
+                Ok(answer) => return Some(answer),
                 Err(error) => {
                     tracing::warn!(%job_id, error = %chain(&error), "could not ask for the lease");
                     tokio::select! {
@@ -147,17 +163,25 @@ impl AttemptLayer {
         let outcome = tokio::select! {
             outcome = run => outcome.map_err(Into::into),
             // Bodies stop by themselves when they notice; this is for those that do not look.
-            () = async { context.stopped().await; tokio::time::sleep(STOP_GRACE).await } => {
-                Err(JobError::Stopped.into())
-            }
+            () = self.until_out_of_grace(&context) => Err(JobError::Stopped.into()),
         };
         let ended = self.settle(&context, outcome).await;
         drop(renewed);
+        self.stuck.attempt_ended(&context);
         let seconds = acquired_at.elapsed().as_secs_f64();
         metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
             .increment(1);
         metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
         tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
+    }
+
+    /// Ends when a body that was told to stop, by whomever or for its time limit, has had its grace.
+    async fn until_out_of_grace(&self, context: &JobContext) {
+        tokio::select! {
+            _ = context.stopped() => {}
+            () = tokio::time::sleep(self.time_limit) => context.signals().stop(StopReason::TimeLimit),
+        }
+        tokio::time::sleep(STOP_GRACE).await;
     }
 
     /// Records how the attempt ended; returns the word for it.
@@ -185,9 +209,14 @@ impl AttemptLayer {
             Some(StopReason::LeaseLost) => return None,
             Some(StopReason::CancelRequested) => return Some(Finish::Cancelled),
             Some(StopReason::WorkerStops) => return Some(Finish::HandedBack),
-            None => {}
+            Some(StopReason::TimeLimit) | None => {}
         }
-        let wait = self.retry.wait_after(lease.attempt, rand::rng().random::<f64>());
+        let retry = self.policies.of(&lease.kind).retry;
+        let wait = retry.wait_after(lease.attempt, rand::rng().random::<f64>());
+        if context.stop_reason() == Some(StopReason::TimeLimit) {
+            let error = format!("took longer than its time limit of {:?}", self.time_limit);
+            return Some(Finish::Retry { wait, error });
+        }
         Some(match error.downcast::<JobError>() {
             Ok(error) => match *error {
                 JobError::Retry { says } => Finish::Retry { wait, error: says },
@@ -195,7 +224,7 @@ impl AttemptLayer {
                 JobError::Discard { says } => Finish::Dead { error: says },
                 JobError::Stopped => Finish::Retry { wait, error: "stopped without being told to".into() },
             },
-            // From the layers: a panic or the time limit.
+            // From the layers.
             Err(error) => Finish::Retry { wait, error: chain(error.as_ref()) },
         })
     }

@@ -1,9 +1,10 @@
 //! The engine that runs any kind of job: apalis as a thin executor over a backend of our own.
 //!
-//! Layers, outermost first: [`attempt`] (lease, acknowledge, run, release) → concurrency → bodies as data → time
-//! limit → a thread and panic boundary per attempt, aborted when dropped → the body. The order is the point: a
-//! time-out or lost lease must end the very thing that runs the body, and a panic must end only that. (apalis'
-//! own `parallelize` and `catch_panic` do the same in two layers; composed, their types no longer are `Send`.)
+//! Layers, outermost first: [`attempt`] (lease, acknowledge, run within the time limit, release) → concurrency →
+//! bodies as data → a thread and panic boundary per attempt, aborted when dropped → the body. The order is the
+//! point: a time limit or lost lease must end the very thing that runs the body, and a panic must end only that.
+//! (apalis' own `parallelize` and `catch_panic` do the same in two layers; composed, their types no longer are
+//! `Send`. Its `timeout` drops without a word; ours tells the body first.)
 //!
 //! apalis would lose every attempt in flight on a backend error and hang on an ended one. So the backend's error
 //! is `Infallible` (reconnecting is the queue's business) and it never ends before it is told to.
@@ -11,6 +12,7 @@
 mod attempt;
 mod backend;
 mod leases;
+mod stuck;
 
 use crate::body::{Bodies, Done, JobError};
 use crate::context::StopReason;
@@ -19,11 +21,13 @@ use apalis::prelude::{Data, WorkerBuilder};
 use attempt::{AttemptLayer, Work};
 use backend::QueueBackend;
 use leases::Leases;
-use shared::job::{JobKind, RetryPolicy};
+use shared::job::JobKind;
+use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
+use stuck::StuckWatch;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +49,9 @@ pub struct Engine {
     pub lease_duration: Duration,
     /// How long running jobs may go on after the stop.
     pub drain: Duration,
-    pub retry: RetryPolicy,
+    pub policies: Policies,
+    /// How long blocking work may outlive its attempt before the worker gives itself up.
+    pub stuck_after: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +62,9 @@ pub enum EngineError {
     /// An executor ended although nobody told it to.
     #[error("the executor of queue {queue} ended: {says}")]
     ExecutorEnded { queue: String, says: String },
+    /// A job's blocking work cannot be ended but with the process; see [`stuck`].
+    #[error("blocking work of a job did not end; this process has to start anew")]
+    Stuck,
 }
 
 impl Engine {
@@ -70,12 +79,13 @@ impl Engine {
         let renewals_stop = CancellationToken::new();
         let renewing = tokio::spawn(leases.clone().keep_renewed(renewals_stop.clone()));
 
+        let stuck = StuckWatch::new(self.stuck_after);
         let mut executors = JoinSet::new();
         for kind in kinds {
-            executors.spawn(self.executor(kind, &leases, stop.clone()));
+            executors.spawn(self.executor(kind, &leases, &stuck, stop.clone()));
         }
         tracing::info!(worker = %self.name, concurrency = self.concurrency, "worker serves {kinds:?}");
-        let ended = self.supervise(executors, &leases, &stop).await;
+        let ended = self.supervise(executors, &leases, &stuck, &stop).await;
         // Only now: a lease must stay renewed while its job drains.
         renewals_stop.cancel();
         let _ = renewing.await;
@@ -88,6 +98,7 @@ impl Engine {
         &self,
         mut executors: JoinSet<Result<(), EngineError>>,
         leases: &Leases,
+        stuck: &StuckWatch,
         stop: &CancellationToken,
     ) -> Result<(), EngineError> {
         let deadline = async {
@@ -119,6 +130,10 @@ impl Engine {
                         stop.cancel();
                     }
                 },
+                () = stuck.found(), if first_error.is_ok() => {
+                    first_error = Err(EngineError::Stuck);
+                    stop.cancel();
+                }
                 () = &mut deadline, if !handing_back => {
                     handing_back = true;
                     leases.stop_all(StopReason::WorkerStops);
@@ -135,6 +150,7 @@ impl Engine {
         &self,
         kind: &JobKind,
         leases: &Leases,
+        stuck: &StuckWatch,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
         let queue = kind.queue();
@@ -145,15 +161,15 @@ impl Engine {
             store: self.store.clone(),
             leases: leases.clone(),
             lease_duration: self.lease_duration,
-            retry: self.retry,
+            policies: self.policies.clone(),
+            stuck: stuck.clone(),
+            time_limit: self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit()),
             stop: stop.clone(),
         };
-        let time_limit = self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit());
         let worker = WorkerBuilder::new(format!("{}/{queue}", self.name))
             .backend(QueueBackend::new(deliveries, layer))
             .concurrency(self.concurrency)
             .data(self.bodies.clone())
-            .timeout(time_limit)
             .build(run_body);
         let told = stop.clone().cancelled_owned();
         async move {

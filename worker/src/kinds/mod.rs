@@ -1,13 +1,17 @@
 //! Everything a worker can do, one module per kind of job.
 
+mod clean_up;
 mod reconciliation;
 
 use crate::body::Bodies;
 use shared::config::Config;
+use shared::job::JobKind;
 use shared::objects::Objects;
-use std::time::Duration;
 
 pub fn all(config: &Config, objects: Objects) -> Bodies {
-    let time_limit = Duration::from_secs(config.worker.reconciliation_time_limit_s);
-    Bodies::default().with(reconciliation::Reconcile { objects, time_limit })
+    let policies = config.policies();
+    let limit_of = |kind: &JobKind| policies.of(kind).time_limit;
+    Bodies::default()
+        .with(reconciliation::Reconcile { objects, time_limit: limit_of(&JobKind::RECONCILIATION) })
+        .with(clean_up::CleanUp { retention: config.retention(), time_limit: limit_of(&JobKind::CLEAN_UP) })
 }

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use shared::job::JobKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use worker::body::{Done, JobBody, JobError};
@@ -20,6 +20,8 @@ struct Inside {
     /// Bodies that hold wait for a permit each.
     gate: Semaphore,
     dropped_midway: AtomicUsize,
+    /// Ends loops that listen to nothing else.
+    freed: AtomicBool,
 }
 
 impl Default for Probe {
@@ -30,6 +32,7 @@ impl Default for Probe {
             started: Notify::new(),
             gate: Semaphore::new(0),
             dropped_midway: AtomicUsize::new(0),
+            freed: AtomicBool::new(false),
         }))
     }
 }
@@ -63,6 +66,10 @@ impl Probe {
 
     pub fn let_go(&self, count: usize) {
         self.0.gate.add_permits(count);
+    }
+
+    pub fn free_the_loops(&self) {
+        self.0.freed.store(true, Ordering::SeqCst);
     }
 
     fn enter(&self) -> Inner {
@@ -148,6 +155,18 @@ impl TestBody {
                 // The lease may be lost while it holds here.
                 self.probe.0.gate.acquire().await.expect("never closed").forget();
                 Ok(Done::Released(tx.complete(serde_json::json!({})).await?))
+            }
+            "loops deaf" => {
+                let probe = self.probe.clone();
+                context
+                    .blocking(move || {
+                        while !probe.0.freed.load(Ordering::SeqCst) {
+                            std::thread::sleep(Duration::from_millis(5));
+                        }
+                        Ok(())
+                    })
+                    .await?;
+                Ok(done())
             }
             "unstorable" => Ok(Done::Result(serde_json::json!({ "text": "\u{0}" }))),
             _ => Ok(done()),

@@ -2,13 +2,17 @@
 //! body can end.
 
 mod bodies;
+mod carry_forward;
+mod clean_up;
 mod endings;
+mod hindrances;
 mod stopping;
 
 use bodies::{Probe, TestBody};
 use shared::config::Config;
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, NewJob, RetryPolicy};
+use shared::policy::{KindPolicy, Policies};
 use shared::queue::Queue;
 use shared::store::Store;
 use shared::store::jobs::enqueue;
@@ -60,6 +64,8 @@ impl World {
     }
 
     fn engine_with_limit(&self, name: &str, time_limit: Duration) -> Engine {
+        let retry = RetryPolicy { base: Duration::from_millis(20), ..Default::default() };
+        let policy = KindPolicy { retry, ..KindPolicy::default_of(&KIND) };
         let body = TestBody { probe: self.probe.clone(), time_limit };
         Engine {
             name: name.into(),
@@ -70,7 +76,8 @@ impl World {
             concurrency: 4,
             lease_duration: Duration::from_secs(3),
             drain: PATIENCE,
-            retry: RetryPolicy { base: Duration::from_millis(20), ..Default::default() },
+            policies: Policies::default().with(KIND, policy),
+            stuck_after: Duration::from_millis(200),
         }
     }
 
@@ -87,6 +94,7 @@ impl World {
             kind: KIND,
             project_id: None,
             priority: 5,
+            concurrency_key: None,
             args: serde_json::json!({ "behaviour": behaviour }),
             due_at: None,
             attempts_max: 3,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Doubles from 100 ms to 10 s; a session that lived for 30 s starts it over.
+/// Doubles from 100 ms to 5 s; a session that lived for 30 s starts it over.
 #[derive(Debug)]
 pub(super) struct Backoff {
     next: Duration,
@@ -10,7 +10,8 @@ pub(super) struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
-    const MAX: Duration = Duration::from_secs(10);
+    /// Jobs wait this long after an outage, however long it was.
+    const MAX: Duration = Duration::from_secs(5);
     /// A broker that accepts us and throws us out at once is not healthy.
     const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
@@ -35,12 +36,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_ten_seconds_and_start_over_after_a_healthy_session() {
+    fn waits_double_up_to_five_seconds_and_start_over_after_a_healthy_session() {
         let mut backoff = Backoff::new();
         let mut wait_ms = |lasted_s| backoff.after_session(Duration::from_secs(lasted_s), 0.0).as_millis();
         let waits: Vec<_> = (0..9).map(|_| wait_ms(1)).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-        assert_eq!(wait_ms(29), 10_000);
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+        assert_eq!(wait_ms(29), 5000);
         assert_eq!(wait_ms(30), 100);
         assert_eq!(wait_ms(0), 200);
     }

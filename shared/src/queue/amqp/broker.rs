@@ -59,6 +59,11 @@ impl Broker {
         format!("{}.{queue}", self.prefix)
     }
 
+    /// Which queue of ours the broker calls so.
+    pub(super) fn queue_of(&self, name: &str) -> Option<QueueName> {
+        QueueName::parse(name.strip_prefix(&self.prefix)?.strip_prefix('.')?).ok()
+    }
+
     pub(super) fn dead_letters(&self) -> String {
         format!("{}.{}", self.prefix, QueueName::RESERVED)
     }
@@ -83,6 +88,8 @@ mod tests {
         );
         assert_eq!(broker.queues().collect::<Vec<_>>(), ["cf.mail"]);
         assert_eq!(broker.dead_letters(), "cf.dead-letters");
+        assert_eq!(broker.queue_of("cf.mail").as_ref().map(QueueName::as_str), Some("mail"));
+        assert_eq!((broker.queue_of("other.mail"), broker.queue_of("cfmail")), (None, None));
     }
 
     #[test]

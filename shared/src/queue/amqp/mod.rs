@@ -10,13 +10,14 @@
 mod backoff;
 mod broker;
 mod consumer;
+mod dead_letters;
 mod inspector;
 mod link;
 mod publisher;
 mod session;
 mod topology;
 
-use super::{Delivery, Doorbell, Health, Published, QueueError, QueueName};
+use super::{DeadLetter, DeadLettersDone, Delivery, Doorbell, Health, Published, QueueError, QueueName};
 use broker::Broker;
 pub(super) use consumer::Receipt;
 use inspector::Inspector;
@@ -66,6 +67,18 @@ impl AmqpQueue {
 
     pub(super) async fn dead_letters(&self) -> Result<u64, QueueError> {
         self.0.inspector.dead_letters().await
+    }
+
+    pub(super) async fn look_at_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, QueueError> {
+        dead_letters::look(&self.0.broker, limit).await
+    }
+
+    pub(super) async fn redrive_dead_letters(&self, limit: u32) -> Result<DeadLettersDone, QueueError> {
+        dead_letters::redrive(&self.0.broker, limit).await
+    }
+
+    pub(super) async fn purge_dead_letters(&self) -> Result<u64, QueueError> {
+        dead_letters::purge(&self.0.broker).await
     }
 
     pub(super) async fn purge(&self, queue: &QueueName) -> Result<u64, QueueError> {

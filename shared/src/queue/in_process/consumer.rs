@@ -45,7 +45,7 @@ async fn deliver(
                 Err(error) => {
                     tracing::error!(%queue, %error, "undecodable message, moved to the dead letters");
                     figures::count_undecodable(queue);
-                    lane.bury(message);
+                    lane.refuse(message);
                 }
             }
         };

@@ -1,13 +1,14 @@
 //! One queue: messages in order, and who waits for them.
 
-use super::Graveyard;
-use crate::queue::REDELIVERIES_MAX;
+use super::{Grave, Graveyard};
+use crate::queue::{QueueName, REDELIVERIES_MAX};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
 pub(super) struct Lane {
+    queue: QueueName,
     length_max: usize,
     state: Mutex<State>,
     /// Told once for each message that becomes ready.
@@ -36,8 +37,8 @@ impl Message {
 }
 
 impl Lane {
-    pub(super) fn new(length_max: usize, graveyard: Arc<Graveyard>) -> Self {
-        Self { length_max, state: Default::default(), ready: Notify::new(), graveyard }
+    pub(super) fn new(queue: QueueName, length_max: usize, graveyard: Arc<Graveyard>) -> Self {
+        Self { queue, length_max, state: Default::default(), ready: Notify::new(), graveyard }
     }
 
     /// Sets places aside for messages that will [`Self::arrive`]; `false` when there are too few.
@@ -100,14 +101,19 @@ impl Lane {
         message.redelivered = true;
         message.failed_deliveries += 1;
         if message.failed_deliveries > REDELIVERIES_MAX {
-            return self.graveyard.bury(message);
+            return self.bury(message, "delivery_limit");
         }
         self.lock().ready.push_front(message);
         self.ready.notify_one();
     }
 
-    pub(super) fn bury(&self, message: Message) {
-        self.graveyard.bury(message);
+    /// For what nobody can read.
+    pub(super) fn refuse(&self, message: Message) {
+        self.bury(message, "rejected");
+    }
+
+    fn bury(&self, message: Message, reason: &'static str) {
+        self.graveyard.bury(Grave { queue: self.queue.clone(), reason, message });
     }
 
     pub(super) fn depth(&self) -> usize {

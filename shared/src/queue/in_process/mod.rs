@@ -9,10 +9,11 @@ mod lane;
 mod tests;
 mod trouble;
 
-use super::{Delivery, Doorbell, Published, QueueError, QueueName, doorbell};
+use super::{DeadLetter, DeadLettersDone, Delivery, Doorbell, Published, QueueError, QueueName, doorbell};
 use lane::{Lane, Message};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,7 @@ impl InProcessQueue {
         let graveyard = Arc::new(Graveyard::default());
         let lanes = queues
             .iter()
-            .map(|queue| (queue.clone(), Arc::new(Lane::new(length_max, graveyard.clone()))))
+            .map(|queue| (queue.clone(), Arc::new(Lane::new(queue.clone(), length_max, graveyard.clone()))))
             .collect();
         Self(Arc::new(Inner { lanes, graveyard, mischief: Mutex::new(Mischief::new(trouble)) }))
     }
@@ -69,6 +70,41 @@ impl InProcessQueue {
         self.0.graveyard.len() as u64
     }
 
+    pub(super) fn look_at_dead_letters(&self, limit: u32) -> Vec<DeadLetter> {
+        let letter = |grave: &Grave| {
+            DeadLetter::new(Some(grave.queue.clone()), Some(grave.reason.to_owned()), &grave.message.body)
+        };
+        self.0.graveyard.lock().iter().take(limit as usize).map(letter).collect()
+    }
+
+    pub(super) fn redrive_dead_letters(&self, limit: u32) -> DeadLettersDone {
+        let mut done = DeadLettersDone::default();
+        let mut kept = VecDeque::new();
+        for _ in 0..limit {
+            let Some(grave) = self.0.graveyard.lock().pop_front() else { break };
+            match self.0.lanes.get(&grave.queue) {
+                Some(lane) if lane.reserve(1) => {
+                    lane.arrive(Message::new(grave.message.body), Duration::ZERO, None);
+                    done.redriven += 1;
+                }
+                _ => {
+                    kept.push_back(grave);
+                    done.kept += 1;
+                }
+            }
+        }
+        let mut graves = self.0.graveyard.lock();
+        for grave in kept.into_iter().rev() {
+            graves.push_front(grave);
+        }
+        graves.truncate(Graveyard::LEN_MAX);
+        done
+    }
+
+    pub(super) fn purge_dead_letters(&self) -> u64 {
+        std::mem::take(&mut *self.0.graveyard.lock()).len() as u64
+    }
+
     pub(super) fn purge(&self, queue: &QueueName) -> Result<u64, QueueError> {
         Ok(self.lane(queue)?.purge() as u64)
     }
@@ -84,7 +120,7 @@ impl InProcessQueue {
             Ok(lane) => lane.clone(),
             Err(error) => {
                 tracing::warn!(%error, "nothing to consume");
-                Arc::new(Lane::new(0, self.0.graveyard.clone()))
+                Arc::new(Lane::new(queue.clone(), 0, self.0.graveyard.clone()))
             }
         };
         consumer::consume(lane, queue, slots, stop)
@@ -115,20 +151,31 @@ impl InProcessQueue {
 
 /// The dead letters of all queues, the newest [`Graveyard::LEN_MAX`].
 #[derive(Default)]
-struct Graveyard(Mutex<VecDeque<Message>>);
+struct Graveyard(Mutex<VecDeque<Grave>>);
+
+struct Grave {
+    queue: QueueName,
+    /// In RabbitMQ's words.
+    reason: &'static str,
+    message: Message,
+}
 
 impl Graveyard {
     const LEN_MAX: usize = 10_000;
 
-    fn bury(&self, message: Message) {
-        let mut graves = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    fn bury(&self, grave: Grave) {
+        let mut graves = self.lock();
         if graves.len() == Self::LEN_MAX {
             graves.pop_front();
         }
-        graves.push_back(message);
+        graves.push_back(grave);
     }
 
     fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).len()
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Grave>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -122,9 +122,10 @@ fn a_full_queue_refuses_exactly_the_surplus() {
 fn only_the_newest_dead_letters_are_kept() {
     let graveyard = Graveyard::default();
     for number in 0..=Graveyard::LEN_MAX {
-        graveyard.bury(Message::new(number.to_le_bytes().to_vec()));
+        let message = Message::new(number.to_le_bytes().to_vec());
+        graveyard.bury(Grave { queue: queue_name(), reason: "rejected", message });
     }
     assert_eq!(graveyard.len(), Graveyard::LEN_MAX);
     let graves = graveyard.0.lock().expect("nobody panicked");
-    assert_eq!(graves[0].body, 1_usize.to_le_bytes());
+    assert_eq!(graves[0].message.body, 1_usize.to_le_bytes());
 }

@@ -27,9 +27,12 @@ impl Store {
                  ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
              ), staged AS (
                  UPDATE jobs SET state = 'available', rung_at = now() FROM due WHERE jobs.id = due.id
-                 RETURNING jobs.id, queue, priority
+                 RETURNING jobs.id, queue, priority, project_id, concurrency_key, due_at, created_at
              )
-             INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM staged",
+             INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
+             SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
+                    greatest(due_at, created_at)
+             FROM staged",
         )
         .bind(i64::from(limit))
         .execute(self.pool())
@@ -40,34 +43,48 @@ impl Store {
     /// Takes expired leases back. A worker that renews at the same moment wins or loses whole: the row lock
     /// decides, and the loser's token is refused from then on only once somebody acquires the job again.
     ///
-    /// A job whose workers died on every attempt is dead: it may be what kills them.
-    pub async fn rescue(&self, limit: u32) -> Result<Vec<Rescued>, StoreError> {
+    /// A job is dead after its last attempt, and when `expiries_max` (at least 1) of its leases in a row ended
+    /// so: it may be what kills its workers.
+    pub async fn rescue(&self, limit: u32, expiries_max: u16) -> Result<Vec<Rescued>, StoreError> {
         Ok(sqlx::query_as(
             "WITH expired AS (
                  SELECT id, lease_worker FROM jobs WHERE state = 'running' AND lease_expires_at < now()
                  ORDER BY lease_expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), judged AS (
+                 -- The leases before this one, as far as they ended like it.
+                 SELECT expired.id, expired.lease_worker, jobs.attempt >= jobs.attempts_max AS was_last,
+                        (SELECT count(*) FROM attempts
+                         WHERE job_id = jobs.id AND attempts.fence > jobs.fence - $2
+                           AND attempts.fence < jobs.fence AND outcome = 'lease_expired') >= $2 - 1 AS kills
+                 FROM expired JOIN jobs ON jobs.id = expired.id
              ), rescued AS (
                  UPDATE jobs SET
                      state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'::job_state
-                                  WHEN attempt >= attempts_max THEN 'dead' ELSE 'available' END,
-                     finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR attempt >= attempts_max
+                                  WHEN was_last OR kills THEN 'dead' ELSE 'available' END,
+                     finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR was_last OR kills
                                         THEN now() END,
                      rung_at = now(),
-                     error = format('worker %s stopped renewing its lease', jobs.lease_worker),
+                     error = format('worker %s stopped renewing its lease', jobs.lease_worker)
+                             || CASE WHEN kills AND $2 > 1
+                                     THEN format(', as did the workers of the %s leases before', $2 - 1)
+                                     ELSE '' END,
                      lease_worker = NULL, lease_expires_at = NULL
-                 FROM expired WHERE jobs.id = expired.id
-                 RETURNING jobs.id, kind, queue, priority, state, expired.lease_worker AS worker, attempt, fence,
-                           error, request_id
+                 FROM judged WHERE jobs.id = judged.id
+                 RETURNING jobs.id, kind, queue, priority, state, judged.lease_worker AS worker, attempt, fence,
+                           error, request_id, project_id, concurrency_key, due_at, created_at
              ), noted AS (
                  UPDATE attempts SET finished_at = now(), outcome = 'lease_expired', error = rescued.error
                  FROM rescued WHERE attempts.job_id = rescued.id AND attempts.fence = rescued.fence
              ), rung AS (
-                 INSERT INTO outbox (job_id, queue, priority)
-                 SELECT id, queue, priority FROM rescued WHERE state = 'available'
+                 INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
+                 SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
+                        greatest(due_at, created_at)
+                 FROM rescued WHERE state = 'available'
              )
              SELECT id, kind, state, worker, attempt, request_id FROM rescued",
         )
         .bind(i64::from(limit))
+        .bind(i64::from(expiries_max.max(1)))
         .fetch_all(self.pool())
         .await?)
     }
@@ -83,9 +100,15 @@ impl Store {
                  ORDER BY rung_at LIMIT $2 FOR UPDATE SKIP LOCKED
              ), rung AS (
                  UPDATE jobs SET rung_at = now() FROM silent WHERE jobs.id = silent.id
-                 RETURNING jobs.id, queue, priority
+                 RETURNING jobs.id, queue, priority, project_id, concurrency_key, due_at, created_at
+             ), forgotten AS (
+                 -- Places kept for doorbells that went the way of the lost one.
+                 DELETE FROM doorbells_out WHERE published_at < now() - $1 * interval '1 second'
              )
-             INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM rung",
+             INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
+             SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
+                    greatest(due_at, created_at)
+             FROM rung",
         )
         .bind(after.as_secs_f64())
         .bind(i64::from(limit))
@@ -97,18 +120,24 @@ impl Store {
     /// Deletes jobs that finished more than `retention` ago and have no results of their own; reconciliations
     /// go with their partition, see [`Store::drop_expired_results`].
     pub async fn prune_jobs(&self, retention: Duration, limit: u32) -> Result<u64, StoreError> {
-        let pruned = sqlx::query(
-            "DELETE FROM jobs WHERE id IN (
-                 SELECT id FROM jobs
-                 WHERE state IN ('completed', 'cancelled', 'dead')
-                   AND finished_at < now() - $1 * interval '1 second'
-                   AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
-                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        let pruned: i64 = sqlx::query_scalar(
+            "WITH pruned AS (
+                 DELETE FROM jobs WHERE id IN (
+                     SELECT id FROM jobs
+                     WHERE state IN ('completed', 'cancelled', 'dead')
+                       AND finished_at < now() - $1 * interval '1 second'
+                       AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
+                     ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+                 RETURNING id
+             ), booked AS (
+                 INSERT INTO job_ledger (accepted, removed) SELECT 0, count(*) FROM pruned HAVING count(*) > 0
+             )
+             SELECT count(*) FROM pruned",
         )
         .bind(retention.as_secs_f64())
         .bind(i64::from(limit))
-        .execute(self.pool())
+        .fetch_one(self.pool())
         .await?;
-        Ok(pruned.rows_affected())
+        Ok(pruned.max(0) as u64)
     }
 }

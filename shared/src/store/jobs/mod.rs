@@ -1,23 +1,37 @@
 //! Jobs: the only module that changes `jobs.state`, and only along [`JobState::may_become`].
 //!
-//! [`enqueue`](Store) makes a job with its doorbell, [`lease`] hands out and renews the right to run it,
-//! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due.
+//! [`enqueue`](Store) makes a job with its doorbell, [`acquire`] hands out the right to run it, [`lease`] renews that,
+//! [`release`] records how an attempt ended, [`maintain`] does what time alone makes due, [`operate`] what people
+//! ask for. [`list`] and [`history`] show jobs.
 
+mod acquire;
+mod dead;
 mod enqueue;
+mod enqueue_many;
+mod history;
 mod lease;
+mod list;
 mod maintain;
+mod operate;
 mod release;
+mod unique;
 mod write;
 
+pub use acquire::{Hindrance, LeaseAnswer};
+pub use dead::DeadGroup;
 pub use enqueue::enqueue;
+pub use enqueue_many::enqueue_many;
+pub use history::{History, HistoryEvent};
 pub use lease::{Held, Renewal};
+pub use list::{JobFilter, JobLine, Listed};
 pub use maintain::Rescued;
+pub use operate::{Asker, BULK_STEP, BulkAction, BulkDone};
 pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
-
+pub use unique::{Enqueued, Unique, UniqueWhile, enqueue_unique};
 pub use write::become_writer;
 
 use super::{Store, StoreError};
-use crate::ids::{JobId, ProjectId};
+use crate::ids::{BatchId, JobId, ProjectId};
 use crate::job::{JobProgress, JobState};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -27,7 +41,9 @@ use sqlx::types::Json;
 pub struct JobView {
     pub id: JobId,
     pub kind: String,
+    pub queue: String,
     pub project_id: Option<ProjectId>,
+    pub batch_id: Option<BatchId>,
     pub state: JobState,
     pub priority: i16,
     pub attempt: i32,
@@ -38,7 +54,12 @@ pub struct JobView {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     pub progress: Option<Json<JobProgress>>,
     pub error: Option<String>,
+    /// Of dead jobs; see [`Store::dead_groups`].
+    pub error_fingerprint: Option<String>,
     pub request_id: Option<String>,
+    /// Who runs it.
+    pub worker: Option<String>,
+    pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
 /// One lease a job had, and how it ended.
@@ -72,13 +93,24 @@ impl Store {
     pub async fn jobs(&self, ids: &[JobId]) -> Result<Vec<JobView>, StoreError> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         Ok(sqlx::query_as(
-            "SELECT id, kind, project_id, state, priority, attempt, attempts_max, due_at, created_at,
-                    finished_at, cancel_requested_at, progress, error, request_id
+            "SELECT id, kind, queue, project_id, batch_id, state, priority, attempt, attempts_max, due_at, created_at,
+                    finished_at, cancel_requested_at, progress, error, error_fingerprint, request_id,
+                    lease_worker AS worker, lease_expires_at
              FROM jobs WHERE id = ANY($1)",
         )
         .bind(ids)
         .fetch_all(self.pool())
         .await?)
+    }
+
+    /// What a completed job left as its result; results of reconciliations have tables of their own.
+    pub async fn job_result(&self, id: JobId) -> Result<Option<serde_json::Value>, StoreError> {
+        let result: Option<Option<serde_json::Value>> =
+            sqlx::query_scalar("SELECT result FROM jobs WHERE id = $1")
+                .bind(id)
+                .fetch_optional(self.pool())
+                .await?;
+        Ok(result.flatten())
     }
 
     /// All attempts of a job, oldest first.

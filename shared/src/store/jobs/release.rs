@@ -1,5 +1,6 @@
 //! How an attempt ends: the lease goes back together with the outcome, or neither does.
 
+use super::history::ATTEMPTS_KEPT;
 use crate::job::{JobState, Lease};
 use crate::store::StoreError;
 use sqlx::PgConnection;
@@ -97,13 +98,17 @@ pub async fn release(
                  error = coalesce($8, CASE WHEN $3 = 'completed' THEN NULL ELSE error END),
                  lease_worker = NULL, lease_expires_at = NULL
              WHERE id = $1 AND fence = $2 AND state = 'running'
-             RETURNING id, queue, priority, state
+             RETURNING id, queue, priority, state, project_id, concurrency_key, due_at, created_at
          ), noted AS (
              UPDATE attempts SET finished_at = now(), outcome = $4::attempt_outcome, error = $8
              WHERE job_id = $1 AND fence = $2 AND EXISTS (SELECT FROM released)
          ), rung AS (
-             INSERT INTO outbox (job_id, queue, priority)
-             SELECT id, queue, priority FROM released WHERE state = 'available'
+             INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
+             SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
+                    greatest(due_at, created_at)
+             FROM released WHERE state = 'available'
+         ), forgotten AS (
+             DELETE FROM attempts WHERE job_id = $1 AND fence <= $2 - $9
          )
          SELECT state FROM released",
     )
@@ -115,6 +120,7 @@ pub async fn release(
     .bind(wait_s)
     .bind(result)
     .bind(error)
+    .bind(ATTEMPTS_KEPT)
     .fetch_optional(conn)
     .await?;
     Ok(released.ok_or(LeaseLost)?)

@@ -3,8 +3,10 @@
 mod read;
 mod write;
 
+pub(super) use read::MatchRow;
 pub use write::{write_exceptions, write_matches, write_rejected_lines};
 
+use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,10 +20,34 @@ pub struct StoredRecord {
     pub id: String,
     /// ISO 8601 day.
     pub date: chrono::NaiveDate,
-    /// Minor units of the row's currency.
+    /// Minor units of the row's currency, or of its own one.
     pub amount: i64,
+    /// There when it was compared in another currency than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<StoredForeign>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// Of a record that was carried in, where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<FirstSeen>,
+}
+
+/// The run of a chain whose file first had an open item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FirstSeen {
+    /// Its place in the chain, from 1.
+    pub run: i32,
+    pub job_id: JobId,
+    /// The UTC day on which it was submitted.
+    pub on: chrono::NaiveDate,
+}
+
+/// A record's own currency, and what its amount was taken for in that of the row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredForeign {
+    pub currency: String,
+    /// Minor units of the row's currency.
+    pub converted: i64,
 }
 
 /// Evidence for or against a pairing; see `matching::Reason`.
@@ -61,6 +87,23 @@ pub struct StoredMatch {
     #[serde(rename = "right_records")]
     pub right: Vec<StoredRecord>,
     pub reasons: Vec<StoredReason>,
+    /// The side of which a part stays open after a part payment.
+    pub open_side: Option<String>,
+    /// That part, minor units with the sign of the side's file. There with `open_side`.
+    pub open_amount: Option<i64>,
+}
+
+impl StoredMatch {
+    /// The side and record of which a part stays open, and that part: of several records that with the largest
+    /// amount, of equals the smallest id.
+    pub fn open_record(&self) -> Option<(&str, &StoredRecord, i64)> {
+        let (side, amount) = (self.open_side.as_deref()?, self.open_amount?);
+        let records = if side == "left" { &self.left } else { &self.right };
+        let order = |a: &&StoredRecord, b: &&StoredRecord| {
+            b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id))
+        };
+        Some((side, records.iter().min_by(order)?, amount))
+    }
 }
 
 /// Serialised with the names of the table's columns.

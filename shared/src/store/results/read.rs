@@ -2,11 +2,12 @@
 
 use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
 use crate::ids::JobId;
+use crate::store::job_ledger::book_removed;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
-struct MatchRow {
+pub(in crate::store) struct MatchRow {
     ordinal: i32,
     confidence: i32,
     tier: String,
@@ -16,6 +17,26 @@ struct MatchRow {
     left_records: Json<Vec<StoredRecord>>,
     right_records: Json<Vec<StoredRecord>>,
     reasons: Json<Vec<StoredReason>>,
+    open_side: Option<String>,
+    open_amount: Option<i64>,
+}
+
+impl From<MatchRow> for StoredMatch {
+    fn from(row: MatchRow) -> Self {
+        StoredMatch {
+            ordinal: row.ordinal,
+            confidence: row.confidence,
+            tier: row.tier,
+            pass: row.pass,
+            currency: row.currency,
+            difference: row.difference,
+            left: row.left_records.0,
+            right: row.right_records.0,
+            reasons: row.reasons.0,
+            open_side: row.open_side,
+            open_amount: row.open_amount,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,7 +65,7 @@ impl Store {
     ) -> Result<Vec<StoredMatch>, StoreError> {
         let rows: Vec<MatchRow> = sqlx::query_as(
             "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-                    right_records, reasons
+                    right_records, reasons, open_side::text AS open_side, open_amount
              FROM matches WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
         )
         .bind(job_id)
@@ -52,21 +73,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
-        Ok(rows
-            .into_iter()
-            .take_while(|row| row.confidence >= confidence_min)
-            .map(|row| StoredMatch {
-                ordinal: row.ordinal,
-                confidence: row.confidence,
-                tier: row.tier,
-                pass: row.pass,
-                currency: row.currency,
-                difference: row.difference,
-                left: row.left_records.0,
-                right: row.right_records.0,
-                reasons: row.reasons.0,
-            })
-            .collect())
+        Ok(rows.into_iter().take_while(|row| row.confidence >= confidence_min).map(Into::into).collect())
     }
 
     /// Exceptions after `after`, of one kind or all, by kind, side and row, at most `limit`.
@@ -128,12 +135,19 @@ impl Store {
     }
 
     /// Deletes a finished reconciliation with all its results: one contiguous range of each table. `false`
-    /// when there is no such job or it has not finished (cancel it first).
+    /// when there is no such job, it has not finished (cancel it first), or another continues it (delete that
+    /// one first: it stands on these open items and matches).
     pub async fn delete_reconciliation(&self, job_id: JobId) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
+        // Against a submission that continues it just now, which takes the same lock.
+        sqlx::query("SELECT FROM reconciliations WHERE job_id = $1 FOR UPDATE")
+            .bind(job_id)
+            .execute(&mut *tx)
+            .await?;
         let deleted = sqlx::query(
             "DELETE FROM jobs WHERE id = $1 AND state IN ('completed', 'cancelled', 'dead')
-               AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)",
+               AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)
+               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)",
         )
         .bind(job_id)
         .execute(&mut *tx)
@@ -141,10 +155,12 @@ impl Store {
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
+        book_removed(&mut tx, deleted.rows_affected()).await?;
         for statement in [
             "DELETE FROM matches WHERE job_id = $1",
             "DELETE FROM exceptions WHERE job_id = $1",
             "DELETE FROM rejected_lines WHERE job_id = $1",
+            "DELETE FROM matched_records WHERE job_id = $1",
         ] {
             sqlx::query(statement).bind(job_id).execute(&mut *tx).await?;
         }

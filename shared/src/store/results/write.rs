@@ -82,11 +82,12 @@ async fn write_rows<R: ResultRow>(
 impl ResultRow for StoredMatch {
     const TABLE: &'static str = "matches";
     const COLUMNS: &'static str =
-        "ordinal, confidence, tier, pass, currency, difference, left_records, right_records, reasons";
+        "ordinal, confidence, tier, pass, currency, difference, left_records, right_records, reasons, open_side,
+         open_amount";
 
     fn copy(&self, job_id: JobId, copy: &mut CopyWriter<'_>) {
-        copy.row(10)
-            .uuid(job_id.0)
+        let mut row = copy.row(12);
+        row.uuid(job_id.0)
             .i32(self.ordinal)
             .i32(self.confidence)
             .text(&self.tier)
@@ -96,6 +97,14 @@ impl ResultRow for StoredMatch {
             .jsonb(&self.left)
             .jsonb(&self.right)
             .jsonb(&self.reasons);
+        match &self.open_side {
+            Some(side) => row.text(side),
+            None => row.null(),
+        };
+        match self.open_amount {
+            Some(amount) => row.i64(amount),
+            None => row.null(),
+        };
     }
 }
 

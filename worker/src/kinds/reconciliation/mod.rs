@@ -1,16 +1,19 @@
 //! The reconciliation job: read both sides → match → write matches, exceptions, rejected lines and the summary in
 //! the transaction that completes the job.
 
+mod carry;
+mod flow;
 mod read;
 mod write;
 
 use crate::body::{Done, JobBody, JobError};
 use crate::context::JobContext;
+use carry::{Joined, Takeover};
 use futures_util::future::BoxFuture;
 use matching::{Outcome, Phase, ReconcileError, RuleSet, Watch};
-use read::SideRead;
 use shared::job::{JobKind, JobProgress};
 use shared::objects::Objects;
+use shared::store::results::FirstSeen;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -44,8 +47,8 @@ impl Reconcile {
         let store = context.store();
         let job_id = context.lease().job_id;
         let asked = store.reconciliation(job_id).await?.ok_or_else(|| gone("the reconciliation"))?;
-        let rules: RuleSet = serde_json::from_value(asked.rules).map_err(|error| JobError::Discard {
-            says: format!("the stored rule set is not readable: {error}"),
+        let rules: RuleSet = serde_json::from_value(asked.rules.clone()).map_err(|error| {
+            JobError::Discard { says: format!("the stored rule set is not readable: {error}") }
         })?;
         let left =
             store.source_to_read(asked.left_source_id).await?.ok_or_else(|| gone("the left data source"))?;
@@ -61,7 +64,7 @@ impl Reconcile {
 
         let read = {
             let (bench, objects) = (bench.clone(), self.objects.clone());
-            blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
+            context.blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
         };
         for (side, read) in [("left", &read.left), ("right", &read.right)] {
             metrics::counter!("counterfoil_reconciled_records_total", "side" => side)
@@ -69,16 +72,25 @@ impl Reconcile {
             metrics::counter!("counterfoil_rejected_lines_total", "side" => side)
                 .increment(read.rejected.len() as u64);
         }
-        let (read, outcome, rules) = {
+        if asked.continues.is_some() {
+            bench.report("reading open items", READ_PERCENT, 0, 0);
+        }
+        let takeover = Takeover::load(store, &asked, &read).await?;
+        let here = FirstSeen { run: asked.chain_position, job_id, on: asked.created_at.date_naive() };
+        let results = {
             let bench = bench.clone();
-            blocking(move || {
-                let outcome = match_sides(&bench, &read.left, &read.right, &rules)?;
-                Ok((read, outcome, rules))
-            })
-            .await?
+            context
+                .blocking(move || {
+                    let mut joined = takeover.join(read)?;
+                    let mut outcome = match_sides(&bench, &joined, &rules)?;
+                    joined.hold_back(&mut outcome)?;
+                    check_balance(&outcome)?;
+                    let open_items = flow::account(&joined, &outcome, here)?;
+                    Ok(write::Results { joined, outcome, rules, open_items })
+                })
+                .await?
         };
-        bench.report("writing results", MATCHED_PERCENT, 0, outcome.matches.len() as u64);
-        let results = write::Results { left: read.left, right: read.right, outcome, rules };
+        bench.report("writing results", MATCHED_PERCENT, 0, results.outcome.matches.len() as u64);
         let state = write::write(&bench, job_id, results).await?;
         Ok(Done::Released(state))
     }
@@ -101,12 +113,7 @@ impl Bench {
     }
 }
 
-fn match_sides(
-    bench: &Bench,
-    left: &SideRead,
-    right: &SideRead,
-    rules: &RuleSet,
-) -> Result<Outcome, JobError> {
+fn match_sides(bench: &Bench, joined: &Joined, rules: &RuleSet) -> Result<Outcome, JobError> {
     let watch = Watch {
         cancelled: &|| bench.is_stopped(),
         progress: &|progress| {
@@ -119,17 +126,20 @@ fn match_sides(
             bench.report(&phase, percent, progress.rows_done, progress.rows_total);
         },
     };
-    let outcome =
-        matching::reconcile(&left.records, &right.records, rules, watch).map_err(|error| match error {
-            ReconcileError::Cancelled(_) => JobError::Stopped,
-            // Checked at submission against the mappings; only a rule set stored by another version gets here.
-            ReconcileError::InvalidRules(errors) => {
-                let all: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.at, e.says)).collect();
-                JobError::Discard {
-                    says: format!("the rule set does not fit the data sources: {}", all.join("; ")),
-                }
+    let (left, right) = (&joined.left.carried.records, &joined.right.carried.records);
+    matching::reconcile(left, right, rules, watch).map_err(|error| match error {
+        ReconcileError::Cancelled(_) => JobError::Stopped,
+        // Checked at submission against the mappings; only a rule set stored by another version gets here.
+        ReconcileError::InvalidRules(errors) => {
+            let all: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.at, e.says)).collect();
+            JobError::Discard {
+                says: format!("the rule set does not fit the data sources: {}", all.join("; ")),
             }
-        })?;
+        }
+    })
+}
+
+fn check_balance(outcome: &Outcome) -> Result<(), JobError> {
     for proof in &outcome.proof {
         if proof.residual() != 0 {
             let currency = proof.currency;
@@ -137,20 +147,9 @@ fn match_sides(
             return Err(JobError::Discard { says });
         }
     }
-    Ok(outcome)
+    Ok(())
 }
 
 fn gone(what: &str) -> JobError {
     JobError::Discard { says: format!("{what} of this job is gone") }
-}
-
-/// Runs `work` where blocking is allowed. A panic in there ends this attempt like one in the body.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
-) -> Result<T, JobError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
-        Err(join) => Err(JobError::Retry { says: shared::chain(&join) }),
-    }
 }

@@ -1,6 +1,7 @@
 //! Writing what came out: everything in one transaction, which ends the job too.
 
-use super::read::SideRead;
+use super::carry::Joined;
+use super::flow::matched_entries;
 use super::{Bench, MATCHED_PERCENT};
 use crate::body::JobError;
 use chrono::NaiveDate;
@@ -10,25 +11,27 @@ use matching::{
 };
 use shared::ids::JobId;
 use shared::job::JobState;
+use shared::store::matched_records::write_matched_records;
+use shared::store::open_items::{self, OpenItemsSummary};
 use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
 use shared::store::results::{
-    StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine,
-    write_exceptions, write_matches, write_rejected_lines,
+    StoredCandidate, StoredException, StoredForeign, StoredMatch, StoredReason, StoredRecord,
+    StoredRejectedLine, write_exceptions, write_matches, write_rejected_lines,
 };
 use std::collections::BTreeMap;
 
 pub(super) struct Results {
-    pub left: SideRead,
-    pub right: SideRead,
+    pub joined: Joined,
     pub outcome: Outcome,
     pub rules: RuleSet,
+    pub open_items: OpenItemsSummary,
 }
 
 /// Writes all results and completes the job, or does neither.
 pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Result<JobState, JobError> {
     let total = results.outcome.matches.len() as u64;
     let mut tx = bench.context.begin().await?;
-    let reasoner = Reasoner::new(&results.left.records, &results.right.records, &results.rules);
+    let reasoner = Reasoner::new(results.records(Side::Left), results.records(Side::Right), &results.rules);
     let matches = results.outcome.matches.iter().enumerate().map(|(i, m)| {
         if i % 4096 == 0 {
             let share = i as f32 / total.max(1) as f32;
@@ -48,6 +51,11 @@ pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Res
     write_rejected_lines(tx.connection(), job_id, results.rejected_lines()).await?;
     let summary = results.summary();
     complete(tx.connection(), job_id, &summary).await?;
+    for side in [Side::Left, Side::Right] {
+        let entries = matched_entries(&results.joined, &results.outcome, side);
+        write_matched_records(tx.connection(), job_id, side.as_str(), entries).await?;
+    }
+    open_items::complete(tx.connection(), job_id, &results.open_items).await?;
     let short = serde_json::json!({
         "matches": summary.matches,
         "exceptions": summary.exceptions,
@@ -58,9 +66,28 @@ pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Res
 
 impl Results {
     fn records(&self, side: Side) -> &Records {
-        match side {
-            Side::Left => &self.left.records,
-            Side::Right => &self.right.records,
+        &self.joined.side(side).carried.records
+    }
+
+    fn stored_records(&self, side: Side, rows: &[Row]) -> Vec<StoredRecord> {
+        rows.iter().map(|&row| self.stored_record(side, row)).collect()
+    }
+
+    fn stored_record(&self, side: Side, row: Row) -> StoredRecord {
+        let records = self.records(side);
+        let fields = records.field_names().iter().enumerate();
+        StoredRecord {
+            row,
+            line: records.line(row),
+            id: records.id(row).into(),
+            date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
+            amount: records.amount(row),
+            foreign: None,
+            fields: fields
+                .map(|(i, name)| (name.clone(), records.field(i, row).to_owned()))
+                .filter(|(_, text)| !text.is_empty())
+                .collect(),
+            first_seen: self.joined.first_seen(side, row),
         }
     }
 
@@ -75,10 +102,21 @@ impl Results {
             pass: m.pass as i16,
             currency: m.currency.code().into(),
             difference: m.difference,
-            left: stored_records(&self.left.records, &m.left),
-            right: stored_records(&self.right.records, &m.right),
+            left: self.left_records(m, reasoner),
+            right: self.stored_records(Side::Right, &m.right),
             reasons: stored_reasons(&reasoner.reasons(m)),
+            open_side: m.remainder().map(|open| open.side.as_str().to_owned()),
+            open_amount: m.remainder().map(|open| open.amount),
         }
+    }
+
+    fn left_records(&self, m: &matching::Match, reasoner: &Reasoner<'_>) -> Vec<StoredRecord> {
+        let mut records = self.stored_records(Side::Left, &m.left);
+        if let (Some(conversion), [record]) = (reasoner.conversion(m), &mut records[..]) {
+            let currency = conversion.from.code().to_owned();
+            record.foreign = Some(StoredForeign { currency, converted: conversion.converted });
+        }
+        records
     }
 
     fn stored_exception(&self, index: usize, e: &matching::Exception) -> StoredException {
@@ -89,7 +127,7 @@ impl Results {
             side: e.side.as_str().into(),
             currency: records.currency(e.row).code().into(),
             amount: records.amount(e.row),
-            record: stored_record(records, e.row),
+            record: self.stored_record(e.side, e.row),
             says: e.says.clone(),
             candidates: e.candidates.iter().map(|c| self.stored_candidate(c)).collect(),
             candidates_found: e.candidates_found.try_into().unwrap_or(i32::MAX),
@@ -101,14 +139,14 @@ impl Results {
         StoredCandidate {
             side: c.side.as_str().into(),
             currency: c.rows.first().map_or(String::new(), |&row| records.currency(row).code().into()),
-            records: stored_records(records, &c.rows),
+            records: self.stored_records(c.side, &c.rows),
             confidence: c.confidence.as_f64(),
             reasons: stored_reasons(&c.reasons),
         }
     }
 
     fn rejected_lines(&self) -> impl Iterator<Item = StoredRejectedLine> {
-        let sides = [(Side::Left, &self.left), (Side::Right, &self.right)];
+        let sides = [(Side::Left, &self.joined.left), (Side::Right, &self.joined.right)];
         let lines =
             sides.into_iter().flat_map(|(side, read)| read.rejected.iter().map(move |line| (side, line)));
         lines.enumerate().map(|(i, (side, line))| StoredRejectedLine {
@@ -131,15 +169,15 @@ impl Results {
             }
         }
         Summary {
-            left_records: self.left.records.len() as i64,
-            right_records: self.right.records.len() as i64,
+            left_records: self.records(Side::Left).len() as i64,
+            right_records: self.records(Side::Right).len() as i64,
             left_matched: outcome.matches.iter().map(|m| m.left.len() as i64).sum(),
             right_matched: outcome.matches.iter().map(|m| m.right.len() as i64).sum(),
             matches: outcome.matches.len() as i64,
             suggested: outcome.matches.iter().filter(|m| m.tier == Tier::Suggested).count() as i64,
             exceptions: outcome.exceptions.len() as i64,
-            left_rejected: self.left.rejected.len() as i64,
-            right_rejected: self.right.rejected.len() as i64,
+            left_rejected: self.joined.left.rejected.len() as i64,
+            right_rejected: self.joined.right.rejected.len() as i64,
             balance: outcome.proof.iter().map(balance).collect(),
             exceptions_by_kind,
             passes: outcome
@@ -151,6 +189,7 @@ impl Results {
                     left_records: pass.left_records,
                     right_records: pass.right_records,
                     gave_up: pass.gave_up,
+                    beyond_bound: pass.beyond_bound,
                 })
                 .collect(),
         }
@@ -171,27 +210,12 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         right_unmatched: money(proof.right_unmatched),
         matched_difference: money(proof.matched_difference),
         right_flipped: money(proof.right_flipped),
+        open_remainder_left: money(proof.open_remainder_left),
+        open_remainder_right: money(proof.open_remainder_right),
+        converted_out: money(proof.converted_out),
+        converted_in: money(proof.converted_in),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
-    }
-}
-
-fn stored_records(records: &Records, rows: &[Row]) -> Vec<StoredRecord> {
-    rows.iter().map(|&row| stored_record(records, row)).collect()
-}
-
-fn stored_record(records: &Records, row: Row) -> StoredRecord {
-    let fields = records.field_names().iter().enumerate();
-    StoredRecord {
-        row,
-        line: records.line(row),
-        id: records.id(row).into(),
-        date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
-        amount: records.amount(row),
-        fields: fields
-            .map(|(i, name)| (name.clone(), records.field(i, row).to_owned()))
-            .filter(|(_, text)| !text.is_empty())
-            .collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which candidate pairs become matches: those that are the best of both their ends, clearly.
+//! The rule for pieces that are too large to solve: pairs that are the best of both their ends, clearly.
 //!
 //! A pair is chosen when, at each end, every other candidate is worse by more than the margin, or when all
 //! candidates that are not worse fit into the end at once (it stands for several identical records, so
@@ -6,84 +6,29 @@
 //! until nothing changes. Choosing one pair never makes another unchoosable, so the end result does not
 //! depend on the order in which pairs are looked at.
 //!
-//! Never done here: deciding between equals. What is still tied stays open.
+//! Nothing is chosen here that an end would rather exchange, but a whole that is better together is not seen.
 
-use crate::{Cancelled, Confidence, Pulse, Watch};
+use super::{Chosen, Pair, Piece, Selection};
+use crate::{Cancelled, Confidence, Pulse};
 use std::collections::HashMap;
 
-/// A candidate pair of nodes: records with their twins, or in passes of sums a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub left: u32,
-    pub right: u32,
-    pub confidence: Confidence,
-    /// See [`crate::evidence::KeyEvidence::spread`].
-    pub spread: u32,
-}
-
-/// `count` records of each end of the pair belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chosen {
-    pub pair: Pair,
-    pub count: u32,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Selection {
-    pub chosen: Vec<Chosen>,
-    /// Pairs with free records at both ends that were not chosen.
-    pub open: Vec<Pair>,
-}
-
-/// What [`select`] must know about the ends of pairs. Node numbers are below the two lengths.
-pub(crate) struct Ends<'a> {
-    pub left_len: usize,
-    pub right_len: usize,
-    /// Free records of a node.
-    pub left_capacity: &'a (dyn Fn(u32) -> u32 + Sync),
-    pub right_capacity: &'a (dyn Fn(u32) -> u32 + Sync),
-    /// Right nodes some of whose candidates are not among the pairs: never chosen, but they do compete.
-    pub right_frozen: &'a (dyn Fn(u32) -> bool + Sync),
-}
-
-/// `pairs`: each at most once, in any order. `margin`: see [`crate::RuleSet::ambiguity_margin`].
-pub(crate) fn select(
-    pairs: Vec<Pair>,
-    ends: &Ends<'_>,
-    margin: Confidence,
-    watch: Watch<'_>,
-) -> Result<Selection, Cancelled> {
-    let mut pulse = Pulse::new(watch);
-    let (mut left_degree, mut right_degree) = (vec![0u32; ends.left_len], vec![0u32; ends.right_len]);
-    for pair in &pairs {
-        left_degree[pair.left as usize] += 1;
-        right_degree[pair.right as usize] += 1;
-        pulse.beat(1)?;
-    }
-    let mut selection = Selection::default();
-    let mut contested = vec![];
-    for pair in pairs {
-        pulse.beat(1)?;
-        let alone = left_degree[pair.left as usize] == 1 && right_degree[pair.right as usize] == 1;
-        if !alone || (ends.right_frozen)(pair.right) {
-            contested.push(pair);
-            continue;
-        }
-        let count = (ends.left_capacity)(pair.left).min((ends.right_capacity)(pair.right));
-        if count > 0 {
-            selection.chosen.push(Chosen { pair, count });
-        }
-    }
-    drop((left_degree, right_degree));
-    if !contested.is_empty() {
-        Contest::new(contested, ends, margin, &mut pulse)?.settle(&mut selection, &mut pulse)?;
-    }
-    Ok(selection)
+/// Work: the sorting of the pairs, and for each record chosen one look at the candidates of its neighbours.
+pub(super) fn select(
+    piece: Piece,
+    selection: &mut Selection,
+    pulse: &mut Pulse<'_>,
+) -> Result<(), Cancelled> {
+    let before = selection.open.len();
+    let margin = piece.margin;
+    Contest::new(piece, pulse)?.settle(selection, pulse)?;
+    let tied = contended(&selection.open[before..], margin);
+    selection.tied.extend(tied);
+    Ok(())
 }
 
 /// Pairs that are among the best (within the margin) of both their ends: the ties a person must decide.
 /// A non-empty list has at least one.
-pub(crate) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
+pub(super) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
     let (mut best_left, mut best_right) = (HashMap::new(), HashMap::new());
     for pair in open {
         for (best, node) in [(&mut best_left, pair.left), (&mut best_right, pair.right)] {
@@ -111,48 +56,24 @@ struct Contest {
 }
 
 impl Contest {
-    fn new(
-        pairs: Vec<Pair>,
-        ends: &Ends<'_>,
-        margin: Confidence,
-        pulse: &mut Pulse<'_>,
-    ) -> Result<Self, Cancelled> {
-        let distinct = |of: fn(&Pair) -> u32| {
-            let mut all: Vec<u32> = pairs.iter().map(of).collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        };
-        let (lefts, rights) = (distinct(|p| p.left), distinct(|p| p.right));
-        let number = |of: &[u32], node| of.binary_search(&node).expect("collected from the same pairs");
-        let nodes = lefts.len() + rights.len();
+    fn new(piece: Piece, pulse: &mut Pulse<'_>) -> Result<Self, Cancelled> {
+        let Piece { pairs, ends, lefts, capacity, frozen, margin } = piece;
+        let nodes = capacity.len();
         let mut by_node: Vec<(u32, u32, u32)> = Vec::with_capacity(pairs.len() * 2);
-        for (i, pair) in pairs.iter().enumerate() {
-            pulse.beat(16)?;
-            let (l, r) =
-                (number(&lefts, pair.left) as u32, (lefts.len() + number(&rights, pair.right)) as u32);
-            by_node.push((l, i as u32, r));
-            by_node.push((r, i as u32, l));
+        for (i, &(left, right)) in ends.iter().enumerate() {
+            let right = right + lefts;
+            by_node.push((left, i as u32, right));
+            by_node.push((right, i as u32, left));
         }
+        pulse.beat(pairs.len() as u32)?;
         by_node.sort_unstable_by_key(|&(n, i, _)| (n, std::cmp::Reverse(pairs[i as usize].confidence), i));
         pulse.beat(u32::MAX)?;
         let mut starts = vec![0; nodes + 1];
         by_node.iter().for_each(|&(n, _, _)| starts[n as usize + 1] += 1);
         (0..nodes).for_each(|n| starts[n + 1] += starts[n]);
-        let capacity = lefts.iter().map(|&n| (ends.left_capacity)(n));
-        let capacity = capacity.chain(rights.iter().map(|&n| (ends.right_capacity)(n))).collect();
-        let frozen =
-            lefts.iter().map(|_| false).chain(rights.iter().map(|&n| (ends.right_frozen)(n))).collect();
         let edges = by_node.into_iter().map(|(_, pair, other)| (pair, other)).collect();
-        Ok(Contest {
-            pairs,
-            margin: margin.millionths(),
-            edges,
-            starts,
-            heads: vec![0; nodes],
-            capacity,
-            frozen,
-        })
+        let (margin, heads) = (margin.millionths(), vec![0; nodes]);
+        Ok(Contest { pairs, margin, edges, starts, heads, capacity, frozen })
     }
 
     fn settle(mut self, selection: &mut Selection, pulse: &mut Pulse<'_>) -> Result<(), Cancelled> {
@@ -257,6 +178,3 @@ impl Contest {
         Ok(true)
     }
 }
-
-#[cfg(test)]
-mod tests;

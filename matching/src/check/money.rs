@@ -1,0 +1,36 @@
+//! Rates, and passes that convert by them.
+
+use super::Mistakes;
+use crate::exchange::{RATE_WINDOW_DAYS_MAX, percent_of, read_rates};
+use crate::{Cardinality, Currency, Pass};
+
+impl Mistakes<'_> {
+    pub(super) fn check_rates(&mut self) {
+        if let Err(errors) = read_rates(self.rules) {
+            self.found.extend(errors);
+        }
+        if let Some(Err(error)) = self.rules.rate_base.as_deref().map(Currency::parse) {
+            self.add("rate_base", error.to_string());
+        }
+    }
+
+    /// Without a single rate a pass that converts may still run: it finds the pairs in one currency.
+    pub(super) fn check_currency(&mut self, at: &str, pass: &Pass) {
+        let Some(rule) = &pass.currency else { return };
+        if rule.convert && pass.cardinality != Cardinality::OneToOne {
+            self.add(format!("{at}.convert"), "is for passes one to one");
+        }
+        if let Err(says) = percent_of(rule) {
+            self.add(format!("{at}.percent"), says);
+        }
+        if rule.rate_window_days.is_some_and(|days| days > RATE_WINDOW_DAYS_MAX) {
+            self.add(format!("{at}.rate_window_days"), format!("must be at most {RATE_WINDOW_DAYS_MAX}"));
+        }
+        if !rule.convert && (rule.percent.is_some() || rule.rate_window_days.is_some()) {
+            self.add(
+                format!("{at}.convert"),
+                "is false, so that nothing else here counts; set it, or take the rest out",
+            );
+        }
+    }
+}

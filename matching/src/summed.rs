@@ -1,0 +1,172 @@
+//! Candidates of sum passes with keys: one record, or all records of one side that share a key, against all
+//! records of the other side that do.
+
+use crate::blocks::{self, Block};
+use crate::candidates::{PAIRS_MAX, Scope, best_of_each};
+use crate::evidence::{Evidence, KeyEvidence};
+use crate::fees::{Deposit, Fee, Fees};
+use crate::groups::{Group, gather, representative};
+use crate::keys::Fingerprint;
+use crate::open::Between;
+use crate::plan::{FeePlan, Shape};
+use crate::select::Pair;
+use crate::sums::{Sums, Total};
+use crate::{Cancelled, Currency, Side};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Pairs, and what their ends are.
+#[derive(Debug)]
+pub(crate) struct Summed {
+    pub between: Between,
+    pub pairs: Vec<Pair>,
+    pub gave_up: u64,
+}
+
+/// Key, and the number of what has it.
+type Keyed = Vec<(Fingerprint, u32)>;
+
+/// What is to be joined, and by which keys.
+pub(crate) struct Ends {
+    pub between: Between,
+    pub first: Keyed,
+    pub second: Keyed,
+}
+
+impl Ends {
+    /// `None` where the plan has no sums.
+    pub fn of(scope: &Scope<'_>) -> Result<Option<Self>, Cancelled> {
+        Ok(Some(match scope.plan.shape() {
+            Shape::Pairs => return Ok(None),
+            Shape::Sums(one) => {
+                let groups = gather(scope, one.other())?;
+                let second = group_keys(scope, one.other(), &groups)?;
+                Ends { first: node_keys(scope, one)?, second, between: Between::Sums { one, groups } }
+            }
+            Shape::Groups => {
+                let (left, right) = (gather(scope, Side::Left)?, gather(scope, Side::Right)?);
+                let first = group_keys(scope, Side::Left, &left)?;
+                let second = group_keys(scope, Side::Right, &right)?;
+                Ends { first, second, between: Between::Groups { left, right } }
+            }
+        }))
+    }
+}
+
+fn node_keys(scope: &Scope<'_>, side: Side) -> Result<Keyed, Cancelled> {
+    let rest = scope.remainder.side(side);
+    let nodes = rest.free_nodes();
+    let keys = nodes.par_chunks(4096).map(|nodes| {
+        scope.watch.check()?;
+        let (mut keys, mut found) = (vec![], vec![]);
+        for &node in nodes {
+            scope.plan.keys.each(rest.records, side, node, Some(rest.records.currency(node)), &mut found);
+            keys.extend(found.iter().map(|&key| (key, node)));
+        }
+        Ok(keys)
+    });
+    Ok(keys.collect::<Result<Vec<_>, Cancelled>>()?.concat())
+}
+
+fn group_keys(scope: &Scope<'_>, side: Side, groups: &[Group]) -> Result<Keyed, Cancelled> {
+    let (mut keys, mut found) = (Vec::with_capacity(groups.len()), vec![]);
+    for (i, group) in groups.iter().enumerate() {
+        if i % 4096 == 0 {
+            scope.watch.check()?;
+        }
+        let row = representative(scope, side, group);
+        let records = scope.remainder.side(side).records;
+        scope.plan.keys.each(records, side, row, Some(group.currency), &mut found);
+        keys.extend(found.iter().map(|&key| (key, i as u32)));
+    }
+    Ok(keys)
+}
+
+/// The sums a pair sets side by side.
+fn sums(scope: &Scope<'_>, between: &Between, first: u32, second: u32) -> Option<Sums> {
+    match between {
+        Between::Records => None,
+        Between::Sums { one, groups } => {
+            let single = Total::of_one(scope.remainder.side(*one).records, first);
+            Some(groups.get(second as usize)?.against(*one, single))
+        }
+        Between::Groups { left, right } => {
+            let (left, right) = (left.get(first as usize)?, right.get(second as usize)?);
+            Some(Sums { currency: left.currency, left: left.total, right: right.total })
+        }
+    }
+}
+
+/// The fees that the pass allows, those to be learned learned from what its keys join now.
+pub(crate) fn fees(scope: &Scope<'_>) -> Result<Fees, Cancelled> {
+    match scope.plan.fee {
+        FeePlan::Nothing => return Ok(Fees::default()),
+        FeePlan::Given(fee) => {
+            let sides = [scope.remainder.left.records, scope.remainder.right.records];
+            let all = sides.into_iter().flat_map(|records| records.rows().map(|row| records.currency(row)));
+            let mut currencies: Vec<Currency> = vec![];
+            for currency in all {
+                if currencies.last() != Some(&currency) && !currencies.contains(&currency) {
+                    currencies.push(currency);
+                }
+            }
+            return Ok(Fees(currencies.into_iter().map(|currency| (currency, fee)).collect()));
+        }
+        FeePlan::Learned => {}
+    }
+    let Some(Ends { between, first, second }) = Ends::of(scope)? else { return Ok(Fees::default()) };
+    let visit = |block: Block<'_>, list: &mut Vec<(Currency, Deposit)>| {
+        if let (&[first], &[second]) = (block.left, block.right)
+            && let Some(sums) = sums(scope, &between, first, second)
+        {
+            list.push((sums.currency, sums.deposit(scope.plan)));
+        }
+        Ok(())
+    };
+    let mut deposits = blocks::join(first, second, scope.watch, &|_| {}, visit)?;
+    deposits.sort_unstable();
+    let of_currency = deposits.chunk_by(|a, b| a.0 == b.0).filter_map(|same| {
+        let currency = same[0].0;
+        let fee = Fee::learn(same.iter().map(|&(_, deposit)| deposit).collect(), currency.exponent());
+        Some((currency, fee?))
+    });
+    Ok(Fees(of_currency.collect()))
+}
+
+/// Every sum with everything that shares its key, as far as it fits the rule.
+pub(crate) fn find(scope: &Scope<'_>) -> Result<Summed, Cancelled> {
+    let Some(Ends { between, first, second }) = Ends::of(scope)? else {
+        return Ok(Summed { between: Between::Records, pairs: vec![], gave_up: 0 });
+    };
+    let tokens = scope.plan.keys.has_tokens();
+    let (found, gave_up) = (AtomicU64::new(0), AtomicU64::new(0));
+    let visit = |block: Block<'_>, list: &mut Vec<Pair>| {
+        let spread = block.left.len().saturating_mul(block.right.len());
+        if spread > KeyEvidence::SPREAD_MAX && tokens {
+            return Ok(());
+        }
+        // Without tokens a key has one group: this many records against one sum.
+        let key = KeyEvidence { spread: if tokens { spread as u32 } else { 1 } };
+        if found.fetch_add(spread as u64, Ordering::Relaxed) as usize > PAIRS_MAX {
+            gave_up.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        scope.watch.check()?;
+        for &left in block.left {
+            for &right in block.right {
+                let Some(sums) = sums(scope, &between, left, right) else { continue };
+                let evidence: Evidence = scope.sums_evidence(&sums, false, Some(key));
+                let confidence = evidence.confidence(scope.plan);
+                if evidence.fits(scope.plan) && confidence >= scope.threshold {
+                    list.push(Pair { left, right, confidence, spread: key.spread });
+                }
+            }
+        }
+        Ok(())
+    };
+    let pairs = blocks::join(first, second, scope.watch, scope.advance, visit)?;
+    let gave_up = gave_up.into_inner();
+    // Which blocks came before the limit is chance: then none of them may count.
+    let pairs = if gave_up > 0 { vec![] } else { best_of_each(pairs) };
+    Ok(Summed { between, pairs, gave_up })
+}

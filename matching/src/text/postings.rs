@@ -1,0 +1,81 @@
+//! Records of one side by word and day.
+
+use super::Texts;
+use super::words::Words;
+use crate::{Cancelled, Records, Row, Side, Watch};
+use rayon::prelude::*;
+
+/// More records with one word inside a window, and the word tells too little to search by.
+const WINDOW_MAX: usize = 256;
+
+pub(crate) struct Postings<'t> {
+    texts: &'t Texts,
+    asking: &'t Words,
+    /// Day and row of every record with a word, word by word; sorted.
+    list: Vec<(i32, Row)>,
+    /// By word: where its records end.
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// The words of these records of one side.
+    pub fn postings(
+        &self,
+        side: Side,
+        rows: &[Row],
+        records: &Records,
+        watch: Watch<'_>,
+    ) -> Result<Postings<'_>, Cancelled> {
+        let (own, asking) = match side {
+            Side::Left => (&self.left, &self.right),
+            Side::Right => (&self.right, &self.left),
+        };
+        // In the order of their days, so that each word's list is in order when it is filled.
+        let mut days: Vec<(i32, Row)> = rows.par_iter().map(|&row| (records.date(row), row)).collect();
+        days.par_sort_unstable();
+        let telling = |row: Row| own.of(row).iter().filter(|&&word| self.vocabulary.tells(word));
+        let mut ends = vec![0u32; self.vocabulary.len() + 1];
+        for rows in days.chunks(1 << 16) {
+            watch.check()?;
+            rows.iter().flat_map(|&(_, row)| telling(row)).for_each(|word| ends[word.number() + 1] += 1);
+        }
+        (1..ends.len()).for_each(|word| ends[word] += ends[word - 1]);
+        let mut list = vec![(0, 0); ends.last().map_or(0, |&end| end as usize)];
+        for days in days.chunks(1 << 16) {
+            watch.check()?;
+            for &(day, row) in days {
+                for word in telling(row) {
+                    // Every word's start moves on to its end.
+                    let place = &mut ends[word.number()];
+                    list[*place as usize] = (day, row);
+                    *place += 1;
+                }
+            }
+        }
+        Ok(Postings { texts: self, asking, list, ends })
+    }
+}
+
+impl Postings<'_> {
+    /// Records that share a word with `row` of the other side and are at most `window_days` from `date`,
+    /// sorted. `None` when all its words are too common to search by.
+    pub fn around(&self, row: Row, date: i64, window_days: i64) -> Option<Vec<Row>> {
+        let (mut rows, mut common, mut rare) = (vec![], 0, 0);
+        for &word in self.asking.of(row).iter().filter(|&&word| self.texts.vocabulary.tells(word)) {
+            let number = word.number();
+            let start = if number == 0 { 0 } else { self.ends[number - 1] };
+            let all = &self.list[start as usize..self.ends[number] as usize];
+            let near = &all[all.partition_point(|&(day, _)| i64::from(day) < date - window_days)..];
+            let near = &near[..near.partition_point(|&(day, _)| i64::from(day) <= date + window_days)];
+            if near.len() > WINDOW_MAX {
+                common += 1;
+            } else {
+                rare += 1;
+                rows.extend(near.iter().map(|&(_, row)| row));
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        (common == 0 || rare > 0).then_some(rows)
+    }
+}

@@ -1,0 +1,148 @@
+//! Limits on how many jobs run at once, and what is taken of them.
+
+use super::outbox::{Lane, tenant_of};
+use super::{Store, StoreError};
+use crate::ids::{JobId, ProjectId};
+use crate::limits::{Limit, LimitName, LimitScope, Places, Subject};
+use crate::queue::QueueName;
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Limits there may be: each lease looks through all of them.
+pub const LIMITS_MAX: u32 = 1000;
+
+/// A limit as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredLimit {
+    pub scope: LimitScope,
+    pub name: String,
+    /// 0 to 100000.
+    pub jobs_max: i32,
+    pub updated_at: DateTime<Utc>,
+    pub updated_by: String,
+}
+
+/// What became of a new limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitSet {
+    Stored(StoredLimit),
+    /// There are [`LIMITS_MAX`] others.
+    TooMany,
+}
+
+impl Store {
+    /// Broad to narrow, then by name.
+    pub async fn limits(&self) -> Result<Vec<StoredLimit>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT scope, name, jobs_max, updated_at, updated_by FROM concurrency_limits ORDER BY scope, name",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Makes or changes a limit. It counts for every lease from now on; what runs already goes on.
+    pub async fn set_limit(
+        &self,
+        scope: LimitScope,
+        name: &LimitName,
+        jobs_max: u32,
+        updated_by: &str,
+    ) -> Result<LimitSet, StoreError> {
+        let stored: Option<StoredLimit> = sqlx::query_as(
+            "INSERT INTO concurrency_limits (scope, name, jobs_max, updated_by)
+             SELECT $1, $2, $3, $4
+             WHERE (SELECT count(*) FROM concurrency_limits) < $5
+                OR EXISTS (SELECT FROM concurrency_limits WHERE scope = $1 AND name = $2)
+             ON CONFLICT (scope, name) DO UPDATE SET
+                 jobs_max = excluded.jobs_max, updated_at = now(), updated_by = excluded.updated_by
+             RETURNING scope, name, jobs_max, updated_at, updated_by",
+        )
+        .bind(scope)
+        .bind(name.as_str())
+        .bind(i32::try_from(jobs_max).unwrap_or(i32::MAX))
+        .bind(updated_by)
+        .bind(i64::from(LIMITS_MAX))
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(stored.map_or(LimitSet::TooMany, LimitSet::Stored))
+    }
+
+    /// `false`: there was no such limit.
+    pub async fn remove_limit(&self, scope: LimitScope, name: &LimitName) -> Result<bool, StoreError> {
+        let removed = sqlx::query("DELETE FROM concurrency_limits WHERE scope = $1 AND name = $2")
+            .bind(scope)
+            .bind(name.as_str())
+            .execute(self.pool())
+            .await?;
+        Ok(removed.rows_affected() > 0)
+    }
+
+    /// All limits, nothing taken yet.
+    pub async fn places(&self) -> Result<Places, StoreError> {
+        let limits = self.limits().await?;
+        Ok(Places::new(
+            limits
+                .into_iter()
+                .map(|l| Limit { scope: l.scope, name: l.name, jobs_max: l.jobs_max.max(0) as u32 })
+                .collect(),
+        ))
+    }
+
+    /// Takes from `places` what runs, and what published doorbells have asked for within `answered_within`. Reads
+    /// every running job.
+    pub async fn take_places(
+        &self,
+        places: &mut Places,
+        answered_within: Duration,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<(String, Option<ProjectId>, Option<String>, i64)> = sqlx::query_as(
+            "SELECT kind, project_id, concurrency_key, count(*) FROM jobs WHERE state = 'running' GROUP BY 1, 2, 3
+             UNION ALL
+             SELECT kind, nullif(project_id, $2), nullif(concurrency_key, ''), count(*) FROM doorbells_out
+             WHERE published_at > now() - $1 * interval '1 second' GROUP BY 1, 2, 3",
+        )
+        .bind(answered_within.as_secs_f64())
+        .bind(Uuid::nil())
+        .fetch_all(self.pool())
+        .await?;
+        for (kind, project_id, key, jobs) in rows {
+            places.take(Subject { kind: &kind, project_id, key: key.as_deref() }, jobs.max(0) as u64);
+        }
+        Ok(())
+    }
+
+    /// Notes places that doorbells are about to ask for; before they are published, since a worker may answer at
+    /// once.
+    pub async fn note_doorbells_out(
+        &self,
+        queue: &QueueName,
+        out: &[(JobId, &Lane)],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        // After a crash of the database nobody waits for these doorbells.
+        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        sqlx::query(
+            "INSERT INTO doorbells_out (job_id, kind, project_id, concurrency_key)
+             SELECT id, $1, project_id, key FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS o (id, project_id, key)
+             ON CONFLICT (job_id) DO UPDATE SET published_at = now()",
+        )
+        .bind(queue.as_str())
+        .bind(out.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+        .bind(out.iter().map(|(_, lane)| tenant_of(lane.project_id)).collect::<Vec<_>>())
+        .bind(out.iter().map(|(_, lane)| lane.key.as_deref().unwrap_or("")).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Gives noted places back: those doorbells did not leave.
+    pub async fn forget_doorbells_out(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM doorbells_out WHERE job_id = ANY($1)")
+            .bind(jobs.iter().map(|id| id.0).collect::<Vec<_>>())
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Which records a chain of runs has matched: a small index beside the matches, in sorted parts.
+//!
+//! An entry is 12 bytes: 8 of the SHA-256 of the record's id, 4 of the ordinal of its match. A hash of 64 bits
+//! finds candidates; the match itself says whether it has the id. Looking up reads all entries of the chain, 12
+//! bytes for each record it has matched within the retention.
+
+use super::results::StoredRecord;
+use super::{Store, StoreError};
+use crate::ids::JobId;
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use std::collections::HashMap;
+
+const ENTRY_BYTES: usize = 12;
+/// Of one part: 96 kB.
+const PART_ENTRIES: usize = 8192;
+/// 3 MB.
+const PARTS_AT_ONCE: usize = 32;
+/// Matches looked at by one statement.
+const BATCH: usize = 1000;
+
+/// The hash under which a record id is kept.
+pub fn hash_of(id: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    u64::from_be_bytes(digest[..8].try_into().expect("8 of 32 bytes"))
+}
+
+/// A record of a confirmed match: the hash of its id, and the ordinal of the match.
+pub type Entry = (u64, i32);
+
+/// Where the chain has matched a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatchedIn {
+    pub job_id: JobId,
+    /// Of the match.
+    pub ordinal: i32,
+    /// The ids of all its records.
+    pub left_ids: Vec<String>,
+    pub right_ids: Vec<String>,
+}
+
+/// Writes the entries of one side, in any order, in the transaction that writes the matches.
+pub async fn write_matched_records(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    side: &str,
+    mut entries: Vec<Entry>,
+) -> Result<(), StoreError> {
+    entries.sort_unstable();
+    let parts: Vec<&[Entry]> = entries.chunks(PART_ENTRIES).collect();
+    for (i, batch) in parts.chunks(PARTS_AT_ONCE).enumerate() {
+        let numbers: Vec<i32> = (0..batch.len()).map(|n| (i * PARTS_AT_ONCE + n) as i32).collect();
+        let bytes: Vec<Vec<u8>> = batch.iter().map(|entries| bytes_of(entries)).collect();
+        sqlx::query(
+            "INSERT INTO matched_records (job_id, side, part, entries)
+             SELECT $1, $2::record_side, part, entries FROM unnest($3::integer[], $4::bytea[]) AS u (part, entries)",
+        )
+        .bind(job_id)
+        .bind(side)
+        .bind(numbers)
+        .bind(bytes)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+fn bytes_of(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+    for (hash, ordinal) in entries {
+        bytes.extend_from_slice(&hash.to_be_bytes());
+        bytes.extend_from_slice(&ordinal.to_be_bytes());
+    }
+    bytes
+}
+
+impl Store {
+    /// Where the runs of the chain before `position` have matched records of this side, by record id. `ids` maps
+    /// the hash of each id in question to the ids that have it.
+    pub async fn matched_in_chain(
+        &self,
+        chain_id: JobId,
+        position: i32,
+        side: &str,
+        ids: &HashMap<u64, Vec<&str>>,
+    ) -> Result<HashMap<String, MatchedIn>, StoreError> {
+        let mut hits: Vec<(JobId, Entry)> = vec![];
+        {
+            let mut parts = sqlx::query_as::<_, (JobId, Vec<u8>)>(
+                "SELECT m.job_id, m.entries FROM reconciliations r JOIN matched_records m USING (job_id)
+                 WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2
+                   AND r.completed_at IS NOT NULL AND m.side = $3::record_side",
+            )
+            .bind(chain_id)
+            .bind(position)
+            .bind(side)
+            .fetch(self.pool());
+            while let Some((job_id, entries)) = parts.try_next().await? {
+                let entries = entries.chunks_exact(ENTRY_BYTES).map(read_entry);
+                hits.extend(entries.filter(|(hash, _)| ids.contains_key(hash)).map(|entry| (job_id, entry)));
+            }
+        }
+        // What was matched in part may be there more than once: the first match speaks for the record.
+        hits.sort_unstable_by_key(|(job_id, (_, ordinal))| (*job_id, *ordinal));
+        let mut found: HashMap<String, MatchedIn> = HashMap::new();
+        for batch in hits.chunks(BATCH) {
+            let jobs: Vec<uuid::Uuid> = batch.iter().map(|(job_id, _)| job_id.0).collect();
+            let ordinals: Vec<i32> = batch.iter().map(|(_, (_, ordinal))| *ordinal).collect();
+            type Sides = (JobId, i32, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>);
+            let matches: Vec<Sides> = sqlx::query_as(
+                "SELECT m.job_id, m.ordinal, m.left_records, m.right_records
+                 FROM unnest($1::uuid[], $2::integer[]) AS hit (job_id, ordinal)
+                 JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal
+                 ORDER BY m.job_id, m.ordinal",
+            )
+            .bind(jobs)
+            .bind(ordinals)
+            .fetch_all(self.pool())
+            .await?;
+            for (job_id, ordinal, Json(left), Json(right)) in matches {
+                let ids_of = |records: &[StoredRecord]| records.iter().map(|r| r.id.clone()).collect();
+                let matched =
+                    MatchedIn { job_id, ordinal, left_ids: ids_of(&left), right_ids: ids_of(&right) };
+                for record in if side == "left" { &left } else { &right } {
+                    let asked = ids.get(&hash_of(&record.id));
+                    if asked.is_some_and(|ids| ids.contains(&record.id.as_str())) {
+                        found.entry(record.id.clone()).or_insert_with(|| matched.clone());
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn read_entry(bytes: &[u8]) -> Entry {
+    let (hash, ordinal) = bytes.split_at(8);
+    let hash = u64::from_be_bytes(hash.try_into().expect("8 bytes"));
+    (hash, i32::from_be_bytes(ordinal.try_into().expect("4 bytes")))
+}
