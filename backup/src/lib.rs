@@ -4,7 +4,9 @@
 //! Usable from worker jobs and from the command line, without queue or HTTP: a restore must work when all else is
 //! gone.
 //!
-//! [`seal`] is the form in which everything leaves this machine, [`retention`] decides what is kept.
+//! [`seal`] is the form in which everything leaves this machine, [`stores`] where it goes, [`retention`] decides what is
+//! kept.
 
 pub mod retention;
 pub mod seal;
+pub mod stores;

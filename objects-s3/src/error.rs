@@ -20,7 +20,7 @@ pub enum S3Error {
     Unavailable { why: String },
     #[error("{why}")]
     Full { why: String },
-    /// Something else arrived than was sent.
+    /// The object is not as long as it must be.
     #[error("{why}")]
     Damaged { why: String },
 }
@@ -52,16 +52,17 @@ impl S3Error {
         match (status, code) {
             (_, "NoSuchBucket") => Self::Refused { why },
             (_, "NoSuchKey" | "NoSuchUpload" | "NoSuchVersion" | "NotFound") => Self::Missing,
-            (
-                _,
-                "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch",
-            ) => Self::Damaged { why },
             (_, "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" | "StorageFull") => {
                 Self::Full { why }
             }
             (_, "RequestTimeout" | "IncompleteBody" | "SlowDown" | "OperationAborted") => {
                 Self::Unavailable { why }
             }
+            // Changed on the way: nothing was kept.
+            (
+                _,
+                "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch",
+            ) => Self::Unavailable { why },
             (_, "ConditionalRequestConflict") => Self::Unavailable { why },
             (404, _) => Self::Missing,
             (412, _) => Self::Exists,
@@ -88,15 +89,20 @@ mod tests {
         assert_eq!(of(404, "NoSuchKey"), S3Error::Missing);
         assert_eq!(of(404, ""), S3Error::Missing);
         assert_eq!(of(412, "PreconditionFailed"), S3Error::Exists);
-        for (status, code) in [(503, "SlowDown"), (500, "InternalError"), (400, "RequestTimeout"), (429, "")]
-        {
+        for (status, code) in [
+            (503, "SlowDown"),
+            (500, "InternalError"),
+            (400, "RequestTimeout"),
+            (429, ""),
+            (400, "BadDigest"),
+        ] {
             assert!(matches!(of(status, code), S3Error::Unavailable { .. }), "{status} {code}");
         }
         for (status, code) in [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "InvalidRequest")] {
             assert!(matches!(of(status, code), S3Error::Refused { .. }), "{status} {code}");
         }
         assert!(matches!(of(507, ""), S3Error::Full { .. }));
-        assert!(matches!(of(400, "BadDigest"), S3Error::Damaged { .. }));
+        assert!(matches!(of(416, "InvalidRange"), S3Error::Damaged { .. }));
         assert!(matches!(of(501, "NotImplemented"), S3Error::Unsupported { .. }));
     }
 

@@ -36,10 +36,9 @@ impl Bucket {
     /// Removes every version of an object, for buckets with versions: a plain deletion there only hides the object.
     /// [`S3Error::Refused`] when a version is locked; the others are gone then.
     pub async fn delete_versions(&self, key: &str) -> Result<(), S3Error> {
-        let (mut refused, mut after): (Option<S3Error>, Option<(Option<String>, Option<String>)>) =
-            (None, None);
+        let mut refused = None;
+        let (mut key_marker, mut version_marker): (Option<String>, Option<String>) = (None, None);
         loop {
-            let (key_marker, version_marker) = after.take().unwrap_or_default();
             let page = self
                 .client()
                 .list_object_versions()
@@ -66,8 +65,8 @@ impl Bucket {
             if !page.is_truncated().unwrap_or(false) {
                 return refused.map_or(Ok(()), Err);
             }
-            after =
-                Some((page.next_key_marker().map(Into::into), page.next_version_id_marker().map(Into::into)));
+            key_marker = page.next_key_marker().map(Into::into);
+            version_marker = page.next_version_id_marker().map(Into::into);
         }
     }
 

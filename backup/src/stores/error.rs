@@ -23,8 +23,7 @@ pub enum StoreError {
     /// Nothing more fits. Trying again does not help before something is removed.
     #[error("the store is full: {why}")]
     Full { why: String },
-    /// What arrived, or what is kept, is not what was sent. Worth another try when writing; when reading, the object
-    /// must be replaced.
+    /// What is kept is not what was sent: ask another store, and replace it.
     #[error("damaged: {why}")]
     Damaged { why: String },
 }
@@ -32,7 +31,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed in a moment.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Damaged { .. })
+        matches!(self, Self::Unavailable { .. })
     }
 
     /// For metrics and statuses.

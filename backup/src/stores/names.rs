@@ -149,8 +149,7 @@ impl ObjectName {
     /// `v1/` and then segments of `A-Za-z0-9._-` that do not begin with a dot: names are paths in a disk store.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        let segment =
-            |s: &str| !s.is_empty() && s.len() <= 128 && !s.starts_with('.') && s.bytes().all(fits);
+        let segment = |s: &str| !s.is_empty() && s.len() <= 128 && !s.starts_with('.') && s.bytes().all(fits);
         if name.starts_with("v1/") && name.len() <= NAME_BYTES_MAX && name.split('/').all(segment) {
             Ok(Self(name.into()))
         } else {
@@ -226,7 +225,8 @@ mod tests {
 
     #[test]
     fn no_name_leads_out_of_its_store() {
-        for name in ["v1/../x", "/etc/passwd", "v1//x", "v1/.part", "v2/a", "v1/a b", "v1/a\\b", "v1/", "v1"] {
+        for name in ["v1/../x", "/etc/passwd", "v1//x", "v1/.part", "v2/a", "v1/a b", "v1/a\\b", "v1/", "v1"]
+        {
             assert!(ObjectName::parse(name).is_err(), "{name}");
             assert!(serde_json::from_value::<ObjectName>(name.into()).is_err(), "{name}");
         }
