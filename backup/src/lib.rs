@@ -7,6 +7,21 @@
 //! [`seal`] is the form in which everything leaves this machine, [`stores`] where it goes, [`retention`] decides what is
 //! kept.
 
+pub mod catalogue;
+pub mod engine;
+mod envelope;
+pub mod error;
+pub mod kinds;
+pub mod manifest;
+pub mod postgres;
+pub mod records;
+pub mod restore;
 pub mod retention;
 pub mod seal;
 pub mod stores;
+pub mod verify;
+pub mod wal;
+
+pub use engine::{Engine, Protected, Run, Settings};
+pub use error::{Error, Result};
+pub use manifest::Manifest;
