@@ -13,6 +13,8 @@ mod envelope;
 pub mod error;
 pub mod kinds;
 pub mod manifest;
+#[cfg(test)]
+mod manifest_samples;
 pub mod postgres;
 pub mod records;
 pub mod restore;

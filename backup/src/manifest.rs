@@ -189,3 +189,51 @@ async fn wrapped_keys(stores: &Stores, folder: &BackupFolder) -> Vec<WrappedKey>
     }
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest_samples::base;
+    use proptest::prelude::*;
+
+    const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const OTHER: &str = "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn sealed(manifest: &Manifest) -> (Vec<u8>, KeyRing, WrappedKey) {
+        let (ring, key) = (KeyRing::parse([KEY]).unwrap(), DataKey::generate().unwrap());
+        let wrapped = ring.wrap(manifest.id, &key).unwrap();
+        (manifest.seal(&key, &wrapped).unwrap(), ring, wrapped)
+    }
+
+    #[test]
+    fn it_opens_with_its_key_and_after_rotation_with_the_one_that_wrapped_it_again() {
+        let manifest = base(1, 0, 1, 3);
+        let (bytes, ring, wrapped) = sealed(&manifest);
+        assert_eq!(Manifest::open(&bytes, &ring, &[]).unwrap().0, manifest);
+        let newer = KeyRing::parse([OTHER]).unwrap();
+        assert!(matches!(Manifest::open(&bytes, &newer, &[]), Err(Error::Key(KeyError::Unknown(_)))));
+        let rewrapped = KeyRing::parse([OTHER, KEY]).unwrap().rewrap(manifest.id, &wrapped).unwrap().unwrap();
+        assert_eq!(Manifest::open(&bytes, &newer, &[rewrapped]).unwrap().0, manifest);
+    }
+
+    #[test]
+    fn a_later_form_is_refused_by_name() {
+        let (bytes, ring, _) = sealed(&Manifest { v: 2, ..base(1, 0, 1, 3) });
+        let refused = Manifest::open(&bytes, &ring, &[]).unwrap_err();
+        assert!(matches!(&refused, Error::Refused(why) if why.contains("form 2")), "{refused}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_or_a_cut_never_changes_what_it_says(at in any::<prop::sample::Index>(), bit in 0..8u32, cuts: bool) {
+            let manifest = base(1, 0, 1, 3);
+            let (mut bytes, ring, _) = sealed(&manifest);
+            let at = at.index(bytes.len());
+            if cuts { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+            // The letter case of a hexadecimal digit in the head is the one thing that may change.
+            if let Ok((opened, _)) = Manifest::open(&bytes, &ring, &[]) {
+                prop_assert!(!cuts && opened == manifest);
+            }
+        }
+    }
+}

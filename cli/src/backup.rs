@@ -15,7 +15,7 @@ use backup::records::{self, RestoreLog};
 use backup::restore::{Report, drill};
 use backup::retention;
 use backup::stores::BackupClass;
-use backup::verify::verify;
+use backup::verify::{Verified, verify, verify_wal};
 use chrono::{SecondsFormat, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use shared::config::Config;
@@ -39,10 +39,13 @@ pub enum BackupCommand {
     Show {
         /// Its id, or the beginning of it.
         backup: String,
+        /// What is in a configuration backup, instead.
+        #[arg(long)]
+        content: bool,
         #[command(flatten)]
         place: BackupPlace,
     },
-    /// Read every object of backups from every store and compare digests; exits with 1 when one is lost or harmed.
+    /// Read every object of backups, and of the WAL archive, from every store and compare digests; exits with 1 when one is lost or harmed.
     Verify {
         /// Ids, or their beginnings; default: all.
         backups: Vec<String>,
@@ -143,9 +146,13 @@ pub async fn run(config: Config, command: BackupCommand) -> Result<()> {
     match command {
         BackupCommand::Create(args) => create(&config, args, &run).await,
         BackupCommand::List { kind, place } => list(&config, kind, &place).await,
-        BackupCommand::Show { backup, place } => {
+        BackupCommand::Show { backup, content, place } => {
             let engine = place.engine(&config)?;
             let folder = catalogue::find(&engine, &backup).await?;
+            if content {
+                print!("{}", configuration::open(&engine, &folder, &run).await?.1);
+                return Ok(());
+            }
             let (manifest, _) =
                 backup::manifest::read_manifest(&engine.stores, &folder, &engine.keys).await?;
             println!("{:#}", serde_json::to_value(&manifest)?);
@@ -302,20 +309,7 @@ async fn verify_all(
         let verified = verify(&engine, manifest, heal, run).await?;
         lost += usize::from(!verified.is_good());
         harmed += usize::from(verified.is_good() && !verified.is_whole_everywhere());
-        println!("{} {} objects, {} bytes in each store", verified.backup, verified.objects, verified.bytes);
-        for (name, of) in &verified.stores {
-            println!(
-                "  {name}: {} whole, {} missing, {} damaged, {} unknown, {} healed",
-                of.whole,
-                of.missing.len(),
-                of.damaged.len(),
-                of.unknown.len(),
-                of.healed
-            );
-        }
-        for object in &verified.lost {
-            println!("  lost: {object}");
-        }
+        print_verified(&verified.backup.to_string(), &verified);
         if let Some(store) = &store {
             say_if_unrecorded(records::record_verified(store, &verified).await);
         }
@@ -327,8 +321,36 @@ async fn verify_all(
             found.unanswered.len()
         );
     }
-    println!("{} backups are whole in every store", found.backups.len());
+    let mut and_wal = String::new();
+    if backups.is_empty() {
+        let verified = verify_wal(&engine, heal, run).await?;
+        if verified.objects > 0 {
+            print_verified("WAL", &verified);
+            and_wal = format!(" and {} WAL files", verified.objects);
+        }
+        if !verified.is_whole_everywhere() {
+            bail!("the archive of WAL is not whole: {} files are lost", verified.lost.len());
+        }
+    }
+    println!("{} backups{and_wal} are whole in every store", found.backups.len());
     Ok(())
+}
+
+fn print_verified(what: &str, verified: &Verified) {
+    println!("{what} {} objects, {} bytes in each store", verified.objects, verified.bytes);
+    for (name, of) in &verified.stores {
+        println!(
+            "  {name}: {} whole, {} missing, {} damaged, {} unknown, {} healed",
+            of.whole,
+            of.missing.len(),
+            of.damaged.len(),
+            of.unknown.len(),
+            of.healed
+        );
+    }
+    for object in &verified.lost {
+        println!("  lost: {object}");
+    }
 }
 
 async fn perform_drill(

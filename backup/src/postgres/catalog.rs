@@ -185,10 +185,11 @@ pub fn load_order(names: &[String], keys: &[ForeignKey]) -> Result<Vec<String>> 
     let mut waits_for: BTreeMap<&str, BTreeSet<&str>> =
         names.iter().map(|name| (name.as_str(), BTreeSet::new())).collect();
     for key in keys {
-        if key.from != key.to && waits_for.contains_key(key.to.as_str()) {
-            if let Some(of) = waits_for.get_mut(key.from.as_str()) {
-                of.insert(&key.to);
-            }
+        if key.from != key.to
+            && waits_for.contains_key(key.to.as_str())
+            && let Some(of) = waits_for.get_mut(key.from.as_str())
+        {
+            of.insert(&key.to);
         }
     }
     let mut order = vec![];

@@ -3,7 +3,7 @@
 
 use super::{Surroundings, Target, close, quoted};
 use crate::error::{Doing, Error, Result};
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 const DIR_PREFIX: &str = "counterfoil-scratch-";
 const DATABASE_PREFIX: &str = "counterfoil_scratch_";
+/// `/counterfoil-scratch-<32 digits>/run/.s.PGSQL.5432.lock`
+const SOCKET_BYTES: usize = 76;
+const SWAP_TRIES: usize = 20;
 
 /// A folder that only we may enter, removed with the value. Its lock file is locked while its maker lives.
 pub struct ScratchDir {
@@ -28,6 +31,13 @@ impl ScratchDir {
         let lock = File::create_new(path.join("lock")).doing(doing())?;
         lock.try_lock().map_err(std::io::Error::from).doing(doing())?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// In `parent`, or in a temporary folder whose name is short enough for a socket below it: 107 bytes in all.
+    pub fn create_short(parent: &Path) -> Result<Self> {
+        let temp = std::env::temp_dir();
+        let fits = |dir: &&Path| dir.as_os_str().len() <= 107 - SOCKET_BYTES;
+        Self::create([parent, &temp].into_iter().find(fits).unwrap_or(Path::new("/tmp")))
     }
 
     pub fn path(&self) -> &Path {
@@ -95,8 +105,8 @@ impl ScratchDatabase {
         Ok(Self { target: server.with_database(&name), name, server, keeper })
     }
 
-    /// Puts it in the place of `live`, which is kept as `kept_as`; both within one cluster. Ends every session of
-    /// `live`; nobody can connect to it until the new one has its name. When it fails, `live` has its name again.
+    /// Puts it in the place of `live`, which is kept as `kept_as`, in one transaction: whoever is killed, either both
+    /// have their new names or neither. Ends every session of `live`.
     pub async fn replace(mut self, live: &str, kept_as: &str) -> Result<()> {
         let keeper = &mut self.keeper;
         let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
@@ -104,18 +114,36 @@ impl ScratchDatabase {
             .fetch_one(&mut *keeper)
             .await
             .doing("looking for the database to replace")?;
+        let mut swap = vec![];
         if is_there {
-            exclude(keeper, live, kept_as).await?;
+            swap.push(format!("ALTER DATABASE {} RENAME TO {}", quoted(live), quoted(kept_as)));
         }
-        if let Err(error) = rename(keeper, &self.name, live).await {
-            if is_there {
-                rename(keeper, kept_as, live).await?;
-                allow(keeper, live, true).await?;
+        swap.push(format!("ALTER DATABASE {} RENAME TO {}", quoted(&self.name), quoted(live)));
+        for tried in 1.. {
+            sqlx::query(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname IN ($1, $2)",
+            )
+            .bind(live)
+            .bind(&self.name)
+            .execute(&mut *keeper)
+            .await
+            .doing(format!("ending the sessions of {live}"))?;
+            match try_swap(keeper, &swap).await {
+                Ok(()) => break,
+                // Somebody came back between the two statements.
+                Err(error) if is_in_use(&error) && tried < SWAP_TRIES => {}
+                Err(error) if is_in_use(&error) => {
+                    self.remove().await?;
+                    return Err(Error::Refused(format!(
+                        "sessions of {live} come back faster than they can be ended; nothing was changed. Stop API, \
+                         workers and scheduler first"
+                    )));
+                }
+                Err(error) => {
+                    self.remove().await?;
+                    return Err(error).doing(format!("swapping {live} for what was restored"));
+                }
             }
-            return Err(error);
-        }
-        if is_there {
-            allow(keeper, kept_as, true).await?;
         }
         close(self.keeper).await;
         Ok(())
@@ -140,26 +168,17 @@ impl ScratchDatabase {
     }
 }
 
-/// Ends the sessions of `live` and renames it. Sessions are ended again when somebody was quick to come back.
-async fn exclude(keeper: &mut PgConnection, live: &str, kept_as: &str) -> Result<()> {
-    allow(keeper, live, false).await?;
-    for tried in 1.. {
-        sqlx::query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1")
-            .bind(live)
-            .execute(&mut *keeper)
-            .await
-            .doing(format!("ending the sessions of {live}"))?;
-        match rename(keeper, live, kept_as).await {
-            Ok(()) => return Ok(()),
-            // Somebody's session has not ended yet: a prepared transaction or a slow one.
-            Err(_) if tried < 5 => {}
-            Err(error) => {
-                allow(keeper, live, true).await?;
-                return Err(error);
-            }
-        }
+async fn try_swap(keeper: &mut PgConnection, statements: &[String]) -> std::result::Result<(), sqlx::Error> {
+    let mut tx = keeper.begin().await?;
+    for statement in statements {
+        tx.execute(AssertSqlSafe(statement.clone())).await?;
     }
-    Ok(())
+    tx.commit().await
+}
+
+/// 55006: object_in_use.
+fn is_in_use(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55006")
 }
 
 async fn rename(keeper: &mut PgConnection, from: &str, to: &str) -> Result<()> {
@@ -169,11 +188,6 @@ async fn rename(keeper: &mut PgConnection, from: &str, to: &str) -> Result<()> {
         .await
         .doing(format!("renaming database {from} to {to}"))
         .map(drop)
-}
-
-async fn allow(keeper: &mut PgConnection, name: &str, is_allowed: bool) -> Result<()> {
-    let statement = format!("ALTER DATABASE {} ALLOW_CONNECTIONS {is_allowed}", quoted(name));
-    keeper.execute(AssertSqlSafe(statement)).await.doing(format!("closing database {name}")).map(drop)
 }
 
 async fn drop_database(keeper: &mut PgConnection, name: &str) -> Result<()> {

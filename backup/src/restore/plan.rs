@@ -55,6 +55,9 @@ pub enum Step {
     Recover { until: String },
 }
 
+/// Of a database; PostgreSQL cuts longer ones.
+const NAME_BYTES_MAX: usize = 63;
+
 /// What was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
@@ -91,7 +94,7 @@ pub fn plan_full(
     }
     let database = wish.database.clone().unwrap_or_else(|| manifest.of.database.clone());
     if database.is_empty()
-        || database.len() > 63
+        || database.len() > NAME_BYTES_MAX
         || matches!(database.as_str(), "postgres" | "template0" | "template1")
     {
         against.push(format!("{database:?} cannot be replaced; choose another name"));
@@ -157,18 +160,14 @@ pub(super) fn staging(manifest: &Manifest, jobs: usize) -> [Step; 3] {
 /// A free name that says what it is; PostgreSQL's names have 63 bytes.
 fn kept_name(database: &str, now: DateTime<Utc>, taken: &BTreeSet<String>) -> String {
     let suffix = format!("_before_{}", now.format("%Y%m%d_%H%M%S"));
-    let mut length = database.len().min(63 - suffix.len() - 3);
+    let mut length = database.len().min(NAME_BYTES_MAX - suffix.len() - "_99".len());
     while !database.is_char_boundary(length) {
         length -= 1;
     }
     let name = format!("{}{suffix}", &database[..length]);
-    (2..100)
-        .map(|n| format!("{name}_{n}"))
-        .fold(None, |found: Option<String>, other| {
-            found.or_else(|| (!taken.contains(&other)).then_some(other))
-        })
-        .filter(|_| taken.contains(&name))
-        .unwrap_or(name)
+    // Several in one second: hardly ever, and never a hundred.
+    let others = (2..100).map(|number| format!("{name}_{number}"));
+    std::iter::once(name.clone()).chain(others).find(|name| !taken.contains(name)).unwrap_or(name)
 }
 
 impl Facts {
@@ -242,3 +241,6 @@ impl fmt::Display for Plan {
         write!(f, "  Needs {} bytes in the scratch folder, and a database of that size.", self.plain_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,7 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
 
     run.enter("recovering");
     write_settings(&made.dir, wish).doing("writing how to recover")?;
-    let scratch = ScratchDir::create(&engine.settings.scratch_dir)?;
+    let scratch = ScratchDir::create_short(&engine.settings.scratch_dir)?;
     let run_dir = scratch.path().join("run");
     fs::create_dir(&run_dir).doing("making the server's folder")?;
     if account.is_some() {
@@ -336,3 +336,7 @@ impl fmt::Display for Until {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "point_in_time_tests.rs"]
+mod tests;

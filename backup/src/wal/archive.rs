@@ -6,7 +6,7 @@ use crate::envelope::{self, Envelope};
 use crate::error::{Doing, Error, Result, none_answered, not_read, stores_failed};
 use crate::retention::Segment;
 use crate::seal::DataKey;
-use crate::stores::PutError;
+use crate::stores::{ObjectName, Pack, PutError};
 use bytes::Bytes;
 use std::io::Write;
 use std::path::Path;
@@ -156,18 +156,28 @@ fn remove_older(dir: &Path, timeline: u32, number: u64, segment_bytes: u64) {
 /// What is in it, and as it is in the store; `None` when every store answered that there is none.
 async fn read(engine: &Engine, file: WalFile) -> Result<Option<(Vec<u8>, Bytes)>> {
     let object = engine.cluster.wal(&file.to_string()).map_err(|error| Error::Refused(error.to_string()))?;
+    match read_object(engine, &object).await {
+        Ok(read) => Ok(Some(read)),
+        Err(Error::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An archived file with the digest of a copy that opens.
+pub(crate) async fn whole(engine: &Engine, object: &ObjectName) -> Result<Pack> {
+    let (_, sealed) = read_object(engine, object).await?;
+    Ok(Pack::of(object.clone(), &sealed))
+}
+
+async fn read_object(engine: &Engine, object: &ObjectName) -> Result<(Vec<u8>, Bytes)> {
     let open = |bytes: Bytes| match envelope::open(&ENVELOPE, &bytes, &engine.keys, &[]) {
         Ok((_, _, plain)) => Ok(Ok((plain, bytes))),
-        // The other stores' copies may be wrapped by another key, but hardly by one of ours.
+        // The other stores' copies are wrapped by the same key.
         Err(error @ Error::Key(_)) => Ok(Err(error)),
         Err(error) => Err(shared::chain(&error)),
     };
     let bytes_max = ENVELOPE.plain_bytes_max as usize + SEALED_MORE_MAX;
-    match engine.stores.get_checked(&object, bytes_max, open).await {
-        Ok(opened) => opened.map(Some),
-        Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(not_read(&error)),
-    }
+    engine.stores.get_checked(object, bytes_max, open).await.map_err(|error| not_read(&error))?
 }
 
 /// Under a name of its own first: what has the right name is whole.

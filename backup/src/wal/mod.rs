@@ -9,6 +9,7 @@ mod archive;
 mod coverage;
 mod file;
 
+pub(crate) use archive::whole;
 pub use archive::{Fetched, Pushed, fetch, prune, push};
 pub use coverage::{Coverage, History, Run as WalRun, coverage_of, read_coverage};
 pub use file::{Lsn, WalFile, WalNameError};
