@@ -79,6 +79,8 @@ enum Command {
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Print the page about all metrics.
+    MetricsReference,
 }
 
 fn main() -> ExitCode {
@@ -94,6 +96,10 @@ fn main() -> ExitCode {
         Command::Samples(args) => return samples::run(args),
         Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
+        Command::MetricsReference => {
+            print(&shared::telemetry::reference());
+            Ok(())
+        }
         Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
         Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
         Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
@@ -136,7 +142,11 @@ fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 fn openapi() -> anyhow::Result<()> {
     let mut text = api::openapi().to_pretty_json()?;
     text.push('\n');
-    // Into a closed pipe (`| head`) is not an error worth a word.
-    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    print(&text);
     Ok(())
+}
+
+/// Into a closed pipe (`| head`) is not an error worth a word.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

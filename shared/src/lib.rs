@@ -6,6 +6,7 @@
 mod chain;
 pub mod clock;
 pub mod config;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;

@@ -79,12 +79,13 @@ impl Queue {
         if doorbells.is_empty() {
             return Ok(Published::default());
         }
+        let started_at = std::time::Instant::now();
         let published = match self {
             Self::Amqp(queue) => queue.publish(doorbells).await,
             Self::InProcess(queue) => Ok(queue.publish(doorbells)),
         };
         match &published {
-            Ok(published) => figures::count_published(doorbells, published),
+            Ok(published) => figures::count_published(doorbells, published, started_at.elapsed()),
             Err(_) => figures::count_unknown(doorbells),
         }
         published
