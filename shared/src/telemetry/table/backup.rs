@@ -14,7 +14,7 @@ pub(super) const METRICS: &[Metric] = &[
         Unit::Timestamp,
         &[KIND],
         WORKER,
-        "When the newest backup was complete in as many stores as it needs",
+        "When the newest backup was complete in as many stores as it needs; 0: never",
     )
     .reserved(ENGINE),
     Metric::gauge(
@@ -22,7 +22,7 @@ pub(super) const METRICS: &[Metric] = &[
         Unit::Timestamp,
         &[],
         WORKER,
-        "When a backup was last restored into a scratch database and found equal",
+        "When a backup was last restored into a scratch database and found equal; 0: never",
     )
     .reserved(ENGINE),
     Metric::gauge(
@@ -99,7 +99,7 @@ pub(super) const METRICS: &[Metric] = &[
         Unit::Timestamp,
         &[],
         WORKER,
-        "When the newest WAL segment was in as many stores as it needs",
+        "When the newest WAL segment was in as many stores as it needs; 0: never",
     )
     .reserved(ENGINE),
 ];

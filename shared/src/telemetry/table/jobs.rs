@@ -89,6 +89,19 @@ pub(super) const METRICS: &[Metric] = &[
         "Attempts of a queue that this process runs",
     )
     .from_zero(),
+    Metric::gauge(
+        "counterfoil_workers",
+        Unit::Count,
+        &[Label::one_of("state", &["live", "draining", "silent"])],
+        Role::ALL,
+        "Worker processes as they tell of themselves in PostgreSQL; silent ones have stopped doing so",
+    ),
+    Metric::counter(
+        "counterfoil_worker_heartbeats_total",
+        &[Label::one_of("outcome", &["ok", "failed"])],
+        WORKER,
+        "Times this worker told that it lives",
+    ),
     Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds")
         .from_zero(),
     Metric::counter(
