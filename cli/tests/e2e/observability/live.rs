@@ -65,18 +65,12 @@ fn a_running_system_fills_every_panel_and_raises_the_alarm() {
     raise_alarms(&mut place, &mut broker);
 }
 
-/// An attempt that fails and is repeated, and a job that is cancelled: so that failures have figures too.
+/// A job that dies and one that is cancelled: so that failures have figures too.
 fn fail_once(place: &Watched, project: &Project, left: &str, right: &str) {
     let hidden = place.deployment.hide_objects();
-    let failing = project.submit(left, right, &rules());
-    crate::wait::until("an attempt has failed", || {
-        let text = Client::new(&place.addresses()[1].1).get("/api/metrics").text();
-        let retried = r#"counterfoil_attempts_total{kind="reconciliation",outcome="retried"}"#;
-        let value = text.lines().find_map(|line| line.strip_prefix(retried))?;
-        (value.trim() != "0").then_some(())
-    });
+    let seen = project.submit(left, right, &rules()).wait_for_end();
+    assert_eq!(seen["state"], "dead", "{seen}");
     hidden.put_back();
-    failing.wait_until_completed();
     project.submit(left, right, &rules()).cancel();
 }
 
