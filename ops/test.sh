@@ -211,6 +211,8 @@ finish() {
     [ -z "$step_pid" ] || await_end "$step_pid" 10
     for pid in $(left_behind); do kill -s KILL "$pid" 2>/dev/null; done
     stop_services
+    # A test that was killed leaves its small disk mounted.
+    grep -F " $dir/" /proc/mounts 2>/dev/null | while read -r _ at _; do umount -l "$at"; done
     case $homes in
     '' | "$dir") ;;
     *) rm -rf "$homes" ;;

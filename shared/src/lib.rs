@@ -12,6 +12,7 @@ pub mod job;
 pub mod limits;
 pub mod objects;
 pub mod policy;
+pub mod postgres_programs;
 pub mod queue;
 pub mod schedule;
 pub mod store;

@@ -5,6 +5,7 @@
 
 pub mod analytics;
 pub mod backlog;
+pub mod backups;
 pub mod batches;
 pub mod clean_up;
 pub mod copy;
