@@ -7,8 +7,10 @@ const QUEUE: Label = Label::kinds("queue");
 const UNFINISHED: Label = Label::one_of("state", &["scheduled", "available", "running"]);
 
 /// As in the order they are started in.
-const LOOP: Label =
-    Label::one_of("loop", &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner"]);
+const LOOP: Label = Label::one_of(
+    "loop",
+    &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner", "backup_synchroniser"],
+);
 
 const WORKER: &[Role] = &[Role::Worker];
 const SCHEDULER: &[Role] = &[Role::Scheduler];
