@@ -81,7 +81,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();
-    let router = layers::surround(router).with_state(api);
+    // Pages ask the same routes, in this process, as whoever looks at them.
+    let pages = pages::router(layers::inside(router.clone()).with_state(api.clone()));
+    let router = layers::surround(router.with_state(api).merge(pages));
+    let router = router.layer(axum::middleware::from_fn(pages::show_problems));
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
