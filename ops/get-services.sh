@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gets the programs of the servers on a Debian-like machine and prints where they are.
 #
-#   sh ops/get-services.sh NAME...        NAME: postgresql, rabbitmq, redis, compiler
+#   sh ops/get-services.sh NAME...        NAME: postgresql, rabbitmq, redis, compiler, chromium
 #
 # Standard output has one `key=value` a line, the value unquoted up to the end of the line:
 #
@@ -9,6 +9,7 @@
 #   rabbitmq_server=…     rabbitmq_ctl=…     rabbitmq_epmd=…
 #   redis_server=…        redis_cli=…
 #   compiler_cc=…
+#   chromium=…                                      only for the browser tests; large
 #
 # Progress goes to standard error. Exit code 0: everything asked for is there; 1: something is
 # missing, and the message says which one command gets it; 2: wrong usage.
@@ -33,7 +34,7 @@ main() {
     [ $# -gt 0 ] || { usage; exit 2; }
     for name; do
         case $name in
-        postgresql | rabbitmq | redis | compiler) ;;
+        postgresql | rabbitmq | redis | compiler | chromium) ;;
         *) usage; exit 2 ;;
         esac
     done
@@ -61,7 +62,7 @@ main() {
 }
 
 usage() {
-    say "usage: get-services.sh NAME...   NAME: postgresql, rabbitmq, redis, compiler"
+    say "usage: get-services.sh NAME...   NAME: postgresql, rabbitmq, redis, compiler, chromium"
 }
 
 say() {
@@ -90,6 +91,7 @@ packages_of() {
         rabbitmq) printf '%srabbitmq-server' "$sep" ;;
         redis) printf '%sredis-server' "$sep" ;;
         compiler) printf '%sgcc libc6-dev' "$sep" ;;
+        chromium) printf '%schromium' "$sep" ;;
         esac
         sep=' '
     done
@@ -169,6 +171,11 @@ find_compiler() {
     echo "compiler_cc=$cc"
 }
 
+find_chromium() {
+    chromium=$(command -v chromium) || return 1
+    echo "chromium=$chromium"
+}
+
 # --- getting -------------------------------------------------------------------------------------
 
 get() {
@@ -183,6 +190,8 @@ get() {
         for name; do
             [ "$name" != compiler ] ||
                 give_up "a C compiler and the C library's headers are missing" "$*"
+            # Too large, and with too many paths of its own, to be unpacked into a folder.
+            [ "$name" != chromium ] || give_up "Chromium is missing" "$*"
         done
         [ "$private_dir_is" = usable ] || {
             say "programs cannot be unpacked into '$private_dir':"

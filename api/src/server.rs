@@ -49,6 +49,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 2048;
 /// Made at once; a third client is asked to come back.
 const WORKBOOKS_MAX: usize = 2;
+/// Tried at once; further ones wait.
+const SAMPLES_MAX: usize = 2;
 
 /// Serves the API until `stop`, then answers what was asked already, for at most 10 s. Event streams end at
 /// once. A database or broker that is away is no reason to end: requests that need it get a 503.
@@ -75,6 +77,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         watcher: watcher.clone(),
         policies: config.policies(),
         workbooks: Semaphore::new(WORKBOOKS_MAX),
+        samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),

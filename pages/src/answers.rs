@@ -290,8 +290,6 @@ pub(crate) struct RejectedLine {
 pub(crate) struct File {
     pub id: String,
     pub name: String,
-    pub size_bytes: i64,
-    pub created_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -325,7 +323,6 @@ pub(crate) struct ColumnGuess {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Doubt {
-    pub at: String,
     pub says: String,
 }
 
@@ -355,7 +352,6 @@ pub(crate) struct ReasonGroup {
     pub reason: String,
     pub lines: i64,
     pub first_line: i64,
-    pub excerpt: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -398,9 +394,7 @@ pub(crate) struct Made {
 pub(crate) struct JobLine {
     pub id: String,
     pub kind: String,
-    pub project_id: Option<String>,
     pub state: String,
-    pub priority: i64,
     pub attempt: i64,
     pub attempts_max: i64,
     pub created_at: DateTime<Utc>,
@@ -429,7 +423,6 @@ pub(crate) struct Job {
     pub priority: i64,
     pub attempt: i64,
     pub attempts_max: i64,
-    pub progress: Option<Progress>,
     #[serde(default)]
     pub args: Value,
     pub result: Option<Value>,
@@ -452,7 +445,6 @@ pub(crate) struct Job {
 pub(crate) struct History {
     pub at: DateTime<Utc>,
     pub event: String,
-    pub lease: Option<i64>,
     pub worker: Option<String>,
     pub detail: Option<String>,
 }

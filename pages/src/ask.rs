@@ -91,6 +91,15 @@ impl Ask {
         accepted(self.send(request, body).await).await.map(|_| ())
     }
 
+    pub async fn put(&self, path: &str, body: &serde_json::Value) -> Result<(), Refusal> {
+        let request = self.request(Method::PUT, path).header(header::CONTENT_TYPE, "application/json");
+        accepted(self.send(request, Body::from(body.to_string())).await).await.map(|_| ())
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<(), Refusal> {
+        accepted(self.send(self.request(Method::DELETE, path), Body::empty()).await).await.map(|_| ())
+    }
+
     /// An answer as it comes: streams and downloads.
     pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> Result<Response, Refusal> {
         let mut request = self.request(Method::GET, path);

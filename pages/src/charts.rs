@@ -1,6 +1,7 @@
 //! Charts as SVG, drawn on the server. Colours come from the style sheet by class, so that themes apply; every chart
 //! has its figures in words, in its label and in titles.
 
+use crate::format::shorten;
 use crate::html::{Html, escape};
 use std::fmt::Write;
 
@@ -132,7 +133,7 @@ pub(crate) fn flow(flow: &Flow) -> Html {
             "<text class=\"strong\" x=\"{}\" y=\"14\" text-anchor=\"{}\">{}</text>",
             if anchor == "end" { 194.0 } else { 526.0 },
             anchor,
-            escape(&shorten(&side.name, 34))
+            escape(&shorten(&side.name, 34_usize))
         );
         let (mut y, mut text_y) = (TOP, f64::MIN);
         for part in side.parts() {
@@ -165,13 +166,6 @@ fn label_of(name: &str, parts: &[Part]) -> String {
     let said = parts.iter().filter(|part| part.value > 0).map(|part| format!("{} {}", part.says, part.label));
     let said: Vec<String> = said.collect();
     format!("{name}: {}", if said.is_empty() { "nothing".to_owned() } else { said.join(", ") })
-}
-
-fn shorten(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    text.chars().take(chars_max - 1).chain(['…']).collect()
 }
 
 fn open(class: &str, width: usize, height: usize, label: &str, fit: &str) -> String {

@@ -168,8 +168,8 @@ impl Preferences {
     }
 
     /// `12.3 %`, of a share between 0 and 1.
-    pub fn percent(&self, share: f64, decimals: usize) -> String {
-        format!("{} %", self.numbers.write(&format!("{:.decimals$}", share * 100.0)))
+    pub fn percent(&self, share: impl Plain<f64>, decimals: usize) -> String {
+        format!("{} %", self.numbers.write(&format!("{:.decimals$}", share.plain() * 100.0)))
     }
 
     /// To the minute, with the exact value in the title.
@@ -195,6 +195,30 @@ impl Preferences {
             None => (format!("{} UTC", at.format(pattern)), exact.clone()),
         };
         Html(format!("<time datetime=\"{exact}\" title=\"{}\">{text}</time>", escape(&title)))
+    }
+}
+
+/// The last digits of an id: those that differ.
+pub(crate) fn short_id(id: impl AsRef<str>) -> String {
+    let id = id.as_ref();
+    id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned()
+}
+
+/// At most so many characters, an ellipsis among them.
+pub(crate) fn shorten(text: impl AsRef<str>, chars_max: impl Plain<usize>) -> String {
+    let (text, chars_max) = (text.as_ref(), chars_max.plain());
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `2026-03-29T03:00:00+02:00` as `2026-03-29 03:00 +02:00`.
+pub(crate) fn local_of(local: impl AsRef<str>) -> String {
+    let local = local.as_ref();
+    match (local.get(..10), local.get(11..16), local.get(19..)) {
+        (Some(day), Some(time), Some(offset)) => format!("{day} {time} {offset}"),
+        _ => local.to_owned(),
     }
 }
 

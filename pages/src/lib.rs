@@ -21,11 +21,16 @@ mod charts;
 mod form;
 mod format;
 mod html;
+mod jobs;
 mod login;
 mod nav;
 mod overview;
 mod problem;
 mod projects;
+mod queues;
+mod reconcile;
+mod reconciliations;
+mod schedules;
 mod session;
 mod shell;
 mod words;
@@ -51,6 +56,11 @@ pub fn router(inside: Router) -> Router {
         .merge(login::routes())
         .merge(projects::routes())
         .merge(overview::routes())
+        .merge(reconcile::routes())
+        .merge(reconciliations::routes())
+        .merge(jobs::routes())
+        .merge(queues::routes())
+        .merge(schedules::routes())
         .with_state(Site { inside })
         .layer(from_fn(session::refuse_other_sites))
         .layer(from_fn(add_headers))

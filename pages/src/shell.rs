@@ -175,6 +175,11 @@ impl Shell {
         Html(format!("<span class=\"badge {}\">{}{word}</span>", html::escape(state), html::icon(state)))
     }
 
+    /// For selected options.
+    pub fn same(&self, one: impl AsRef<str>, other: impl AsRef<str>) -> bool {
+        one.as_ref() == other.as_ref()
+    }
+
     pub fn words(&self, name: impl AsRef<str>) -> String {
         crate::words::words(name.as_ref())
     }
@@ -226,11 +231,6 @@ impl Visit {
             body["project_id"] = id.into();
         }
         body
-    }
-
-    /// Whether a part of a page was asked for, to be put into one that is shown already.
-    pub fn is_partial(&self) -> bool {
-        self.headers.contains_key("hx-request")
     }
 }
 

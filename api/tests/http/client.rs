@@ -229,7 +229,7 @@ pub fn file(name: &str, file_name: &str, content: &str) -> String {
     )
 }
 
-fn form(parts: &[String]) -> String {
+pub fn form(parts: &[String]) -> String {
     format!("{}--{BOUNDARY}--\r\n", parts.concat())
 }
 

@@ -12,6 +12,7 @@ mod flow;
 mod idempotency;
 mod jobs;
 mod outcome;
+mod pages;
 mod problems;
 mod projects;
 mod queues;
