@@ -27,7 +27,7 @@ class Site:
         environment = dict(os.environ, COUNTERFOIL_HTTP__LISTEN="127.0.0.1:0")
         self.process = subprocess.Popen(
             [ROOT / "target/debug/counterfoil", "up", "--demo", "--data-dir", self.folder / "data"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
         )
         said = self._wait_for("Ctrl-C stops it")
         self.url = re.search(r"is up at (http://\S+)", said).group(1)
@@ -41,11 +41,11 @@ class Site:
         end = time.monotonic() + PATIENCE_S
         while text not in said:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
-            line = self.process.stdout.readline() if ready else ""
-            if not line:
+            chunk = os.read(self.process.stdout.fileno(), 65536).decode() if ready else ""
+            if not chunk:
                 self.stop()
                 raise RuntimeError(f"`counterfoil up` did not come up:\n{said}")
-            said += line
+            said += chunk
         return said
 
     def stop(self):

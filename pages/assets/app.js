@@ -114,7 +114,7 @@
       return;
     }
     if (event.key === 'Escape') for (const menu of all('details[data-menu][open]')) menu.open = false;
-    const typing = event.target.closest('input:not([type=radio], [type=checkbox], [type=file]), textarea, select, dialog');
+    const typing = event.target.closest('input:not([type=radio], [type=checkbox], [type=file]), textarea, select, dialog[open]');
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === '?') open('help');
     else if (event.key === 'j') move(1);

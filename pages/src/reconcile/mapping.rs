@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// What a column may mean, in words; further ones are fields by their names.
 pub(crate) const ROLES: [(&str, &str); 12] = [
     ("", "Not used"),
-    ("id", "Id of the record"),
+    ("id", "Record id"),
     ("date", "Date"),
     ("amount", "Amount"),
     ("debit", "Debit amount"),
