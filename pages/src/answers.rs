@@ -270,7 +270,6 @@ pub(crate) struct Exception {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Candidate {
-    pub side: String,
     pub currency: String,
     pub confidence: f64,
     pub records: Vec<Record>,
@@ -547,7 +546,6 @@ pub(crate) struct Tick {
     pub outcome: String,
     pub job_id: Option<String>,
     pub reason: Option<String>,
-    pub decided_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
