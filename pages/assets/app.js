@@ -63,6 +63,9 @@
   const fill = (wanted) => {
     const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
     found = commands().filter(([label]) => words.every((word) => label.toLowerCase().includes(word)));
+    // What begins as it was typed comes first; otherwise as on the page.
+    const rank = ([label]) => (label.toLowerCase().startsWith(wanted.toLowerCase().trim()) ? 0 : 1);
+    found.sort((one, other) => rank(one) - rank(other));
     chosen = 0;
     list.replaceChildren(...found.map(([label], i) => {
       const item = document.createElement('li');

@@ -12,6 +12,11 @@ async fn whoever_has_no_session_logs_in_and_comes_back() {
     let mut browser = Browser::new(&server);
     let answer = browser.get("/projects?x=1").await.expect(303);
     assert_eq!(answer.header("location"), "/login?next=%2Fprojects%3Fx%3D1");
+    // A link from elsewhere comes without the cookie: the page asks for itself again, from here.
+    let mut request = browser.request(Method::GET, "/login?next=%2Fprojects%3Fx%3D1");
+    request.headers_mut().expect("headers").insert("sec-fetch-site", "cross-site".parse().expect("a value"));
+    let again = browser.send(request, crate::client::empty()).await.expect(200).text();
+    assert!(again.contains("http-equiv=\"refresh\" content=\"0; url=/projects?x=1\""), "{again}");
     let page = browser.page("/login?next=%2Fprojects%3Fx%3D1").await;
     assert!(page.contains("name=\"next\" value=\"/projects?x=1\""), "{page}");
 
