@@ -190,12 +190,12 @@ impl Metric {
         self
     }
 
-    pub(super) const fn from_zero(mut self) -> Self {
+    pub(super) const fn at_zero(mut self) -> Self {
         self.presence = Presence::FromZero;
         self
     }
 
-    pub(super) const fn from_start(mut self) -> Self {
+    pub(super) const fn at_start(mut self) -> Self {
         self.presence = Presence::FromStart;
         self
     }

@@ -90,7 +90,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Attempts of a queue that this process runs",
     )
-    .from_zero(),
+    .at_zero(),
     Metric::gauge(
         "counterfoil_workers",
         Unit::Count,
@@ -104,8 +104,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Times this worker told that it lives",
     ),
-    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds")
-        .from_zero(),
+    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds").at_zero(),
     Metric::counter(
         "counterfoil_leases_lost_total",
         &[],
