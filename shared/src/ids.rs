@@ -59,6 +59,10 @@ id!(
 );
 id!(DataSourceId);
 id!(ScheduleId);
+id!(
+    /// What somebody decided about results.
+    DecisionId
+);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

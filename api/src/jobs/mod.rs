@@ -10,6 +10,7 @@ mod bulk;
 mod dead_groups;
 mod dead_letters;
 mod filter;
+pub(crate) use filter::{escaped, moment};
 mod list;
 mod show;
 

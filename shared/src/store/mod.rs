@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod audit;
 pub mod backlog;
 pub mod batches;
 pub mod clean_up;
@@ -23,6 +24,7 @@ pub mod queues;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
+pub mod review;
 pub mod schedules;
 pub mod users;
 
