@@ -6,7 +6,8 @@ use crate::connections::{self, Limits};
 use crate::reconciliation::Watcher;
 use crate::state::{Api, Shared};
 use crate::vitals::{self, Vitals};
-use crate::{layers, routes};
+use crate::{audit, layers, routes};
+use axum::middleware::from_fn_with_state;
 use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::config::Config;
@@ -81,6 +82,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();
+    let router = router.layer(from_fn_with_state(api.clone(), audit::watch));
     let router = layers::surround(router).with_state(api);
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use shared::ids::{FileId, ProjectId};
 use shared::objects::{ObjectKey, Objects, PutError, PutOutcome};
+use shared::store::audit;
 use shared::store::files::NewFile;
 use shared::store::projects::ProjectRole;
 use std::time::Duration;
@@ -82,11 +83,15 @@ async fn upload_file(
     // On its own, so that a client that goes away now cannot part the row from the object.
     let (store, files_max) = (api.store.clone(), api.project_files_max);
     let object = upload.file.object;
-    let recorded = tokio::spawn(async move {
+    let recording = async move {
         let file = store.insert_file_within(&new, files_max).await?.ok_or_else(|| too_many(files_max))?;
         object.keep();
         Ok::<_, Problem>(file)
-    });
+    };
+    let recorded = match audit::current() {
+        Some(context) => tokio::spawn(context.around(recording)),
+        None => tokio::spawn(recording),
+    };
     let file = recorded.await.map_err(|error| Problem::internal("recording an upload", &error))??;
     metrics::counter!("counterfoil_upload_bytes_total").increment(file.size_bytes);
     Ok((StatusCode::CREATED, Json(file.into())))

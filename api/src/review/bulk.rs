@@ -4,7 +4,6 @@
 use super::answers::{ActionWord, DecidedAnswer, ReviewedExceptionAnswer, ReviewedMatchAnswer};
 use super::decisions::{code, day};
 use super::filters::{ExceptionWords, MatchWords};
-use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -21,7 +20,7 @@ use matching::format_minor;
 use serde::Serialize;
 use serde_json::json;
 use shared::ids::{JobId, UserId};
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::projects::ProjectRole;
 use shared::store::review::{self, ExceptionOrder, Fitting, ITEMS_MAX, Item, NewDecision};
 use utoipa::ToSchema;
@@ -198,7 +197,6 @@ pub(super) async fn decide_in_bulk(
     caller: Caller,
     request_id: RequestId,
     repeatable: Repeatable,
-    audit: Audit,
     PathId(id): PathId<JobId>,
     JsonBody(body): JsonBody<BulkBody>,
 ) -> Result<Response, Problem> {
@@ -241,14 +239,10 @@ pub(super) async fn decide_in_bulk(
         "is_bulk": true, "reason_code": new.reason_code, "is_proposed": decided.is_proposed,
         "assignee": new.assignee, "due_on": new.due_on,
     });
-    audit
-        .change(access.project_id, "review.decide", ("decision", decided.id.to_string()))
-        .after(what)
-        .write(&mut tx)
-        .await?;
+    let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    Note::of(access.project_id, "decision", id_of_decision).after(what).commit(tx).await?;
     tracing::info!(job_id = %id, items = new.items.len(), action = new.action.as_str(), "decided in bulk");
     Ok(response)
 }

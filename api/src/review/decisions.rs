@@ -2,7 +2,6 @@
 
 use super::answers::{ActionWord, DecidedAnswer};
 use super::filters;
-use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument};
@@ -17,9 +16,9 @@ use axum::response::Response;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use shared::ids::{DecisionId, JobId, UserId};
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::projects::ProjectRole;
-use shared::store::review::{self, Action, HAND_RECORDS_MAX, Item, NewDecision, Subject};
+use shared::store::review::{self, HAND_RECORDS_MAX, Item, NewDecision, Subject};
 use utoipa::ToSchema;
 
 /// What somebody decides. Exactly one of `match`, `exception`, `hand_match` says what about, except for a match by
@@ -212,7 +211,6 @@ pub(super) async fn decide(
     caller: Caller,
     request_id: RequestId,
     repeatable: Repeatable,
-    audit: Audit,
     PathId(id): PathId<JobId>,
     JsonBody(body): JsonBody<DecisionBody>,
 ) -> Result<Response, Problem> {
@@ -232,15 +230,10 @@ pub(super) async fn decide(
         "first": new.items.first().map(|item| item.ordinal + 1), "reason_code": new.reason_code,
         "is_proposed": decided.is_proposed, "undoes": new.undoes, "assignee": new.assignee, "due_on": new.due_on,
     });
-    let name = if new.action == Action::Comment { "review.comment" } else { "review.decide" };
-    audit
-        .change(access.project_id, name, ("decision", decided.id.to_string()))
-        .after(what)
-        .write(&mut tx)
-        .await?;
+    let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    Note::of(access.project_id, "decision", id_of_decision).after(what).commit(tx).await?;
     Ok(response)
 }
 

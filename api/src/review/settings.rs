@@ -1,7 +1,6 @@
 //! A project's reason codes and four-eyes limits.
 
 use super::filters::{self, minor};
-use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Fields, JsonBody, PathId, ReadBody, boolean, text};
@@ -14,7 +13,7 @@ use matching::format_minor;
 use serde::Serialize;
 use serde_json::json;
 use shared::ids::ProjectId;
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::projects::ProjectRole;
 use shared::store::review::{self, FourEyesLimit, ReviewReason};
 use utoipa::ToSchema;
@@ -83,7 +82,6 @@ impl ReadBody for ReasonBody {
 pub(super) async fn set_reason(
     State(api): State<Api>,
     caller: Caller,
-    audit: Audit,
     Path((id, code)): Path<(String, String)>,
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Result<Json<ReasonAnswer>, Problem> {
@@ -94,13 +92,11 @@ pub(super) async fn set_reason(
     let mut tx = api.store.begin().await?;
     let before = review::set_review_reason(&mut tx, id, &reason).await?;
     let shown = |reason: &ReviewReason| json!({"label": reason.label, "is_active": reason.is_active});
-    audit
-        .change(id, "review.set_reason", ("reason_code", reason.code.clone()))
+    Note::of(id, "reason_code", &reason.code)
         .before(before.as_ref().map(shown))
         .after(shown(&reason))
-        .write(&mut tx)
+        .commit(tx)
         .await?;
-    tx.commit().await.map_err(StoreError::from)?;
     Ok(Json(reason.into()))
 }
 
@@ -173,7 +169,6 @@ impl ReadBody for LimitBody {
 pub(super) async fn set_limit(
     State(api): State<Api>,
     caller: Caller,
-    audit: Audit,
     Path((id, currency)): Path<(String, String)>,
     JsonBody(body): JsonBody<LimitBody>,
 ) -> Result<Json<LimitAnswer>, Problem> {
@@ -186,13 +181,11 @@ pub(super) async fn set_limit(
     let limit = FourEyesLimit { currency, amount };
     let mut tx = api.store.begin().await?;
     let before = review::set_four_eyes_limit(&mut tx, id, &limit).await?;
-    audit
-        .change(id, "review.set_limit", ("four_eyes_limit", limit.currency.clone()))
+    Note::of(id, "four_eyes_limit", &limit.currency)
         .before(before.map(|amount| json!({"amount_minor": amount})))
         .after(json!({"amount_minor": limit.amount}))
-        .write(&mut tx)
+        .commit(tx)
         .await?;
-    tx.commit().await.map_err(StoreError::from)?;
     Ok(Json(limit.into()))
 }
 
@@ -205,7 +198,6 @@ pub(super) async fn set_limit(
 pub(super) async fn remove_limit(
     State(api): State<Api>,
     caller: Caller,
-    audit: Audit,
     Path((id, currency)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
@@ -213,12 +205,10 @@ pub(super) async fn remove_limit(
     let currency = filters::currency(&currency).map_err(|_| Problem::not_found())?;
     let mut tx = api.store.begin().await?;
     let before = review::remove_four_eyes_limit(&mut tx, id, &currency).await?;
-    audit
-        .change(id, "review.remove_limit", ("four_eyes_limit", currency))
+    Note::of(id, "four_eyes_limit", currency)
         .before(before.map(|amount| json!({"amount_minor": amount})))
-        .write(&mut tx)
+        .commit(tx)
         .await?;
-    tx.commit().await.map_err(StoreError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

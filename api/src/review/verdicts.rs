@@ -2,7 +2,6 @@
 
 use super::answers::{DecidedAnswer, VerdictWord};
 use super::history::DecisionPage;
-use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::page::{self, Page};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -13,7 +12,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::ids::{DecisionId, JobId, ProjectId, UserId};
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::projects::ProjectRole;
 use shared::store::review::{self, Verdict};
 use utoipa::{IntoParams, ToSchema};
@@ -72,7 +71,6 @@ impl ReadBody for VerdictBody {
 pub(super) async fn judge_decision(
     State(api): State<Api>,
     caller: Caller,
-    audit: Audit,
     Path((id, decision)): Path<(String, String)>,
     JsonBody(body): JsonBody<VerdictBody>,
 ) -> Result<Json<DecidedAnswer>, Problem> {
@@ -85,12 +83,8 @@ pub(super) async fn judge_decision(
     let mut tx = api.store.begin().await?;
     let judged =
         review::judge(&mut tx, id, decision, caller.user_id, verdict, body.reason.as_deref()).await?;
-    audit
-        .change(access.project_id, "review.judge", ("decision", decision.to_string()))
-        .after(json!({"job_id": id.0, "verdict": verdict.as_str(), "reason": body.reason}))
-        .write(&mut tx)
-        .await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let said = json!({"job_id": id.0, "verdict": verdict.as_str(), "reason": body.reason});
+    Note::of(access.project_id, "decision", decision).after(said).commit(tx).await?;
     Ok(Json(judged.into()))
 }
 

@@ -9,10 +9,12 @@
 //! they make all of it anew up to the head, which the signed checkpoints show. See [`verify`].
 
 mod checkpoints;
+mod context;
 mod list;
 mod verify;
 
 pub use checkpoints::{Checkpoint, CheckpointSigner, signed_bytes};
+pub use context::{Context, Note, current, is_named, is_user};
 pub use list::{AuditFilter, AuditRecord};
 pub use verify::{Broken, ChainState};
 
@@ -33,6 +35,12 @@ impl Tenant {
     pub const SYSTEM: Tenant = Tenant(Uuid::nil());
 }
 
+impl From<Option<ProjectId>> for Tenant {
+    fn from(id: Option<ProjectId>) -> Self {
+        id.map_or(Tenant::SYSTEM, Into::into)
+    }
+}
+
 impl From<ProjectId> for Tenant {
     fn from(id: ProjectId) -> Self {
         Tenant(id.0)
@@ -44,7 +52,7 @@ impl From<ProjectId> for Tenant {
 pub struct NewAuditRecord {
     pub tenant: Tenant,
     /// `noun.verb`.
-    pub action: &'static str,
+    pub action: String,
     pub subject_kind: &'static str,
     pub subject_id: String,
     pub before: Option<Value>,
@@ -93,7 +101,7 @@ pub async fn append(conn: &mut PgConnection, new: NewAuditRecord) -> Result<(), 
     .bind(new.tenant.0)
     .bind(seq)
     .bind(at)
-    .bind(new.action)
+    .bind(&new.action)
     .bind(new.by.user_id)
     .bind(new.subject_kind)
     .bind(&new.subject_id)

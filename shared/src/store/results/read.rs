@@ -1,7 +1,8 @@
 //! Reading results page by page, and deleting them.
 
 use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
-use crate::ids::JobId;
+use crate::ids::{JobId, ProjectId};
+use crate::store::audit::Note;
 use crate::store::job_ledger::book_removed;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
@@ -149,18 +150,18 @@ impl Store {
             .bind(job_id)
             .execute(&mut *tx)
             .await?;
-        let deleted = sqlx::query(
+        let deleted: Option<ProjectId> = sqlx::query_scalar(
             "DELETE FROM jobs WHERE id = $1 AND state IN ('completed', 'cancelled', 'dead')
                AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)
-               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)",
+               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)
+             RETURNING project_id",
         )
         .bind(job_id)
-        .execute(&mut *tx)
-        .await?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        book_removed(&mut tx, deleted.rows_affected()).await?;
+        .fetch_optional(&mut *tx)
+        .await?
+        .flatten();
+        let Some(project_id) = deleted else { return Ok(false) };
+        book_removed(&mut tx, 1).await?;
         for statement in [
             "DELETE FROM matches WHERE job_id = $1",
             "DELETE FROM exceptions WHERE job_id = $1",
@@ -169,7 +170,7 @@ impl Store {
         ] {
             sqlx::query(statement).bind(job_id).execute(&mut *tx).await?;
         }
-        tx.commit().await?;
+        Note::of(project_id, "reconciliation", job_id).commit(tx).await?;
         Ok(true)
     }
 }
