@@ -107,7 +107,7 @@ impl Api {
     }
 }
 
-fn judge_role(role: Option<ProjectRole>, needs: ProjectRole) -> Result<(), Problem> {
+pub(crate) fn judge_role(role: Option<ProjectRole>, needs: ProjectRole) -> Result<(), Problem> {
     match role {
         None => Err(Problem::not_found()),
         Some(role) if role < needs => Err(too_small_a_role()),

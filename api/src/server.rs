@@ -56,6 +56,7 @@ const WORKBOOKS_MAX: usize = 2;
 pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Result<(), ApiError> {
     let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
+    let store = parts.store.clone();
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
         vitals: Vitals::new(
@@ -79,6 +80,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
+        ring_again_after: Duration::from_secs(config.scheduler.ring_again_after_s),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();
@@ -87,9 +89,11 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
+    let signing = tokio::spawn(audit::sign_hourly(store, Arc::new(parts.signing_key), stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
+    signing.abort();
     tracing::info!("the API has stopped");
     Ok(())
 }
@@ -99,12 +103,13 @@ pub async fn serve_figures(
     listener: TcpListener,
     store: Store,
     queue: Queue,
+    objects: Option<Objects>,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let (router, _) = vitals::routes::<Vitals>().split_for_parts();
-    let router = layers::surround(router).with_state(Vitals::new(store, queue, None, metrics));
+    let router = layers::surround(router).with_state(Vitals::new(store, queue, objects, metrics));
     tracing::info!(%address, "health and metrics listen");
     connections::serve(listener, router, Limits { connections_max: 64, drain: Duration::from_secs(1) }, stop)
         .await;

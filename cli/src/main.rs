@@ -1,11 +1,14 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
 mod administration;
+mod audit;
+mod backup;
 mod demo;
 mod jobs;
 mod match_files;
 mod private_postgres;
 mod queues;
+mod restore;
 mod roles;
 mod rules;
 mod samples;
@@ -13,9 +16,11 @@ mod schedules;
 mod stop;
 mod up;
 mod users;
+mod wal;
 
 use clap::{Parser, Subcommand};
 use shared::config::Config;
+use shared::store::audit::{AuditedBy, Context};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,6 +63,18 @@ enum Command {
     /// Manage the jobs that time alone starts.
     #[command(subcommand)]
     Schedules(schedules::SchedulesCommand),
+    /// Read the audit log, and prove that nobody has changed it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Take, list, verify and prune backups of the database, and prove that they come back.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore backups: in the place of a database, into one that runs, or to a point in time.
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
+    /// Archive WAL, and get it back: for archive_command and restore_command of PostgreSQL.
+    #[command(subcommand)]
+    Wal(wal::WalCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
     /// Check rule sets, print their schema, and show those that come with the program.
@@ -67,6 +84,8 @@ enum Command {
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Print the page about all metrics.
+    MetricsReference,
 }
 
 fn main() -> ExitCode {
@@ -82,20 +101,38 @@ fn main() -> ExitCode {
         Command::Samples(args) => return samples::run(args),
         Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
+        Command::MetricsReference => {
+            print(&shared::telemetry::reference());
+            Ok(())
+        }
         Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
         Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
         Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
         Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
         Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
-        Command::Queues(command) => config().and_then(|config| in_runtime(queues::run(config, command))),
+        Command::Queues(command) => {
+            config().and_then(|config| in_runtime(at_shell("queues", queues::run(config, command))))
+        }
         Command::Limits(command) => {
-            config().and_then(|config| in_runtime(queues::run_limits(config, command)))
+            config().and_then(|config| in_runtime(at_shell("limits", queues::run_limits(config, command))))
         }
-        Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
-        Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
+        Command::Jobs(command) => {
+            config().and_then(|config| in_runtime(at_shell("jobs", jobs::run(config, command))))
+        }
+        Command::Users(command) => {
+            config().and_then(|config| in_runtime(at_shell("users", users::run(config, command))))
+        }
+        Command::Audit(command) => config().and_then(|config| in_runtime(audit::run(config, command))),
         Command::Schedules(command) => {
-            config().and_then(|config| in_runtime(schedules::run(config, command)))
+            config().and_then(|config| in_runtime(at_shell("schedules", schedules::run(config, command))))
         }
+        Command::Backup(command) => config().and_then(|config| in_runtime(backup::run(config, command))),
+        Command::Restore(command) => {
+            let file = cli.config.clone();
+            config().and_then(|config| in_runtime(restore::run(config, file.as_deref(), command)))
+        }
+        // Its exit codes are an agreement with PostgreSQL.
+        Command::Wal(command) => return wal::run_to_exit(config(), command),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,6 +141,12 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Puts the operator behind what a command changes, for the audit log.
+async fn at_shell<T>(noun: &str, command: impl Future<Output = T>) -> T {
+    let by = AuditedBy { name: Some(administration::operator()), ..AuditedBy::default() };
+    Context::new(format!("{noun}.at_shell"), by).around(command).await
 }
 
 fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -117,7 +160,11 @@ fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 fn openapi() -> anyhow::Result<()> {
     let mut text = api::openapi().to_pretty_json()?;
     text.push('\n');
-    // Into a closed pipe (`| head`) is not an error worth a word.
-    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    print(&text);
     Ok(())
+}
+
+/// Into a closed pipe (`| head`) is not an error worth a word.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

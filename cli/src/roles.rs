@@ -10,6 +10,7 @@ use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::{Queue, QueueName};
 use shared::store::{PoolLimits, Store};
+use shared::telemetry::metric::Role;
 use shared::telemetry::{self, Metrics};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub async fn api(config: Config) -> Result<()> {
     missing.extend(config.auth.signing_key_file.is_none().then_some("auth.signing_key_file"));
     refuse_missing(&missing)?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Api]).map_err(anyhow::Error::msg)?;
     let key_file = config.auth.signing_key_file.as_deref().context("checked above")?;
     let signing_key = api::SigningKey::load(key_file)
         .with_context(|| format!("reading auth.signing_key_file {}", key_file.display()))?;
@@ -45,6 +46,11 @@ pub async fn api(config: Config) -> Result<()> {
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
+    // The relay is in another process: it is told of what was committed.
+    let relay_wake = Arc::new(Notify::new());
+    let announcing_stop = CancellationToken::new();
+    let announcing =
+        tokio::spawn(store.clone().announce_doorbells(relay_wake.clone(), announcing_stop.clone()));
     let parts = api::Parts {
         store: store.clone(),
         objects: objects(&config, None)?,
@@ -53,12 +59,14 @@ pub async fn api(config: Config) -> Result<()> {
         clock: Clock::system(),
         signing_key,
         passwords: PasswordHasher::new(PasswordCost::STRONG)?,
-        // The relay is in another process and finds our outbox rows by its period.
-        relay_wake: Arc::new(Notify::new()),
+        relay_wake,
         listener,
     };
-    api::run(&config, parts, stop).await?;
+    let served = api::run(&config, parts, stop).await;
+    announcing_stop.cancel();
+    let _ = announcing.await;
     store.close().await;
+    served?;
     Ok(())
 }
 
@@ -87,14 +95,15 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
     missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
     refuse_missing(&missing)?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Worker]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config, None)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(config.worker.listen, &store, &queue, metrics, &figures_stop).await?;
+    let figures =
+        figures(config.worker.listen, &store, &queue, Some(&objects), metrics, &figures_stop).await?;
     let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
     figures_stop.cancel();
     figures.await?;
@@ -105,15 +114,18 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
 pub async fn scheduler(config: Config) -> Result<()> {
     refuse_missing(&missing_urls(&config))?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Scheduler]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue) = (store(&config)?, queue(&config)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(config.scheduler.listen, &store, &queue, metrics, &figures_stop).await?;
-    scheduler::run(&config, store.clone(), queue, Arc::new(Notify::new()), stop).await;
+    let figures = figures(config.scheduler.listen, &store, &queue, None, metrics, &figures_stop).await?;
+    let relay_wake = Arc::new(Notify::new());
+    let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
+    scheduler::run(&config, store.clone(), queue, relay_wake, stop).await;
+    let _ = listening.await;
     figures_stop.cancel();
     figures.await?;
     store.close().await;
@@ -133,12 +145,14 @@ async fn figures(
     listen_at: Option<SocketAddr>,
     store: &Store,
     queue: &Queue,
+    objects: Option<&Objects>,
     metrics: Metrics,
     stop: &CancellationToken,
 ) -> Result<tokio::task::JoinHandle<()>> {
     let Some(address) = listen_at else { return Ok(tokio::spawn(async {})) };
     let listener = listen(address).await?;
-    let served = api::serve_figures(listener, store.clone(), queue.clone(), metrics, stop.clone());
+    let served =
+        api::serve_figures(listener, store.clone(), queue.clone(), objects.cloned(), metrics, stop.clone());
     Ok(tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the listener for health and metrics ended");

@@ -5,9 +5,11 @@
 //! database: denied access, logins, exports.
 
 mod actions;
+mod checkpoints;
 mod list;
 mod watch;
 
+pub(crate) use checkpoints::sign_hourly;
 pub(crate) use watch::{Peer, watch};
 
 use crate::state::Api;

@@ -1,5 +1,5 @@
 //! `/api/jobs`: jobs of any kind as their owners and operators see them; `/api/batches`: jobs accepted together;
-//! `/api/dead-letters`: messages that nobody could read or keep.
+//! `/api/dead-letters`: messages that nobody could read or keep; `/api/workers`: who runs jobs.
 //!
 //! Architecture invariant: nothing in here knows what a job does. What a kind of job takes and answers has routes of
 //! its own, as reconciliations have.
@@ -9,10 +9,12 @@ mod batches;
 mod bulk;
 mod dead_groups;
 mod dead_letters;
+mod explain;
 mod filter;
 pub(crate) use filter::{escaped, moment};
 mod list;
 mod show;
+mod workers;
 
 use crate::state::Api;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +24,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list::list_jobs))
         .routes(routes!(show::show_job))
+        .routes(routes!(explain::explain_job))
+        .routes(routes!(workers::list_workers))
         .routes(routes!(act::cancel_job))
         .routes(routes!(act::redrive_job))
         .routes(routes!(act::retry_job_now))

@@ -18,6 +18,8 @@ pub struct CleanedUp {
     pub batches: u64,
     pub idempotency_keys: u64,
     pub schedule_ticks: u64,
+    /// That had been silent for long.
+    pub workers: u64,
     /// Months of results, by the names of their partitions.
     pub partitions: Vec<String>,
 }
@@ -29,7 +31,7 @@ impl CleanedUp {
 
     /// Rows that were removed one by one.
     pub fn rows(&self) -> u64 {
-        self.jobs + self.batches + self.idempotency_keys + self.schedule_ticks
+        self.jobs + self.batches + self.idempotency_keys + self.schedule_ticks + self.workers
     }
 
     pub fn add(&mut self, more: Self) {
@@ -37,6 +39,7 @@ impl CleanedUp {
         self.batches += more.batches;
         self.idempotency_keys += more.idempotency_keys;
         self.schedule_ticks += more.schedule_ticks;
+        self.workers += more.workers;
         self.partitions.extend(more.partitions);
     }
 }
@@ -54,6 +57,7 @@ impl Store {
         let batches = self.prune_batches(retention.finished, limit).await;
         let keys = self.prune_idempotency_keys(retention.idempotency_keys, limit).await;
         let schedule_ticks = self.prune_schedule_ticks(retention.finished, limit).await;
+        let workers = self.prune_workers(limit).await;
         ensured?;
         Ok(CleanedUp {
             partitions: partitions?,
@@ -61,6 +65,7 @@ impl Store {
             batches: batches?,
             idempotency_keys: keys?,
             schedule_ticks: schedule_ticks?,
+            workers: workers?,
         })
     }
 }

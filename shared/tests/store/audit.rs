@@ -10,8 +10,8 @@ use shared::testing::TestDatabase;
 struct Stamp;
 
 impl CheckpointSigner for Stamp {
-    fn key_id(&self) -> &str {
-        "stamp"
+    fn key_id(&self) -> String {
+        "stamp".into()
     }
 
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {

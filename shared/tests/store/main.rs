@@ -4,6 +4,7 @@ mod audit;
 mod batches;
 mod conservation;
 mod cost;
+mod explain;
 mod history;
 mod idempotency;
 mod jobs;
@@ -17,6 +18,7 @@ mod results;
 mod review;
 mod schedules;
 mod unique;
+mod workers;
 
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, Lease, NewJob};

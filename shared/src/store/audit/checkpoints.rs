@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// Signs what [`signed_bytes`] gives.
 pub trait CheckpointSigner {
-    fn key_id(&self) -> &str;
+    fn key_id(&self) -> String;
     /// Ed25519: 64 bytes.
     fn sign(&self, bytes: &[u8]) -> Vec<u8>;
 }
