@@ -217,7 +217,7 @@ pub async fn insert_schedule(
     if count >= SCHEDULES_MAX {
         return Err(ChangeError::TooMany);
     }
-    Ok(insert(conn, new, None, now).await?)
+    insert(conn, new, None, now).await
 }
 
 /// As [`Store::run_schedule_now`], in the caller's transaction, which after an error can only be rolled back.
