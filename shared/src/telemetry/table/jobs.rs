@@ -7,8 +7,10 @@ const QUEUE: Label = Label::kinds("queue");
 const UNFINISHED: Label = Label::one_of("state", &["scheduled", "available", "running"]);
 
 /// As in the order they are started in.
-const LOOP: Label =
-    Label::one_of("loop", &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner"]);
+const LOOP: Label = Label::one_of(
+    "loop",
+    &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner", "backup_synchroniser"],
+);
 
 const WORKER: &[Role] = &[Role::Worker];
 const SCHEDULER: &[Role] = &[Role::Scheduler];
@@ -88,7 +90,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Attempts of a queue that this process runs",
     )
-    .from_zero(),
+    .at_zero(),
     Metric::gauge(
         "counterfoil_workers",
         Unit::Count,
@@ -102,8 +104,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Times this worker told that it lives",
     ),
-    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds")
-        .from_zero(),
+    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds").at_zero(),
     Metric::counter(
         "counterfoil_leases_lost_total",
         &[],
