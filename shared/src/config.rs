@@ -204,7 +204,7 @@ impl Default for Auth {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { queues: vec![], concurrency: 2, lease_s: 15, drain_s: 30, listen: None }
+        Self { queues: vec![], concurrency: 2, lease_s: 12, drain_s: 30, listen: None }
     }
 }
 
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_usable() {
-        assert_eq!(load("").unwrap().worker.lease_s, 15);
+        assert_eq!(load("").unwrap().worker.lease_s, 12);
     }
 
     #[test]

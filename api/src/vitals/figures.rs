@@ -31,6 +31,7 @@ pub(super) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
         read_outbox(&vitals),
         read_depths(&vitals),
         read_pauses(&vitals),
+        read_workers(&vitals),
         database_server::read(&vitals)
     );
     read_room(&vitals);
@@ -74,6 +75,16 @@ async fn read_pauses(vitals: &Vitals) {
         let paused = pauses.as_ref().map(|pauses| pauses.iter().any(|pause| pause.queue == *queue));
         gauge!("counterfoil_queue_paused", "queue" => queue.clone())
             .set(paused.map_or(f64::NAN, |paused| f64::from(u8::from(paused))));
+    }
+}
+
+async fn read_workers(vitals: &Vitals) {
+    let counts = timeout(PATIENCE, vitals.store.worker_counts()).await.ok().and_then(Result::ok);
+    let (live, draining, silent) = counts.map_or((f64::NAN, f64::NAN, f64::NAN), |counts| {
+        (counts.live as f64, counts.draining as f64, counts.silent as f64)
+    });
+    for (state, workers) in [("live", live), ("draining", draining), ("silent", silent)] {
+        gauge!("counterfoil_workers", "state" => state).set(workers);
     }
 }
 

@@ -163,8 +163,9 @@ WORKERS = [
     panel(
         "Workers",
         "none",
-        "Worker processes that answer.",
-        ("""sum(up{job="counterfoil-worker"})""", "workers"),
+        "Processes that answer Prometheus, and what workers tell of themselves in PostgreSQL. Silent: killed, or cut off.",
+        ("""sum(up{job="counterfoil-worker"})""", "answer"),
+        ("max by (state) (counterfoil_workers)", "{{state}}"),
         thresholds=[(None, "red"), (1, "green")],
     ),
     panel("Time of an attempt", "s", "From lease to release.", *quantiles("counterfoil_attempt_duration_seconds", "kind")),
@@ -190,6 +191,13 @@ WORKERS = [
         "none",
         "By process.",
         (f"counterfoil_leases_held{{{HERE}}}", "{{instance}}"),
+    ),
+    panel(
+        "Heartbeats and wake-ups",
+        "ops",
+        "Workers that tell they live; processes that tell relays elsewhere of new doorbells.",
+        (rate("counterfoil_worker_heartbeats_total", "outcome"), "heartbeat {{outcome}}"),
+        (rate("counterfoil_relay_wakes_total", "outcome"), "wake-up {{outcome}}"),
     ),
     panel(
         "Leases lost, jobs rescued",

@@ -51,6 +51,14 @@ pub struct WorkerView {
     pub job_ids: Vec<JobId>,
 }
 
+/// See [`Store::worker_counts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct WorkerCounts {
+    pub live: i64,
+    pub draining: i64,
+    pub silent: i64,
+}
+
 impl Store {
     /// Tells that this worker lives; makes its row when there is none. Goes the way of the renewals, past the
     /// transactions of jobs.
@@ -73,6 +81,22 @@ impl Store {
     pub async fn forget_worker(&self, name: &str) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.renewals).await?;
         Ok(())
+    }
+
+    /// How many live, drain, and have gone silent.
+    pub async fn worker_counts(&self) -> Result<WorkerCounts, StoreError> {
+        Ok(sqlx::query_as(
+            "WITH seen AS (
+                 SELECT is_draining, heartbeat_at < now() - $1 * interval '1 second' AS is_silent FROM workers
+             )
+             SELECT count(*) FILTER (WHERE NOT is_silent AND NOT is_draining) AS live,
+                    count(*) FILTER (WHERE NOT is_silent AND is_draining) AS draining,
+                    count(*) FILTER (WHERE is_silent) AS silent
+             FROM seen",
+        )
+        .bind(SILENT_AFTER.as_secs_f64())
+        .fetch_one(self.pool())
+        .await?)
     }
 
     /// Those that live first, then the silent ones, newest first; at most `limit`.

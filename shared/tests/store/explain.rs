@@ -218,6 +218,7 @@ async fn a_job_that_is_to_follow_a_batch_says_what_it_waits_for() {
         priority: 5,
         args: serde_json::json!({}),
         attempts_max: 3,
+        reconciliation: None,
     };
     let batch = NewBatch {
         id: BatchId::new(),

@@ -38,7 +38,7 @@ async fn silent_workers_are_shown_for_a_day_and_not_more_than_a_thousand() {
     let store = db.store();
     store.heartbeat(&worker("live"), false).await.unwrap();
     let silent = "INSERT INTO workers (name, version, kinds, slots, heartbeat_at)
-        SELECT 'w' || n, '1', '{}', 1, now() - interval '1 minute' * n FROM generate_series(1, 1100) AS n
+        SELECT 'w' || n, '1', '{}'::text[], 1, now() - interval '1 minute' * n FROM generate_series(1, 1100) AS n
         UNION ALL SELECT 'old', '1', '{}', 1, now() - interval '25 hours'";
     sqlx::query(silent).execute(store.pool()).await.unwrap();
     let seen = store.workers(2).await.unwrap();

@@ -61,11 +61,24 @@ impl Desk {
             releases: Together::new(move |ended: Vec<(Arc<Lease>, Finish)>| {
                 let store = releasing.clone();
                 async move {
-                    let released = release_free(&store, &ended).await.unwrap_or_default();
+                    let released = within(lease_duration, release_free(&store, &ended)).await;
                     ended.iter().map(|(lease, _)| released.get(&lease.job_id).copied()).collect()
                 }
             }),
         }
+    }
+}
+
+/// Nothing after an error, and over a connection that hangs: then each asks alone, and waits as long as it has to. What
+/// was done all the same shows there: an outcome is found, a lease runs out.
+async fn within<T: Default>(patience: Duration, asked: impl Future<Output = Result<T, StoreError>>) -> T {
+    match tokio::time::timeout(patience, asked).await {
+        Ok(Ok(answers)) => answers,
+        Ok(Err(error)) => {
+            tracing::debug!(error = %chain(&error), "not together");
+            T::default()
+        }
+        Err(_) => T::default(),
     }
 }
 

@@ -29,6 +29,12 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "How far the relay is behind; waiting on purpose (window, pause, limit) is no lag",
     ),
+    Metric::counter(
+        "counterfoil_relay_wakes_total",
+        &[Label::one_of("outcome", &["told", "failed"])],
+        &[Role::Api],
+        "Times a process without a relay told the relays elsewhere of new doorbells",
+    ),
     Metric::gauge("counterfoil_queue_paused", Unit::Flag, &[QUEUE], Role::ALL, "1 while a queue is paused"),
     Metric::gauge(
         "counterfoil_queue_depth",
@@ -91,5 +97,5 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Connections to the broker that are up",
     )
-    .from_zero(),
+    .at_zero(),
 ];
