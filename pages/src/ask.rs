@@ -3,7 +3,7 @@
 use crate::problem::Document;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,13 +27,13 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub status: StatusCode,
-    pub document: Document,
-    headers: HeaderMap,
+    pub document: Box<Document>,
+    retry_after: Option<HeaderValue>,
 }
 
 impl Refusal {
     pub fn new(status: StatusCode, document: Document) -> Self {
-        Self { status, document, headers: HeaderMap::new() }
+        Self { status, document: Box::new(document), retry_after: None }
     }
 }
 
@@ -41,8 +41,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, axum::Json(&self.document)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, crate::problem::CONTENT_TYPE.clone());
-        if let Some(after) = self.headers.get(header::RETRY_AFTER) {
-            response.headers_mut().insert(header::RETRY_AFTER, after.clone());
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, after);
         }
         response
     }
@@ -157,7 +157,10 @@ async fn accepted(response: Response) -> Result<Response, Refusal> {
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.map_err(broken)?;
     let document = serde_json::from_slice(&bytes).unwrap_or_else(|_| Document::of_status(status));
-    Err(Refusal { status, document, headers: parts.headers })
+    Err(Refusal {
+        retry_after: parts.headers.get(header::RETRY_AFTER).cloned(),
+        ..Refusal::new(status, document)
+    })
 }
 
 fn broken(error: impl std::fmt::Display) -> Refusal {

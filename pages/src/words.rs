@@ -71,7 +71,7 @@ pub(crate) fn cron(expression: &str) -> Option<String> {
     let [minute, hour, day, month, weekday] = fields[..] else { return None };
     let number = |field: &str| field.parse::<u32>().ok();
     let times = match (number(minute), hour) {
-        (Some(m), "*") if m == 0 => "every hour".to_owned(),
+        (Some(0), "*") => "every hour".to_owned(),
         (Some(m), "*") => format!("every hour at {m} minutes past"),
         (Some(m), hours) if hours.split(',').all(|hour| number(hour).is_some()) => {
             let at: Vec<String> =

@@ -51,10 +51,10 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let job: Job = visit.ask.get(&format!("/api/jobs/{}", id_of(&names))).await?;
     // A job has one home: links from elsewhere lead there.
-    if let (Some(project), false) = (&job.project_id, visit.shell.is_system()) {
-        if visit.project_id() != Some(project) {
-            return Ok(Redirect::to(&format!("/p/{project}/jobs/{}", job.id)).into_response());
-        }
+    if let (Some(project), false) = (&job.project_id, visit.shell.is_system())
+        && visit.project_id() != Some(project)
+    {
+        return Ok(Redirect::to(&format!("/p/{project}/jobs/{}", job.id)).into_response());
     }
     Ok(visit.page(&job_page(visit.shell("jobs"), job)))
 }

@@ -248,10 +248,10 @@ fn options(column: &ColumnGuess, role: &str) -> Vec<Choice> {
     let own: String =
         column.name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     for value in [format!("field:{}", own.trim_matches('_')), role_of(column), role.to_owned()] {
-        if let Some(name) = value.strip_prefix("field:").filter(|name| !name.is_empty()) {
-            if !options.iter().any(|(known, _)| *known == value) {
-                options.push((value.clone(), format!("Keep as “{name}”")));
-            }
+        if let Some(name) = value.strip_prefix("field:").filter(|name| !name.is_empty())
+            && !options.iter().any(|(known, _)| *known == value)
+        {
+            options.push((value.clone(), format!("Keep as “{name}”")));
         }
     }
     options.into_iter().map(|(value, text)| Choice { is_chosen: value == role, value, text }).collect()

@@ -79,10 +79,10 @@ fn recorded(text: &str) -> Vec<(String, MetricKind)> {
     for (call, kind) in macros {
         for (at, _) in text.match_indices(call) {
             let rest = text[at + call.len()..].trim_start();
-            if let Some(name) = rest.strip_prefix('"').and_then(|rest| rest.split('"').next()) {
-                if name.starts_with("counterfoil_") {
-                    found.push((name.to_owned(), kind));
-                }
+            if let Some(name) = rest.strip_prefix('"').and_then(|rest| rest.split('"').next())
+                && name.starts_with("counterfoil_")
+            {
+                found.push((name.to_owned(), kind));
             }
         }
     }
