@@ -33,7 +33,10 @@ impl FromRequestParts<Api> for Caller {
         let token = token
             .ok_or_else(|| Problem::unauthenticated("Send `Authorization: Bearer` with an access token"))?;
         match api.tokens.verify(token) {
-            Ok(Verified { user_id, expires_at }) => Ok(Caller { user_id, expires_at }),
+            Ok(Verified { user_id, expires_at }) => {
+                shared::store::audit::is_user(user_id);
+                Ok(Caller { user_id, expires_at })
+            }
             Err(Refused::Expired) => Err(Problem::unauthenticated("The access token has expired")),
             Err(Refused::Invalid) => Err(Problem::unauthenticated("The access token is not valid")),
         }

@@ -2,8 +2,8 @@
 
 use crate::state::Api;
 use crate::{
-    analytics, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects, queues,
-    reconciliation, schedules, vitals,
+    analytics, audit, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects,
+    queues, reconciliation, review, schedules, vitals,
 };
 use axum::middleware::from_fn;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
         .merge(files::routes())
         .merge(data_sources::routes())
         .merge(reconciliation::routes())
+        .merge(review::routes())
+        .merge(audit::routes())
         .merge(jobs::routes())
         .merge(schedules::routes())
         .merge(analytics::routes())

@@ -6,7 +6,8 @@ use crate::connections::{self, Limits};
 use crate::reconciliation::Watcher;
 use crate::state::{Api, Shared};
 use crate::vitals::{self, Vitals};
-use crate::{layers, routes};
+use crate::{audit, layers, routes};
+use axum::middleware::from_fn_with_state;
 use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::config::Config;
@@ -57,6 +58,7 @@ const SAMPLES_MAX: usize = 2;
 pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Result<(), ApiError> {
     let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
+    let store = parts.store.clone();
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
         vitals: Vitals::new(
@@ -85,6 +87,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();
+    let router = router.layer(from_fn_with_state(api.clone(), audit::watch));
     // Pages ask the same routes, in this process, as whoever looks at them.
     let pages = pages::router(layers::inside(router.clone()).with_state(api.clone()));
     let router = layers::surround(router.with_state(api).merge(pages));
@@ -92,9 +95,11 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
+    let signing = tokio::spawn(audit::sign_hourly(store, Arc::new(parts.signing_key), stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
+    signing.abort();
     tracing::info!("the API has stopped");
     Ok(())
 }

@@ -6,6 +6,9 @@
 //! ```sh
 //! cargo +nightly fuzz run mt940 -- -max_total_time=600
 //! ```
+//!
+//! Workbooks and Parquet files need real ones in `fuzz/corpus` to begin with: no fuzzer guesses a ZIP directory or a
+//! Parquet footer, and without them little behind the container is reached.
 
 use matching::{Currency, Records, RecordsBuilder, RuleSet, Watch};
 use sources::{Format, Mapping, ReadError, ReadLimits, ReadOutcome, detect, guess_mapping, read_records};

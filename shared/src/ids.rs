@@ -60,6 +60,10 @@ id!(
 id!(DataSourceId);
 id!(ScheduleId);
 id!(
+    /// What somebody decided about results.
+    DecisionId
+);
+id!(
     /// One backup, in every store and in the records.
     BackupId
 );

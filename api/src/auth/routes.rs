@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
 use shared::config::Registration as RegistrationPolicy;
+use shared::store::audit;
 use shared::store::users::User;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -134,6 +135,7 @@ async fn log_in(
     State(api): State<Api>,
     JsonBody(login): JsonBody<Login>,
 ) -> Result<Json<AccessToken>, Problem> {
+    audit::is_named(&login.email);
     let credentials = api.store.credentials(&login.email).await?;
     let (user_id, hash) = credentials.map(|c| (c.id, c.password_hash)).unzip();
     let verified = api.passwords.verify(login.password, hash).await;
@@ -142,6 +144,7 @@ async fn log_in(
     let Some(user_id) = user_id.filter(|_| verified) else {
         return Err(Problem::unauthenticated("The address or the password is wrong"));
     };
+    audit::is_user(user_id);
     let issued = api.tokens.issue(user_id).map_err(|error| Problem::internal("signing a token", &error))?;
     Ok(Json(AccessToken {
         access_token: issued.token,

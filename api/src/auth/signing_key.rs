@@ -1,7 +1,7 @@
 //! The Ed25519 key that signs access tokens.
 
 use super::Tokens;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use chrono::TimeDelta;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -74,6 +74,18 @@ impl SigningKey {
         Ok(Tokens::new(self, lifetime, clock.clone()).issue(user_id)?.token)
     }
 
+    /// Ed25519.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let pair = Ed25519KeyPair::from_pkcs8(&self.pkcs8).expect("checked when it was read");
+        pair.sign(bytes).as_ref().to_vec()
+    }
+
+    /// Whether a signature that names `key_id` is of these bytes; `None`: it names another key.
+    pub fn has_signed(&self, key_id: &str, bytes: &[u8], signature: &[u8]) -> Option<bool> {
+        let public = UnparsedPublicKey::new(&ED25519, &self.public);
+        (key_id == self.id()).then(|| public.verify(bytes, signature).is_ok())
+    }
+
     pub(super) fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
@@ -83,7 +95,7 @@ impl SigningKey {
     }
 
     /// Names the key in tokens: 16 hex digits of the public key's digest.
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         Sha256::digest(&self.public).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }

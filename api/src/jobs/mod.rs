@@ -12,6 +12,7 @@ mod dead_groups;
 mod dead_letters;
 mod explain;
 mod filter;
+pub(crate) use filter::{escaped, moment};
 mod list;
 mod show;
 mod workers;

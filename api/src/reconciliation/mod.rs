@@ -22,7 +22,10 @@ mod summary;
 mod watcher;
 
 pub(crate) use events::StateEvent;
+pub(crate) use exceptions::ExceptionAnswer;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use matches::{MatchAnswer, PassNames};
+pub(crate) use records::{Kind, RecordAnswer, exponent};
 pub(crate) use rule_set_body::RuleSetBody;
 pub(crate) use show::{Attempt, Progress};
 pub(crate) use submission::Submission;
@@ -54,13 +57,13 @@ pub(crate) fn long_routes() -> OpenApiRouter<Api> {
 }
 
 /// The address of a job; everything about it lies below.
-fn address(id: JobId) -> String {
+pub(crate) fn address(id: JobId) -> String {
     format!("/api/reconciliation/jobs/{id}")
 }
 
 impl Api {
     /// The reconciliation with its summary, once it has one; a conflict before.
-    async fn completed(&self, id: JobId) -> Result<(Reconciliation, Summary), Problem> {
+    pub(crate) async fn completed(&self, id: JobId) -> Result<(Reconciliation, Summary), Problem> {
         let mut reconciliation = self.store.reconciliation(id).await?.ok_or_else(Problem::not_found)?;
         match reconciliation.summary.take() {
             Some(summary) => Ok((reconciliation, summary)),

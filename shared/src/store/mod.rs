@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod analytics;
+pub mod audit;
 pub mod backlog;
 pub mod backups;
 pub mod batches;
@@ -24,6 +25,7 @@ pub mod queues;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
+pub mod review;
 pub mod schedules;
 pub mod server_figures;
 pub mod unmatched_amounts;

@@ -1,5 +1,6 @@
 //! People who may log in.
 
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
@@ -35,7 +36,8 @@ pub struct Credentials {
 impl Store {
     /// Returns the user as stored.
     pub async fn insert_user(&self, new: &NewUser) -> Result<User, StoreError> {
-        Ok(sqlx::query_as(
+        let mut tx = self.begin().await?;
+        let user: User = sqlx::query_as(
             "INSERT INTO users (id, email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4, $5)
              RETURNING id, email, name, is_platform_admin, created_at",
         )
@@ -44,8 +46,11 @@ impl Store {
         .bind(&new.name)
         .bind(&new.password_hash)
         .bind(new.is_platform_admin)
-        .fetch_one(self.pool())
-        .await?)
+        .fetch_one(&mut *tx)
+        .await?;
+        let shown = serde_json::json!({"email": user.email, "is_platform_admin": user.is_platform_admin});
+        Note::of(Tenant::SYSTEM, "user", user.id).after(shown).commit(tx).await?;
+        Ok(user)
     }
 
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

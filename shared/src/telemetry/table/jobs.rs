@@ -118,12 +118,6 @@ pub(super) const METRICS: &[Metric] = &[
         "Rounds of lease renewal",
     ),
     Metric::counter(
-        "counterfoil_worker_heartbeats_total",
-        &[Label::one_of("outcome", &["ok", "failed"])],
-        WORKER,
-        "Times a worker told that it lives",
-    ),
-    Metric::counter(
         "counterfoil_leases_refused_total",
         &[QUEUE, Label::one_of("reason", &["queue_paused", "no_place"])],
         WORKER,
@@ -136,12 +130,6 @@ pub(super) const METRICS: &[Metric] = &[
         "Jobs taken back from silent workers, by what became of them",
     ),
     Metric::counter("counterfoil_jobs_staged_total", &[], SCHEDULER, "Scheduled jobs made available"),
-    Metric::counter(
-        "counterfoil_relay_wakes_total",
-        &[Label::one_of("outcome", &["told", "failed"])],
-        &[Role::Api],
-        "Times relays in other processes were told of new doorbells",
-    ),
     Metric::counter(
         "counterfoil_doorbells_rung_again_total",
         &[],

@@ -49,7 +49,7 @@ fn the_page_is_that_of_the_table() {
 fn the_table_is_that_of_the_code() {
     let mut used = BTreeMap::<String, BTreeSet<MetricKind>>::new();
     let mut files = vec![];
-    for part in ["api", "backup", "worker", "scheduler", "shared", "cli"] {
+    for part in ["api", "backup", "objects-s3", "pages", "worker", "scheduler", "shared", "cli"] {
         rust_files(&root().join(part).join("src"), &mut files);
     }
     for file in files {
