@@ -61,7 +61,10 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
         ("POST", "/api/files/{id}/dry-run") => json!({"mapping": mapping("description", "Text")}),
-        ("POST", "/api/reconciliation/jobs" | "/api/reconciliation/sample") => json!({
+        ("POST", "/api/reconciliation/sample") => json!({
+            "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.right_source,
+        }),
+        ("POST", "/api/reconciliation/jobs") => json!({
             "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
         }),
         ("POST", "/api/batches") => json!({
