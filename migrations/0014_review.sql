@@ -347,13 +347,15 @@ CREATE TRIGGER hand_matches_guard_update BEFORE UPDATE ON hand_matches
 -- Decisions go with the reconciliation they are about, and in no other way.
 CREATE FUNCTION keep_review_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'review_decisions'
-       AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = OLD.job_id) THEN
-        RETURN OLD;
-    END IF;
-    IF TG_OP = 'DELETE' AND TG_TABLE_NAME <> 'review_decisions'
-       AND NOT EXISTS (SELECT FROM review_decisions WHERE id = OLD.decision_id) THEN
-        RETURN OLD;
+    -- One at a time: each table has other columns.
+    IF TG_OP = 'DELETE' THEN
+        IF TG_TABLE_NAME = 'review_decisions' THEN
+            IF NOT EXISTS (SELECT FROM reconciliations WHERE job_id = OLD.job_id) THEN
+                RETURN OLD;
+            END IF;
+        ELSIF NOT EXISTS (SELECT FROM review_decisions WHERE id = OLD.decision_id) THEN
+            RETURN OLD;
+        END IF;
     END IF;
     RAISE restrict_violation USING CONSTRAINT = 'review_history_kept', MESSAGE = 'decisions are only ever added to';
 END

@@ -206,7 +206,7 @@ fn rules_flip(rules: &Value) -> bool {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn decide(
+pub(super) async fn decide_about_results(
     State(api): State<Api>,
     caller: Caller,
     request_id: RequestId,

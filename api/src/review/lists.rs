@@ -17,6 +17,7 @@ use shared::store::projects::ProjectRole;
 use shared::store::review::{ExceptionCursor, ExceptionOrder, RecordPlace, ReviewedException};
 use utoipa::{IntoParams, ToSchema};
 
+/// `found` unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ExceptionOrder)]
@@ -61,7 +62,7 @@ impl QueueCursor {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct QueuePage {
-    #[param(default = "found")]
+    #[param(inline)]
     order: Option<OrderWord>,
     /// From the `next` of the page before.
     #[param(value_type = Option<String>)]
@@ -87,7 +88,7 @@ impl ReadQuery for ExceptionQueue {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct NextPage {
-    #[param(default = "found")]
+    #[param(inline)]
     order: Option<OrderWord>,
     /// The `cursor` of the item before.
     #[param(value_type = Option<String>)]

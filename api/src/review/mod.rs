@@ -28,16 +28,16 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(lists::list_review_matches))
         .routes(routes!(lists::show_review_match))
         .routes(routes!(lists::list_hand_matches))
-        .routes(routes!(history::list_decisions, decisions::decide))
+        .routes(routes!(history::list_decisions, decisions::decide_about_results))
         .routes(routes!(history::show_decision))
         .routes(routes!(verdicts::judge_decision))
         .routes(routes!(bulk::preview_bulk))
         .routes(routes!(bulk::decide_in_bulk))
         .routes(routes!(verdicts::list_waiting_decisions))
-        .routes(routes!(settings::list_reasons))
-        .routes(routes!(settings::set_reason))
-        .routes(routes!(settings::list_limits))
-        .routes(routes!(settings::set_limit, settings::remove_limit))
+        .routes(routes!(settings::list_review_reasons))
+        .routes(routes!(settings::set_review_reason))
+        .routes(routes!(settings::list_four_eyes_limits))
+        .routes(routes!(settings::set_four_eyes_limit, settings::remove_four_eyes_limit))
 }
 
 impl From<ReviewError> for Problem {

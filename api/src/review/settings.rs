@@ -45,7 +45,7 @@ pub(crate) struct ReasonList {
     get, path = "/api/projects/{id}/review/reasons", tag = "review", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "The codes", body = ReasonList))
 )]
-pub(super) async fn list_reasons(
+pub(super) async fn list_review_reasons(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<ProjectId>,
@@ -79,7 +79,7 @@ impl ReadBody for ReasonBody {
     params(("id" = Uuid, Path), ("code" = String, Path)), request_body = ReasonBody,
     responses((status = 200, description = "As it is now", body = ReasonAnswer))
 )]
-pub(super) async fn set_reason(
+pub(super) async fn set_review_reason(
     State(api): State<Api>,
     caller: Caller,
     Path((id, code)): Path<(String, String)>,
@@ -127,7 +127,7 @@ pub(crate) struct LimitList {
     get, path = "/api/projects/{id}/review/limits", tag = "review", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "The limits", body = LimitList))
 )]
-pub(super) async fn list_limits(
+pub(super) async fn list_four_eyes_limits(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<ProjectId>,
@@ -166,7 +166,7 @@ impl ReadBody for LimitBody {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn set_limit(
+pub(super) async fn set_four_eyes_limit(
     State(api): State<Api>,
     caller: Caller,
     Path((id, currency)): Path<(String, String)>,
@@ -195,7 +195,7 @@ pub(super) async fn set_limit(
     params(("id" = Uuid, Path), ("currency" = String, Path)),
     responses((status = 204, description = "There is no limit"))
 )]
-pub(super) async fn remove_limit(
+pub(super) async fn remove_four_eyes_limit(
     State(api): State<Api>,
     caller: Caller,
     Path((id, currency)): Path<(String, String)>,

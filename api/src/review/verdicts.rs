@@ -100,7 +100,7 @@ pub(crate) enum WaitingFor {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitingList {
-    #[param(default = "anybody")]
+    #[param(inline)]
     waiting_for: Option<WaitingFor>,
     /// Only those older than this one: the last of the page before.
     #[param(value_type = Option<Uuid>)]

@@ -1,6 +1,7 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
 mod admission;
+mod audit;
 mod auth;
 mod batches;
 mod chains;
@@ -17,6 +18,7 @@ mod problems;
 mod projects;
 mod queues;
 mod results;
+mod review;
 mod schedules;
 mod server;
 mod stopping;

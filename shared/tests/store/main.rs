@@ -18,6 +18,7 @@ mod results;
 mod review;
 mod schedules;
 mod unique;
+mod volume;
 mod workers;
 
 use shared::ids::JobId;

@@ -89,13 +89,12 @@ impl Run {
                 candidates_found: 0,
             })
             .collect();
-        let side_of =
-            |side: &str| found.iter().map(|m| if side == "left" { m.left.len() } else { m.right.len() });
+        let count_of = |of: fn(&StoredMatch) -> usize| found.iter().map(of).sum::<usize>() as i64;
         let summary = Summary {
             left_records: totals["left"].0,
             right_records: totals["right"].0,
-            left_matched: side_of("left").sum::<usize>() as i64,
-            right_matched: side_of("right").sum::<usize>() as i64,
+            left_matched: count_of(|m| m.left.len()),
+            right_matched: count_of(|m| m.right.len()),
             matches: found.len() as i64,
             suggested: found.iter().filter(|m| m.tier == "suggested").count() as i64,
             exceptions: left_over.len() as i64,
@@ -257,13 +256,8 @@ async fn a_rejected_match_leaves_its_records_open_until_that_is_taken_back() {
     let run = small().await;
     let rejected = run.decide(&run.decision(Action::Reject, Subject::Match, &[1])).await.unwrap();
     run.check("reject").await;
-    let open = run.store.review_exceptions(
-        run.job,
-        &ExceptionFilter { kind: Some("released".into()), ..Default::default() },
-        ExceptionOrder::Amount,
-        None,
-        10,
-    );
+    let filter = ExceptionFilter { kind: Some("released".into()), ..Default::default() };
+    let open = run.store.review_exceptions(run.job, &filter, ExceptionOrder::Amount, None, 10);
     let open = open.await.unwrap();
     let amounts: Vec<i64> = open.iter().map(|item| item.found.amount).collect();
     assert_eq!(amounts, [5_000, 3_000, 2_000]);
