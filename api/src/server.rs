@@ -50,6 +50,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 2048;
 /// Made at once; a third client is asked to come back.
 const WORKBOOKS_MAX: usize = 2;
+/// Tried at once; further ones wait.
+const SAMPLES_MAX: usize = 2;
 
 /// Serves the API until `stop`, then answers what was asked already, for at most 10 s. Event streams end at
 /// once. A database or broker that is away is no reason to end: requests that need it get a 503.
@@ -77,6 +79,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         watcher: watcher.clone(),
         policies: config.policies(),
         workbooks: Semaphore::new(WORKBOOKS_MAX),
+        samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
@@ -85,7 +88,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     }));
     let (router, _) = routes::table(api.request_timeout).split_for_parts();
     let router = router.layer(from_fn_with_state(api.clone(), audit::watch));
-    let router = layers::surround(router).with_state(api);
+    // Pages ask the same routes, in this process, as whoever looks at them.
+    let pages = pages::router(layers::inside(router.clone()).with_state(api.clone()));
+    let router = layers::surround(router.with_state(api).merge(pages));
+    let router = router.layer(axum::middleware::from_fn(pages::show_problems));
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());

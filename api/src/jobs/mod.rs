@@ -7,6 +7,7 @@
 mod act;
 mod batches;
 mod bulk;
+mod counts;
 mod dead_groups;
 mod dead_letters;
 mod explain;
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list::list_jobs))
+        .routes(routes!(counts::count_jobs))
         .routes(routes!(show::show_job))
         .routes(routes!(explain::explain_job))
         .routes(routes!(workers::list_workers))

@@ -9,9 +9,11 @@ mod list;
 mod matches;
 mod netting_body;
 mod open_items;
+mod presets;
 mod records;
 mod rejected_lines;
 mod rule_set_body;
+mod sample;
 mod show;
 mod stop;
 mod submission;
@@ -46,6 +48,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(exceptions::list_exceptions))
         .routes(routes!(rejected_lines::list_rejected_lines))
         .routes(routes!(summary::show_summary))
+        .routes(routes!(presets::list_presets))
+        .routes(routes!(sample::try_rules))
 }
 
 pub(crate) fn long_routes() -> OpenApiRouter<Api> {

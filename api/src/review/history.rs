@@ -32,10 +32,7 @@ pub(crate) struct DecisionList {
 impl ReadQuery for DecisionList {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let subject = parameters.optional("subject", Parameters::choice);
-        let number = match subject {
-            Some(_) => Some(parameters.required("number", Parameters::integer(1..=i32::MAX as u32))),
-            None => None,
-        };
+        let number = subject.map(|_| parameters.required("number", Parameters::integer(1..=i32::MAX as u32)));
         let after = parameters.optional("after", Parameters::id);
         let limit = page::limit(parameters);
         let number = match number {

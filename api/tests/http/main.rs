@@ -14,6 +14,7 @@ mod flow;
 mod idempotency;
 mod jobs;
 mod outcome;
+mod pages;
 mod problems;
 mod projects;
 mod queues;

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use shared::ids::JobId;
 
 /// Routes that concern no project, and what a stranger gets there.
-const OPEN_TO_ALL_CALLERS: [(&str, &str, u16); 4] = [
+const OPEN_TO_ALL_CALLERS: [(&str, &str, u16); 5] = [
     ("GET", "/api/auth/me", 200),
     ("GET", "/api/projects", 200),
     ("POST", "/api/projects", 201),
     ("GET", "/api/schedules/preview", 200),
+    ("GET", "/api/reconciliation/presets", 200),
 ];
 
 /// The things a request may name.
@@ -63,6 +64,9 @@ async fn ask(client: &Client, method: &str, path: &str, operation: &Value, ids: 
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
         ("POST", "/api/files/{id}/dry-run") => json!({"mapping": mapping("description", "Text")}),
+        ("POST", "/api/reconciliation/sample") => json!({
+            "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.right_source,
+        }),
         ("POST", "/api/reconciliation/jobs") => json!({
             "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
         }),
