@@ -42,8 +42,11 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 /// Questions that need a body.
-pub(super) const ASKS_ONLY: &[(&str, &str)] =
-    &[("POST", "/api/files/{id}/dry-run"), ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview")];
+pub(super) const ASKS_ONLY: &[(&str, &str)] = &[
+    ("POST", "/api/files/{id}/dry-run"),
+    ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview"),
+    ("POST", "/api/reconciliation/sample"),
+];
 
 /// Changes of what is not in the database: written once they are done.
 pub(super) const ELSEWHERE: &[&str] = &["/api/dead-letters/redrive", "/api/dead-letters/purge"];

@@ -233,7 +233,11 @@ async fn every_route_that_changes_something_leaves_a_record() {
         assert_eq!(records(&server).await.len(), before + 1, "{path}");
     }
     // Whatever else the document lists only asks.
-    let asks = ["/api/files/{id}/dry-run", "/api/reconciliation/jobs/{id}/review/bulk/preview"];
+    let asks = [
+        "/api/files/{id}/dry-run",
+        "/api/reconciliation/jobs/{id}/review/bulk/preview",
+        "/api/reconciliation/sample",
+    ];
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for method in item.as_object().expect("operations").keys().map(|method| method.to_uppercase()) {
