@@ -55,7 +55,7 @@ async fn a_preview_says_what_it_does_not_know() {
     let seen = preview(&project, &id).await;
     assert_eq!((&seen["mapping"], &seen["rows"]), (&json!(null), &json!([])));
     let found = places(&seen);
-    for place in ["amount.column", "currency.column", "date.format", "id"] {
+    for place in ["amount.decimal_mark", "columns", "currency.column", "date.format", "id"] {
         assert!(found.contains(&place), "{place} in {seen}");
     }
     // Files that cannot be read say why.
