@@ -47,7 +47,7 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
     assert_eq!(of(&counted, "matches"), [95, 855, 0, 0, 95]);
     assert_eq!(of(&counted, "projects"), [0, 0, 1, 0, 0]);
     assert_eq!(of(&counted, "files"), [0, 10, 0, 1, 0]);
-    assert_eq!(of(&counted, "users"), [0, 1, 0, 0, 0]);
+    assert_eq!(of(&counted, "users"), [0, 2, 0, 0, 0]);
 
     let preserve = wish(Policy::Preserve, false, Tenants::All);
     let merged =
