@@ -3,18 +3,23 @@
 //! Written out instead of `axum::serve`, which neither bounds the number of connections nor the time a client may
 //! take for its headers, and waits for ever when it stops.
 
+use crate::quota::Peer;
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 pub(crate) struct Limits {
     /// Further ones wait in the backlog of the listener.
@@ -32,8 +37,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     let accepting = async {
         loop {
             let place = open.clone().acquire_owned().await.expect("the semaphore is never closed");
-            let stream = accept(&listener).await;
-            start(stream, router.clone(), place, &graceful);
+            let (stream, peer) = accept(&listener).await;
+            start(stream, peer, router.clone(), place, &graceful);
         }
     };
     tokio::select! {
@@ -47,7 +52,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
 }
 
-fn start(stream: TcpStream, router: Router, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
+fn start(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    place: OwnedSemaphorePermit,
+    graceful: &GracefulShutdown,
+) {
+    let router = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
@@ -63,12 +78,12 @@ fn start(stream: TcpStream, router: Router, place: OwnedSemaphorePermit, gracefu
 }
 
 /// Goes on through whatever a single client, or a process out of file descriptors, does to `accept`.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {

@@ -77,25 +77,32 @@ fn main() -> ExitCode {
         return ExitCode::from(3);
     }
     let config = || Config::load(cli.config.as_deref()).map_err(anyhow::Error::from);
+    // Secrets that are elsewhere are read first, in the runtime of the role.
+    macro_rules! role {
+        ($config:ident => $run:expr) => {
+            config().and_then(|config| {
+                in_runtime(async {
+                    let $config = roles::with_secrets(config).await?;
+                    $run.await
+                })
+            })
+        };
+    }
     let ended = match cli.command {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
         Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
-        Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
-        Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
-        Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
-        Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
-        Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
-        Command::Queues(command) => config().and_then(|config| in_runtime(queues::run(config, command))),
-        Command::Limits(command) => {
-            config().and_then(|config| in_runtime(queues::run_limits(config, command)))
-        }
-        Command::Jobs(command) => config().and_then(|config| in_runtime(jobs::run(config, command))),
-        Command::Users(command) => config().and_then(|config| in_runtime(users::run(config, command))),
-        Command::Schedules(command) => {
-            config().and_then(|config| in_runtime(schedules::run(config, command)))
-        }
+        Command::Up(args) => role!(config => up::run(config, args)),
+        Command::Api => role!(config => roles::api(config)),
+        Command::Worker(args) => role!(config => roles::worker(config, args)),
+        Command::Scheduler => role!(config => roles::scheduler(config)),
+        Command::Migrate => role!(config => roles::migrate(config)),
+        Command::Queues(command) => role!(config => queues::run(config, command)),
+        Command::Limits(command) => role!(config => queues::run_limits(config, command)),
+        Command::Jobs(command) => role!(config => jobs::run(config, command)),
+        Command::Users(command) => role!(config => users::run(config, command)),
+        Command::Schedules(command) => role!(config => schedules::run(config, command)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -58,6 +58,16 @@ id!(
     BatchId
 );
 id!(DataSourceId);
+id!(
+    /// Keeps projects together.
+    OrganisationId
+);
+id!(
+    /// One login.
+    SessionId
+);
+id!(InvitationId);
+id!(ApiKeyId);
 id!(ScheduleId);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.

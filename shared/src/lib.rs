@@ -13,6 +13,7 @@ pub mod objects;
 pub mod policy;
 pub mod queue;
 pub mod schedule;
+pub mod secrets;
 pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

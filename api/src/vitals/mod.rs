@@ -3,9 +3,9 @@
 //! Served by every kind of process, and open to whoever reaches the port: no answer here holds anything of a
 //! project.
 
-mod figures;
-mod health;
-mod scaling;
+pub(crate) mod figures;
+pub(crate) mod health;
+pub(crate) mod scaling;
 
 use axum::extract::FromRef;
 use shared::objects::Objects;

@@ -1,6 +1,7 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
 mod admission;
+mod api_keys;
 mod auth;
 mod batches;
 mod chains;
@@ -10,11 +11,15 @@ mod events;
 mod files;
 mod flow;
 mod idempotency;
+mod identity;
+mod invitations;
 mod jobs;
+mod matrix;
 mod outcome;
 mod problems;
 mod projects;
 mod queues;
+mod rate_limits;
 mod results;
 mod schedules;
 mod server;
