@@ -1,13 +1,16 @@
 #!/bin/sh
 # Gets the programs of the servers on a Debian-like machine and prints where they are.
 #
-#   sh ops/get-services.sh NAME...        NAME: postgresql, rabbitmq, redis, compiler
+#   sh ops/get-services.sh NAME...        NAME: postgresql, rabbitmq, redis, prometheus, alertmanager,
+#                                         compiler
 #
 # Standard output has one `key=value` a line, the value unquoted up to the end of the line:
 #
 #   postgresql_bindir=…   postgresql_version=…      a folder with postgres, initdb, pg_dump, psql
 #   rabbitmq_server=…     rabbitmq_ctl=…     rabbitmq_epmd=…
 #   redis_server=…        redis_cli=…
+#   prometheus_server=…   prometheus_promtool=…
+#   alertmanager_server=… alertmanager_amtool=…
 #   compiler_cc=…
 #
 # Progress goes to standard error. Exit code 0: everything asked for is there; 1: something is
@@ -33,7 +36,7 @@ main() {
     [ $# -gt 0 ] || { usage; exit 2; }
     for name; do
         case $name in
-        postgresql | rabbitmq | redis | compiler) ;;
+        postgresql | rabbitmq | redis | prometheus | alertmanager | compiler) ;;
         *) usage; exit 2 ;;
         esac
     done
@@ -61,7 +64,8 @@ main() {
 }
 
 usage() {
-    say "usage: get-services.sh NAME...   NAME: postgresql, rabbitmq, redis, compiler"
+    say "usage: get-services.sh NAME..."
+    say "NAME: postgresql, rabbitmq, redis, prometheus, alertmanager, compiler"
 }
 
 say() {
@@ -89,6 +93,8 @@ packages_of() {
         postgresql) printf '%spostgresql' "$sep" ;;
         rabbitmq) printf '%srabbitmq-server' "$sep" ;;
         redis) printf '%sredis-server' "$sep" ;;
+        prometheus) printf '%sprometheus' "$sep" ;;
+        alertmanager) printf '%sprometheus-alertmanager' "$sep" ;;
         compiler) printf '%sgcc libc6-dev' "$sep" ;;
         esac
         sep=' '
@@ -159,6 +165,33 @@ find_redis() {
     fi
     echo "redis_server=$server"
     echo "redis_cli=$cli"
+}
+
+find_prometheus() {
+    if use_system && server=$(command -v prometheus) && promtool=$(command -v promtool); then
+        :
+    elif [ -x "$private_dir/prometheus/bin/prometheus" ]; then
+        server=$private_dir/prometheus/bin/prometheus promtool=$private_dir/prometheus/bin/promtool
+    else
+        return 1
+    fi
+    echo "prometheus_server=$server"
+    echo "prometheus_promtool=$promtool"
+}
+
+# Debian calls the server prometheus-alertmanager.
+find_alertmanager() {
+    if use_system && amtool=$(command -v amtool) &&
+        { server=$(command -v prometheus-alertmanager) || server=$(command -v alertmanager); }; then
+        :
+    elif [ -x "$private_dir/alertmanager/bin/prometheus-alertmanager" ]; then
+        server=$private_dir/alertmanager/bin/prometheus-alertmanager
+        amtool=$private_dir/alertmanager/bin/amtool
+    else
+        return 1
+    fi
+    echo "alertmanager_server=$server"
+    echo "alertmanager_amtool=$amtool"
 }
 
 # A compiler without the headers of the C library is not enough: ask it to build something.
@@ -260,7 +293,8 @@ apt() {
 # The package lists of a bare machine are often missing or old: a second try gets new ones.
 apt install --no-install-recommends "$@" || { apt update && apt install --no-install-recommends "$@"; }
 
-for unit in postgresql.service rabbitmq-server.service redis-server.service epmd.service epmd.socket; do
+for unit in postgresql.service rabbitmq-server.service redis-server.service epmd.service epmd.socket \
+    prometheus.service prometheus-alertmanager.service; do
     case $before in
     *" $unit "*) ;;
     *)
@@ -285,7 +319,7 @@ unpack() {
     mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/root"
     # To the solver the server's own packages are absent, so that the tree is whole even where
     # the system has some of them (the client without the server, say).
-    awk 'BEGIN { RS = ""; ORS = "\n\n" } !/^Package: (postgresql|rabbitmq|erlang|redis)/' \
+    awk 'BEGIN { RS = ""; ORS = "\n\n" } !/^Package: (postgresql|rabbitmq|erlang|redis|prometheus)/' \
         /var/lib/dpkg/status >"$work/state/status"
     {
         apt_private update &&
@@ -331,6 +365,16 @@ wrap_rabbitmq() {
 wrap_redis() {
     wrap "$work/root/usr/bin/redis-server"
     wrap "$work/root/usr/bin/redis-cli"
+}
+
+wrap_prometheus() {
+    wrap "$work/root/usr/bin/prometheus"
+    wrap "$work/root/usr/bin/promtool"
+}
+
+wrap_alertmanager() {
+    wrap "$work/root/usr/bin/prometheus-alertmanager"
+    wrap "$work/root/usr/bin/amtool"
 }
 
 # The wrapper names the final place, not the partial one. PATH is for RabbitMQ's scripts, which look

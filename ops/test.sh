@@ -4,8 +4,8 @@
 #   sh ops/test.sh                     formatting, lints, every test
 #   sh ops/test.sh -p shared lease     only these tests: the arguments go to `cargo test`
 #
-# Gets PostgreSQL, RabbitMQ, Redis and a C compiler where they are missing (get-services.sh says
-# how), starts private instances in target/test-services/PID, runs everything, stops what it started.
+# Gets PostgreSQL, RabbitMQ, Redis, Prometheus, Alertmanager and a C compiler where they are missing
+# (get-services.sh says how), starts private instances in target/test-services/PID, runs everything, stops what it started.
 # The exit code is that of the tests, or 1 when only a lint failed. After a failure the logs stay and
 # the last lines say where. Two runs at once do not meet.
 #
@@ -15,6 +15,7 @@
 #   COUNTERFOIL_TEST_AMQP_URL          one node for all: use your own queue names, do not break it
 #   COUNTERFOIL_TEST_REDIS_URL
 #   COUNTERFOIL_TEST_RABBITMQ_SERVER, _RABBITMQ_CTL, _RABBITMQ_EPMD, _POSTGRESQL_BINDIR
+#   COUNTERFOIL_TEST_PROMETHEUS, _PROMTOOL, _ALERTMANAGER, _AMTOOL
 #                                      programs, for tests that start (and break) instances themselves
 #   COUNTERFOIL_TEST_DIR               folder for such instances; it goes when the run has passed
 #   COUNTERFOIL_TEST_PAIR_100K         folder with bank.csv, ledger.csv, truth.csv; may be absent
@@ -73,6 +74,10 @@ main() {
         COUNTERFOIL_TEST_RABBITMQ_CTL="$rabbitmq_ctl" \
         COUNTERFOIL_TEST_RABBITMQ_EPMD="$rabbitmq_epmd" \
         COUNTERFOIL_TEST_POSTGRESQL_BINDIR="$postgresql_bindir" \
+        COUNTERFOIL_TEST_PROMETHEUS="$prometheus_server" \
+        COUNTERFOIL_TEST_PROMTOOL="$prometheus_promtool" \
+        COUNTERFOIL_TEST_ALERTMANAGER="$alertmanager_server" \
+        COUNTERFOIL_TEST_AMTOOL="$alertmanager_amtool" \
         COUNTERFOIL_TEST_DIR="$dir/tests" \
         ${pair:+COUNTERFOIL_TEST_PAIR_100K="$pair"} \
         cargo test --no-fail-fast --locked "$@" || tests_failed=$?
@@ -82,11 +87,12 @@ main() {
 }
 
 find_services() {
-    found=$(sh "$root/ops/get-services.sh" compiler postgresql rabbitmq redis) || return 1
+    found=$(sh "$root/ops/get-services.sh" compiler postgresql rabbitmq redis prometheus alertmanager) || return 1
     # A value goes up to the end of its line and may hold anything but a line break.
     while IFS='=' read -r key value; do
         case $key in
-        postgresql_bindir | rabbitmq_server | rabbitmq_ctl | rabbitmq_epmd | redis_server | redis_cli)
+        postgresql_bindir | rabbitmq_server | rabbitmq_ctl | rabbitmq_epmd | redis_server | redis_cli | \
+            prometheus_server | prometheus_promtool | alertmanager_server | alertmanager_amtool)
             eval "$key=\$value"
             ;;
         esac
@@ -205,6 +211,8 @@ finish() {
     [ -z "$step_pid" ] || await_end "$step_pid" 10
     for pid in $(left_behind); do kill -s KILL "$pid" 2>/dev/null; done
     stop_services
+    # A test that was killed leaves its small disk mounted.
+    grep -F " $dir/" /proc/mounts 2>/dev/null | while read -r _ at _; do umount -l "$at"; done
     case $homes in
     '' | "$dir") ;;
     *) rm -rf "$homes" ;;

@@ -14,6 +14,7 @@ use crate::routes::Declared;
 use crate::state::Api;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
@@ -75,6 +76,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         return next.run(request).await;
     };
     let client = Client::of(&request, &guard.api.quotas);
+    let has_token = request.headers().contains_key(AUTHORIZATION);
     match admit(&guard.api, declared, &client, request).await {
         Ok((request, spent)) => {
             let mut response = next.run(request).await;
@@ -82,15 +84,16 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
             response
         }
         Err(problem) => {
-            let why = match problem.kind {
-                ProblemKind::Unauthenticated => Some("unauthenticated"),
-                ProblemKind::NotFound => Some("stranger"),
+            let reason = match problem.kind {
+                ProblemKind::Unauthenticated if has_token => Some("bad_token"),
+                ProblemKind::Unauthenticated => Some("no_token"),
+                ProblemKind::NotFound => Some("tenant"),
                 ProblemKind::Forbidden => Some("role"),
                 _ => None,
             };
-            if let Some(why) = why {
-                metrics::counter!("counterfoil_requests_denied_total", "why" => why).increment(1);
-                tracing::info!(why, ip = %client.ip, "denied");
+            if let Some(reason) = reason {
+                metrics::counter!("counterfoil_access_denied_total", "reason" => reason).increment(1);
+                tracing::info!(reason, ip = %client.ip, "denied");
             }
             problem.into_response()
         }
@@ -245,6 +248,7 @@ async fn name_in_path(of: Of, parts: &mut Parts) -> Named {
     use shared::ids::{BatchId, DataSourceId, FileId, JobId, ScheduleId};
     match (id, of) {
         (Some(id), Of::Project) => Named::Thing(Owner::Project(ProjectId(id))),
+        (Some(id), Of::JobToCome) => Named::Thing(Owner::JobToCome(JobId(id))),
         (Some(id), Of::Job) => Named::Thing(Owner::Job(JobId(id))),
         (Some(id), Of::Reconciliation) => Named::Thing(Owner::Reconciliation(JobId(id))),
         (Some(id), Of::Batch) => Named::Thing(Owner::Batch(BatchId(id))),

@@ -39,17 +39,7 @@ pub(crate) async fn note_key(mut request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(&IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
-    let Some(key) = read_key(request.headers()) else {
-        return Problem::invalid(vec![Mistake {
-            pointer: None,
-            parameter: Some("Idempotency-Key".into()),
-            code: "format",
-            detail: format!(
-                "must be one key of 1 to {KEY_CHARS_MAX} printable ASCII characters, in quotes or not"
-            ),
-        }])
-        .into_response();
-    };
+    let Some(key) = read_key(request.headers()) else { return malformed_key().into_response() };
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, JSON_BYTES_MAX).await else {
         return Problem::new(ProblemKind::TooLarge, "A JSON body has at most 1 MiB").into_response();
@@ -58,6 +48,17 @@ pub(crate) async fn note_key(mut request: Request, next: Next) -> Response {
     request = Request::from_parts(parts, Body::from(bytes));
     request.extensions_mut().insert(Noted { key, fingerprint });
     next.run(request).await
+}
+
+fn malformed_key() -> Problem {
+    Problem::invalid(vec![Mistake {
+        pointer: None,
+        parameter: Some("Idempotency-Key".into()),
+        code: "format",
+        detail: format!(
+            "must be one key of 1 to {KEY_CHARS_MAX} printable ASCII characters, in quotes or not"
+        ),
+    }])
 }
 
 /// The draft wants a structured string, `"…"` with `\` before `"` and `\`; most clients send it bare. Both name the
@@ -106,6 +107,29 @@ impl FromRequestParts<Api> for Repeatable {
             }
         };
         Ok(Self { request, life: api.idempotency_key_life })
+    }
+}
+
+/// The key of a request whose body is too large to be read before its route: what was sent is known in the end.
+pub(crate) struct LateKey(Option<String>);
+
+impl LateKey {
+    pub fn read(headers: &HeaderMap) -> Result<Self, Problem> {
+        if !headers.contains_key(&IDEMPOTENCY_KEY) {
+            return Ok(Self(None));
+        }
+        read_key(headers).map(|key| Self(Some(key))).ok_or_else(malformed_key)
+    }
+
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// `sent` is whatever makes two such requests the same.
+    pub fn of_request(self, api: &Api, caller: &Caller, path: &str, sent: &[u8]) -> Repeatable {
+        let fingerprint = KeyedRequest::fingerprint_of(Method::POST.as_str(), path, sent);
+        let request = self.0.map(|key| KeyedRequest { user_id: caller.user_id, key, fingerprint });
+        Repeatable { request, life: api.idempotency_key_life }
     }
 }
 

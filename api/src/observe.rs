@@ -80,9 +80,14 @@ impl Drop for Observed {
         let elapsed = self.started_at.elapsed();
         // 499 is what proxies write for a client that did not wait.
         let status = self.status.map_or(499, |status| status.as_u16());
+        metrics::counter!(
+            "counterfoil_http_requests_total",
+            "method" => self.method, "route" => self.route.clone(), "status" => status.to_string()
+        )
+        .increment(1);
         metrics::histogram!(
             "counterfoil_http_request_duration_seconds",
-            "method" => self.method, "route" => self.route.clone(), "status" => status.to_string()
+            "method" => self.method, "route" => self.route.clone(), "class" => class_of(status)
         )
         .record(elapsed.as_secs_f64());
         let _entered = self.span.enter();
@@ -93,6 +98,17 @@ impl Drop for Observed {
             500.. => tracing::warn!(route, status, elapsed_ms, "answered"),
             _ => tracing::info!(route, status, elapsed_ms, "answered"),
         }
+    }
+}
+
+/// A histogram has many series for each label value: the class of the status has to do.
+fn class_of(status: u16) -> &'static str {
+    match status {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
     }
 }
 

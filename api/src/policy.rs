@@ -24,6 +24,8 @@ pub(crate) enum Of {
     /// By `{id}` in the path: the project itself, or something that belongs to one.
     Project,
     Job,
+    /// A job, or one that will be accepted when its batch has finished.
+    JobToCome,
     Reconciliation,
     Batch,
     Schedule,
@@ -100,6 +102,7 @@ impl Of {
         match self {
             Self::Project => "project",
             Self::Job => "job",
+            Self::JobToCome => "job_to_come",
             Self::Reconciliation => "reconciliation",
             Self::Batch => "batch",
             Self::Schedule => "schedule",

@@ -104,6 +104,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
+        ring_again_after: Duration::from_secs(config.scheduler.ring_again_after_s),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
     let router = layers::surround(routes::table().into_router(&api)).with_state(api.clone());
@@ -121,11 +122,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
 
 /// Reads the signing keys as often as secrets are kept, so that a rotation needs no restart.
 async fn follow_keys(api: Api) {
-    loop {
+    while api.tokens.may_change() {
         tokio::time::sleep(shared::secrets::KEPT_FOR).await;
-        api.tokens.look_for_new_keys().await;
-        metrics::gauge!("counterfoil_loop_last_success_timestamp_seconds", "loop" => "signing_keys")
-            .set(chrono::Utc::now().timestamp() as f64);
+        let outcome = if api.tokens.look_for_new_keys().await { "ok" } else { "failed" };
+        metrics::counter!("counterfoil_signing_keys_read_total", "outcome" => outcome).increment(1);
     }
 }
 
@@ -134,12 +134,13 @@ pub async fn serve_figures(
     listener: TcpListener,
     store: Store,
     queue: Queue,
+    objects: Option<Objects>,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let (router, _) = vitals::routes::<Vitals>().split_for_parts();
-    let router = layers::surround(router).with_state(Vitals::new(store, queue, None, metrics));
+    let router = layers::surround(router).with_state(Vitals::new(store, queue, objects, metrics));
     tracing::info!(%address, "health and metrics listen");
     connections::serve(listener, router, Limits { connections_max: 64, drain: Duration::from_secs(1) }, stop)
         .await;

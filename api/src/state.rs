@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub upload_bytes_max: u64,
     pub project_files_max: u32,
     pub idempotency_key_life: Duration,
+    /// After how long a relay rings again for a job nobody took.
+    pub ring_again_after: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
 }

@@ -6,12 +6,13 @@
 #   PYTHON        of an environment with celery==5.7.0 sqlalchemy psycopg2-binary psutil
 #   ROUNDS        3
 #   SCALE         1: multiplies the numbers of jobs
+#   SLOTS         64: jobs at once of our worker; Celery's two children hold up to 32 messages
 #
 # The servers must be as durable as in production (fsync and synchronous_commit on). Prints one line per measurement.
 set -eu
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd -P)
-: "${DATABASE_URL:?}" "${AMQP_URL:?}" "${PYTHON:=python3}" "${ROUNDS:=3}" "${SCALE:=1}"
+: "${DATABASE_URL:?}" "${AMQP_URL:?}" "${PYTHON:=python3}" "${ROUNDS:=3}" "${SCALE:=1}" "${SLOTS:=64}"
 bench=${BENCH:-$root/target/release/examples/bench_jobs}
 [ -x "$bench" ] || (cd "$root" && cargo build --release -p worker --example bench_jobs)
 database=counterfoil_bench_$$
@@ -22,7 +23,7 @@ psql -q "$DATABASE_URL" -c "CREATE DATABASE $database" -c "CREATE DATABASE ${dat
 
 ours() {
     printf 'counterfoil '
-    DATABASE_URL=$server/$database AMQP_URL=$AMQP_URL "$bench" "$@" || echo "failed: $*"
+    CONCURRENCY=$SLOTS DATABASE_URL=$server/$database AMQP_URL=$AMQP_URL "$bench" "$@" || echo "failed: $*"
 }
 celery() {
     printf 'celery      '
@@ -30,6 +31,7 @@ celery() {
         "$PYTHON" celery_bench.py "$@" || echo "failed: $*"
 }
 
+echo "load: $(cut -d' ' -f1-3 /proc/loadavg) on $(nproc) cores"
 round=0
 while [ "$round" -lt "$ROUNDS" ]; do
     round=$((round + 1))
@@ -40,7 +42,9 @@ while [ "$round" -lt "$ROUNDS" ]; do
     RESULT=postgres celery e2e $((2000 * SCALE))
     RESULT=ignore celery e2e $((5000 * SCALE))
     ours latency 20
+    WAKE=period ours latency 20
     PREFETCH=1 celery latency 20
     ours idle
     celery idle
+    echo "load: $(cut -d' ' -f1-3 /proc/loadavg)"
 done

@@ -7,11 +7,11 @@ use shared::store::Store;
 use std::path::PathBuf;
 
 /// Where the commands of an operator look.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Database {
     /// Data directory of a running `counterfoil up`; used unless database.url is set.
     #[arg(long, value_name = "DIR", env = "COUNTERFOIL_DATA_DIR")]
-    data_dir: Option<PathBuf>,
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Database {

@@ -7,6 +7,7 @@ use crate::roles;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use shared::config::Config;
+use shared::explain::explain;
 use shared::ids::{BatchId, JobId, ProjectId};
 use shared::job::{JobKind, JobState};
 use shared::queue::Queue;
@@ -32,6 +33,12 @@ pub enum JobsCommand {
     },
     /// One job with its history.
     Show {
+        id: JobId,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Say why a job is not running, or what it waits for.
+    Explain {
         id: JobId,
         #[command(flatten)]
         database: Database,
@@ -157,6 +164,13 @@ pub async fn run(config: Config, command: JobsCommand) -> Result<()> {
                 bail!("there is no job {id}")
             };
             shown::job(&job, &history);
+            Ok(())
+        }
+        JobsCommand::Explain { id, database } => {
+            let store = database.open(&config).await?;
+            let Some(seen) = store.look_at_job(id).await? else { bail!("there is no job {id}") };
+            let ring_again_after = std::time::Duration::from_secs(config.scheduler.ring_again_after_s);
+            shown::reasons(&seen, &explain(&seen, ring_again_after));
             Ok(())
         }
         JobsCommand::Cancel(action) => act(&config, BulkAction::Cancel, action).await,

@@ -1,11 +1,13 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
 mod administration;
+mod backup;
 mod demo;
 mod jobs;
 mod match_files;
 mod private_postgres;
 mod queues;
+mod restore;
 mod roles;
 mod rules;
 mod samples;
@@ -13,6 +15,7 @@ mod schedules;
 mod stop;
 mod up;
 mod users;
+mod wal;
 
 use clap::{Parser, Subcommand};
 use shared::config::Config;
@@ -58,6 +61,15 @@ enum Command {
     /// Manage the jobs that time alone starts.
     #[command(subcommand)]
     Schedules(schedules::SchedulesCommand),
+    /// Take, list, verify and prune backups of the database, and prove that they come back.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore backups: in the place of a database, into one that runs, or to a point in time.
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
+    /// Archive WAL, and get it back: for archive_command and restore_command of PostgreSQL.
+    #[command(subcommand)]
+    Wal(wal::WalCommand),
     /// Reconcile two files; no server, no database.
     Match(match_files::MatchArgs),
     /// Check rule sets, print their schema, and show those that come with the program.
@@ -67,6 +79,8 @@ enum Command {
     Samples(samples::SamplesArgs),
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Print the page about all metrics.
+    MetricsReference,
 }
 
 fn main() -> ExitCode {
@@ -93,6 +107,10 @@ fn main() -> ExitCode {
         Command::Samples(args) => return samples::run(args),
         Command::Rules(command) => return rules::run(command),
         Command::Openapi => openapi(),
+        Command::MetricsReference => {
+            print(&shared::telemetry::reference());
+            Ok(())
+        }
         Command::Up(args) => role!(config => up::run(config, args)),
         Command::Api => role!(config => roles::api(config)),
         Command::Worker(args) => role!(config => roles::worker(config, args)),
@@ -103,6 +121,13 @@ fn main() -> ExitCode {
         Command::Jobs(command) => role!(config => jobs::run(config, command)),
         Command::Users(command) => role!(config => users::run(config, command)),
         Command::Schedules(command) => role!(config => schedules::run(config, command)),
+        Command::Backup(command) => role!(config => backup::run(config, command)),
+        Command::Restore(command) => {
+            let file = cli.config.clone();
+            role!(config => restore::run(config, file.as_deref(), command))
+        }
+        // Its exit codes are an agreement with PostgreSQL.
+        Command::Wal(command) => return wal::run_to_exit(config(), command),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -124,7 +149,11 @@ fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 fn openapi() -> anyhow::Result<()> {
     let mut text = api::openapi().to_pretty_json()?;
     text.push('\n');
-    // Into a closed pipe (`| head`) is not an error worth a word.
-    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    print(&text);
     Ok(())
+}
+
+/// Into a closed pipe (`| head`) is not an error worth a word.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

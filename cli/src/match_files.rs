@@ -46,7 +46,8 @@ pub struct MatchArgs {
     /// The same for RIGHT.
     #[arg(long, value_name = "FILE")]
     right_mapping: Option<PathBuf>,
-    /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides.
+    /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides; for files
+    /// without amounts one learned pass over all texts.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// A rule set that comes with the program, see `counterfoil rules presets`. Passes that need a field which a side
@@ -102,7 +103,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
     );
     let (left, right) = failure::both(left, right)?;
-    let Fitted { rules, dropped } = rules_of(args, &left.fields(), &right.fields())?;
+    let Fitted { rules, dropped } = rules_of(args, &left, &right)?;
     let mut chain = match &args.carry {
         Some(folder) => Chain::read(folder, [&left, &right])?,
         None => Chain::none(),
@@ -158,7 +159,8 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
 }
 
 /// Checked against the fields of both sides, so that reconciling cannot fail for them.
-fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -> Result<Fitted, Failure> {
+fn rules_of(args: &MatchArgs, left: &Input, right: &Input) -> Result<Fitted, Failure> {
+    let (left_fields, right_fields) = (&left.fields(), &right.fields());
     let mut dropped: Vec<DroppedPass> = vec![];
     let mut rules = match (&args.rules, args.preset) {
         (Some(path), _) => rules::load(path, left_fields, right_fields)?,
@@ -170,7 +172,20 @@ fn rules_of(args: &MatchArgs, left_fields: &[String], right_fields: &[String]) -
             dropped = fitted.dropped;
             fitted.rules
         }
-        (None, None) => RuleSet::standard_for(left_fields, right_fields),
+        (None, None) => match (left.mapping.has_amounts(), right.mapping.has_amounts()) {
+            (true, true) => RuleSet::standard_for(left_fields, right_fields),
+            (false, false) => RuleSet::standard_for_texts(),
+            (has, _) => {
+                let (with, without) = if has { (left, right) } else { (right, left) };
+                let says = format!(
+                    "{}: no amount column, but {} has one; name it with --{}-mapping FILE",
+                    without.path.display(),
+                    with.path.display(),
+                    without.side.as_str()
+                );
+                return Err(Failure::input([says]));
+            }
+        },
     };
     if let Some(path) = &args.rates {
         Rates::load(path)?.add_to(&mut rules)?;

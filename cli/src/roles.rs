@@ -11,6 +11,7 @@ use shared::objects::Objects;
 use shared::queue::{Queue, QueueName};
 use shared::secrets::{KEPT_FOR, Secret, check_url};
 use shared::store::{PoolLimits, Store};
+use shared::telemetry::metric::Role;
 use shared::telemetry::{self, Metrics};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ pub async fn api(config: Config) -> Result<()> {
     missing.extend(signing_keys.is_none().then_some("auth.signing_key or auth.signing_key_file"));
     refuse_missing(&missing)?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Api]).map_err(anyhow::Error::msg)?;
     let source = signing_keys.context("checked above")?;
     let signing_keys = read_signing_keys(&source).await?;
     let sealing_key = sealing_key(&config)?;
@@ -47,6 +48,11 @@ pub async fn api(config: Config) -> Result<()> {
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
+    // The relay is in another process: it is told of what was committed.
+    let relay_wake = Arc::new(Notify::new());
+    let announcing_stop = CancellationToken::new();
+    let announcing =
+        tokio::spawn(store.clone().announce_doorbells(relay_wake.clone(), announcing_stop.clone()));
     let parts = api::Parts {
         store: store.clone(),
         objects: objects(&config, None)?,
@@ -57,14 +63,16 @@ pub async fn api(config: Config) -> Result<()> {
         signing_keys_source: Some(source),
         sealing_key,
         passwords: PasswordHasher::new(PasswordCost::STRONG)?,
-        // The relay is in another process and finds our outbox rows by its period.
-        relay_wake: Arc::new(Notify::new()),
+        relay_wake,
         listener,
     };
     let following = follow_database(&config, &store);
-    api::run(&config, parts, stop).await?;
+    let served = api::run(&config, parts, stop).await;
+    announcing_stop.cancel();
+    let _ = announcing.await;
     following.abort();
     store.close().await;
+    served?;
     Ok(())
 }
 
@@ -178,14 +186,15 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
     missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
     refuse_missing(&missing)?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Worker]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config, None)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(config.worker.listen, &store, &queue, metrics, &figures_stop).await?;
+    let figures =
+        figures(config.worker.listen, &store, &queue, Some(&objects), metrics, &figures_stop).await?;
     let following = follow_database(&config, &store);
     let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
     following.abort();
@@ -198,17 +207,20 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
 pub async fn scheduler(config: Config) -> Result<()> {
     refuse_missing(&missing_urls(&config))?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(&[Role::Scheduler]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue) = (store(&config)?, queue(&config)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(config.scheduler.listen, &store, &queue, metrics, &figures_stop).await?;
+    let figures = figures(config.scheduler.listen, &store, &queue, None, metrics, &figures_stop).await?;
+    let relay_wake = Arc::new(Notify::new());
+    let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
     let following = follow_database(&config, &store);
-    scheduler::run(&config, store.clone(), queue, Arc::new(Notify::new()), stop).await;
+    scheduler::run(&config, store.clone(), queue, relay_wake, stop).await;
     following.abort();
+    let _ = listening.await;
     figures_stop.cancel();
     figures.await?;
     store.close().await;
@@ -228,12 +240,14 @@ async fn figures(
     listen_at: Option<SocketAddr>,
     store: &Store,
     queue: &Queue,
+    objects: Option<&Objects>,
     metrics: Metrics,
     stop: &CancellationToken,
 ) -> Result<tokio::task::JoinHandle<()>> {
     let Some(address) = listen_at else { return Ok(tokio::spawn(async {})) };
     let listener = listen(address).await?;
-    let served = api::serve_figures(listener, store.clone(), queue.clone(), metrics, stop.clone());
+    let served =
+        api::serve_figures(listener, store.clone(), queue.clone(), objects.cloned(), metrics, stop.clone());
     Ok(tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the listener for health and metrics ended");

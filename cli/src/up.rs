@@ -10,6 +10,7 @@ use shared::config::Config;
 use shared::queue::Queue;
 use shared::secrets::Secret;
 use shared::store::Store;
+use shared::telemetry::metric::Role;
 use shared::telemetry::{self, Metrics};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         config.log.filter = "warn".into();
     }
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install().map_err(anyhow::Error::msg)?;
+    let metrics = Metrics::install(Role::ALL).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let data_dir = data_dir(args.data_dir)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;

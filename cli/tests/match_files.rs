@@ -230,7 +230,10 @@ fn what_cannot_be_used_is_named_at_once_and_nothing_is_written() {
         ("empty.csv right.csv", &["empty.csv: the file has no data lines"]),
         (
             "strange.csv right.csv",
-            &["date.column", "amount.column", "currency.column", "its columns are when, how much"],
+            &[
+                "no amount column: matched by texts alone, how_much = how much, when = when",
+                "strange.csv: no amount column, but right.csv has one; name it with --left-mapping FILE",
+            ],
         ),
         ("bad_lines.csv right.csv", &["all 1 lines were rejected; line 2, column \"date\""]),
         (

@@ -3,6 +3,7 @@
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::fees::Fees;
 use crate::held::Held;
+use crate::learned::Learned;
 use crate::plan::Plan;
 use crate::remainder::Remainder;
 use crate::select::Pair;
@@ -22,6 +23,8 @@ pub(crate) struct Scope<'a> {
     pub texts: Option<&'a Texts>,
     /// Of a pass of sums, the fees that explain a difference.
     pub fees: Fees,
+    /// There when the pass is a learned one and has run.
+    pub learned: Option<&'a Learned>,
     pub held: &'a Held,
     pub threshold: Confidence,
     pub watch: Watch<'a>,

@@ -5,12 +5,13 @@ mod names;
 
 use crate::calendar::Calendar;
 use crate::fees::Fee;
+use crate::learned::COMPARISONS_MAX;
 use crate::pattern::Pattern;
 use crate::subsets::AMOUNTS_MAX;
 use crate::tolerance::Allowance;
 use crate::{
-    Cardinality, DateRule, Key, KnownCalendar, NettingRule, Normalise, Pass, RuleError, RuleSet, Side,
-    TextRule,
+    Cardinality, DateRule, Key, KnownCalendar, LearnedRule, NettingRule, Normalise, Pass, RuleError, RuleSet,
+    Side, TextRule,
 };
 
 const PASSES_MAX: usize = 64;
@@ -98,11 +99,14 @@ impl Mistakes<'_> {
             errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.amount.{field}"), says));
         }
         self.check_currency(&format!("{at}.currency"), pass);
-        self.check_date(&format!("{at}.date"), &pass.date, pass.keys.is_empty());
+        self.check_date(&format!("{at}.date"), &pass.date, pass.keys.is_empty() && pass.learned.is_none());
         if let Some(Err((field, says))) = pass.amount.fee.as_ref().map(Fee::compile) {
             self.add(format!("{at}.amount.{field}"), says);
         }
         self.check_sums(at, pass);
+        if let Some(learned) = &pass.learned {
+            self.check_learned(at, pass, learned);
+        }
         if let Some(text) = &pass.text {
             self.check_text(&format!("{at}.text"), text);
         }
@@ -170,6 +174,40 @@ impl Mistakes<'_> {
         }
         if has_sums && pass.text.is_some() && (!pass.keys.is_empty() || pass.search.is_none()) {
             self.add(format!("{at}.text"), "a pass of sums compares texts only in a search without keys");
+        }
+    }
+
+    /// What a learned pass weighs it weighs by itself.
+    fn check_learned(&mut self, at: &str, pass: &Pass, learned: &LearnedRule) {
+        if pass.cardinality != Cardinality::OneToOne {
+            self.add(format!("{at}.cardinality"), "a learned pass is one to one");
+        }
+        for (field, given) in
+            [("key", !pass.keys.is_empty()), ("text", pass.text.is_some()), ("search", pass.search.is_some())]
+        {
+            if given {
+                let says = "is not for a learned pass: name the fields in learned.compare";
+                self.add(format!("{at}.{field}"), says);
+            }
+        }
+        if pass.currency.as_ref().is_some_and(|currency| currency.convert) {
+            self.add(
+                format!("{at}.currency.convert"),
+                "is not for a learned pass: it compares within a currency",
+            );
+        }
+        let at = format!("{at}.learned");
+        self.check_share(&format!("{at}.confirm"), learned.confirm);
+        if learned.compare.len() > COMPARISONS_MAX {
+            self.add(format!("{at}.compare"), format!("at most {COMPARISONS_MAX} comparisons are allowed"));
+        }
+        for (i, comparison) in learned.compare.iter().enumerate() {
+            for (side, names, fields) in [
+                ("left", &comparison.left, self.left_fields),
+                ("right", &comparison.right, self.right_fields),
+            ] {
+                self.check_fields(&format!("{at}.compare[{i}].{side}"), names.as_slice(), fields, side);
+            }
         }
     }
 
@@ -272,12 +310,16 @@ impl Mistakes<'_> {
         for (side, names, fields) in
             [("left", &text.left, self.left_fields), ("right", &text.right, self.right_fields)]
         {
-            if names.is_empty() || names.len() > TEXT_FIELDS_MAX {
-                self.add(format!("{at}.{side}"), format!("must name 1 to {TEXT_FIELDS_MAX} fields"));
-            }
-            for (i, name) in names.iter().enumerate() {
-                self.check_field(&format!("{at}.{side}[{i}]"), name, fields, side);
-            }
+            self.check_fields(&format!("{at}.{side}"), names, fields, side);
+        }
+    }
+
+    fn check_fields(&mut self, at: &str, names: &[String], fields: Option<&[String]>, side: &str) {
+        if names.is_empty() || names.len() > TEXT_FIELDS_MAX {
+            self.add(at, format!("must name 1 to {TEXT_FIELDS_MAX} fields"));
+        }
+        for (i, name) in names.iter().enumerate() {
+            self.check_field(&format!("{at}[{i}]"), name, fields, side);
         }
     }
 }

@@ -197,7 +197,7 @@ impl Evidence {
     }
 }
 
-fn says_days(days: i64, are_business_days: bool) -> String {
+pub(crate) fn says_days(days: i64, are_business_days: bool) -> String {
     let business = if are_business_days { "business " } else { "" };
     let side = if days > 0 { "right" } else { "left" };
     match days.unsigned_abs() {

@@ -14,6 +14,7 @@ mod blocks;
 mod calendar;
 mod candidates;
 mod carry;
+mod chance;
 mod check;
 mod converted;
 mod creditor;
@@ -29,6 +30,7 @@ mod held;
 mod ids;
 mod keyed;
 mod keys;
+mod learned;
 mod line_numbers;
 mod money;
 mod nearby;
@@ -65,6 +67,7 @@ pub use carry::{
 };
 pub use exchange::{Conversion, RateKind};
 pub use ids::{ExceptionId, MatchId};
+pub use learned::{CompareAs, Comparison, FieldNames, LearnedRule};
 pub use money::{AmountError, Currency, DecimalMark, UnknownCurrency, format_minor, parse_minor};
 pub use outcome::{
     Candidate, Confidence, CurrencyProof, Exception, ExceptionKind, Match, OpenRemainder, Outcome, PassCount,

@@ -94,6 +94,7 @@ pub(crate) fn net(run: &Run<'_>, of: &NettingPlan) -> Result<Netted, Cancelled> 
         remainder: &remainder,
         texts: None,
         fees: Fees::default(),
+        learned: None,
         held: &Held::default(),
         threshold: run.rules.threshold(),
         watch: run.watch,
@@ -176,6 +177,7 @@ fn netted(
         right_twins,
         in_reach: 0,
         fee: None,
+        learned: None,
         note,
     };
     Match {

@@ -57,6 +57,16 @@ impl Between {
         }
     }
 
+    /// How many ends of either side were to be joined, of so many free nodes of the left and the right side.
+    pub fn counts(&self, (left, right): (usize, usize)) -> (usize, usize) {
+        match self {
+            Between::Records => (left, right),
+            Between::Sums { one: Side::Left, groups } => (left, groups.len()),
+            Between::Sums { one: Side::Right, groups } => (groups.len(), right),
+            Between::Groups { left, right } => (left.len(), right.len()),
+        }
+    }
+
     pub fn is_grouped(&self, end: End) -> bool {
         match self {
             Between::Records => false,

@@ -2,13 +2,17 @@
 
 use crate::evidence::Evidence;
 use crate::fees::Fee;
+use crate::learned::LearnedEvidence;
 use crate::plan::Plan;
 use crate::{Currency, Row, Side};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
 
-/// A probability-like score in [0, 1], exact to one millionth so that results compare byte for byte.
+/// A probability in [0, 1], exact to one millionth so that results compare byte for byte.
+///
+/// Of a match: how often such a match is right in these very files ([`crate::chance`], or a learned pass). Of an
+/// exception's candidate that no learned pass weighed: the sum of its evidence, to compare with others of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Confidence(u32);
 
@@ -48,7 +52,8 @@ pub struct Reason {
     pub field: String,
     /// "amount equal", "date 2 days later", "reference INV-4711 on both sides".
     pub says: String,
-    /// Contribution to the confidence, -1 to 1.
+    /// In a pass with fixed weights its part of the confidence, -1 to 1, the sum of all. In a learned pass bits:
+    /// their sum is log2 of the odds, and the confidence 1 / (1 + 2^-sum).
     pub weight: f64,
 }
 
@@ -164,7 +169,7 @@ impl Match {
 }
 
 /// The part of a match's evidence that depends on all records and not only on its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MatchEvidence {
     /// See [`crate::evidence::KeyEvidence::spread`].
     pub spread: u32,
@@ -177,6 +182,8 @@ pub(crate) struct MatchEvidence {
     pub in_reach: u16,
     pub fee: Option<Fee>,
     pub note: Note,
+    /// Of a learned pass.
+    pub learned: Option<Box<LearnedEvidence>>,
 }
 
 /// What a match is besides equal sums.

@@ -3,6 +3,7 @@
 use crate::exchange::{Conversion, Exchange, RateTable, percent_of, read_rates};
 use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
+use crate::learned::LearnedPlan;
 use crate::pattern::Pattern;
 use crate::tolerance::{Allowance, AmountDistance, Window};
 use crate::{Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, creditor};
@@ -22,6 +23,7 @@ pub(crate) struct Plan<'r> {
     pub text: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
+    pub learned: Option<LearnedPlan>,
 }
 
 /// What a pass sets side by side.
@@ -139,7 +141,24 @@ impl<'r> Plan<'r> {
         let window = Window::compile(&pass.date, data.rules, data.dates)?;
         let threshold = Confidence::from_f64(pass.threshold.unwrap_or(data.rules.threshold));
         let margin = Confidence::from_f64(pass.ambiguity_margin.unwrap_or(data.rules.ambiguity_margin));
-        Some(Plan { index, pass, threshold, margin, keys, allowance, exchange, window, text, fee, search })
+        let learned = match &pass.learned {
+            None => None,
+            Some(rule) => Some(LearnedPlan::of(rule, &pass, left, right)?),
+        };
+        Some(Plan {
+            index,
+            pass,
+            threshold,
+            margin,
+            keys,
+            allowance,
+            exchange,
+            window,
+            text,
+            fee,
+            search,
+            learned,
+        })
     }
 
     /// Two amounts in the right record's currency. `None` where the currencies differ and the pass does not

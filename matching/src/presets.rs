@@ -1,6 +1,6 @@
 //! Rule sets for common pairs of books, written on conventional names of fields.
 
-use crate::{Key, Pass, RuleSet, Side, TextRule};
+use crate::{Comparison, FieldNames, Key, LearnedRule, Pass, RuleSet, Side, TextRule};
 
 /// A rule set that comes with the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -74,8 +74,8 @@ impl Preset {
 }
 
 impl RuleSet {
-    /// Leaves out the passes that need a field one of the sides does not have. A text rule only loses that field, as
-    /// long as one is left on each side.
+    /// Leaves out the passes that need a field one of the sides does not have. A text rule or a comparison of a
+    /// learned pass only loses that field, as long as one is left on each side.
     ///
     /// The rules may end without any pass; [`RuleSet::check`] says so then.
     pub fn fit(mut self, left_fields: &[String], right_fields: &[String]) -> Fitted {
@@ -87,6 +87,13 @@ impl RuleSet {
                 if let Some(text) = &mut pass.text {
                     text.left.retain(|field| fields.has(Side::Left, field));
                     text.right.retain(|field| fields.has(Side::Right, field));
+                }
+                if let Some(learned) = &mut pass.learned {
+                    learned.compare.retain(|comparison| fields.have(comparison));
+                    for comparison in &mut learned.compare {
+                        comparison.left.retain(|field| fields.has(Side::Left, field));
+                        comparison.right.retain(|field| fields.has(Side::Right, field));
+                    }
                 }
                 return true;
             }
@@ -108,6 +115,12 @@ impl Fields<'_> {
         field == "id" || fields.iter().any(|own| own == field)
     }
 
+    /// At least a field of each side.
+    fn have(&self, comparison: &Comparison) -> bool {
+        let has = |side, names: &FieldNames| names.as_slice().iter().any(|field| self.has(side, field));
+        has(Side::Left, &comparison.left) && has(Side::Right, &comparison.right)
+    }
+
     fn missing_of(&self, pass: &Pass) -> Vec<MissingField> {
         let mut missing = vec![];
         let mut need = |side, field: &String| {
@@ -127,6 +140,17 @@ impl Fields<'_> {
             for (side, of_side) in [(Side::Left, left), (Side::Right, right)] {
                 if !of_side.iter().any(|field| self.has(side, field)) {
                     of_side.iter().for_each(|field| need(side, field));
+                }
+            }
+        }
+        if let Some(LearnedRule { compare, .. }) = &pass.learned
+            && !compare.is_empty()
+            && !compare.iter().any(|comparison| self.have(comparison))
+        {
+            for Comparison { left, right, .. } in compare {
+                for (side, names) in [(Side::Left, left), (Side::Right, right)] {
+                    let missing = names.as_slice().iter().filter(|field| !self.has(side, field));
+                    missing.for_each(|field| need(side, field));
                 }
             }
         }
@@ -184,6 +208,34 @@ mod tests {
             let all = names(&all);
             assert_eq!(preset.rules().fit(&all, &all).dropped, []);
         }
+    }
+
+    #[test]
+    fn a_learned_pass_compares_what_there_is() {
+        let rules: RuleSet = toml::from_str(
+            r#"
+            version = 1
+            [[pass]]
+            name = "all"
+            learned = { compare = [
+              { left = ["reference", "memo"], right = "reference" },
+              { left = "memo", right = ["memo", "reference"] },
+            ] }
+            "#,
+        )
+        .unwrap();
+        let fitted = rules.clone().fit(&names(&["reference"]), &names(&["reference"]));
+        let compared = fitted.rules.passes[0].learned.as_ref().unwrap().compare.clone();
+        let one = FieldNames::Several(names(&["reference"]));
+        assert_eq!(compared.iter().map(|c| &c.left).collect::<Vec<_>>(), [&one]);
+        let none = rules.clone().fit(&names(&["text"]), &names(&["reference"]));
+        assert_eq!(none.rules.passes, []);
+        let says = "pass \"all\" is left out: the left side has no field reference, the left side has no field memo, \
+                    the right side has no field memo";
+        assert_eq!(none.dropped[0].to_string(), says);
+        // Without comparisons it takes whatever both sides have.
+        let all = RuleSet::standard_for_texts();
+        assert_eq!(all.clone().fit(&names(&["a"]), &names(&["b"])).rules, all);
     }
 
     #[test]

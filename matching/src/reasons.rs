@@ -32,15 +32,11 @@ impl<'a> Reasoner<'a> {
         plan.conversion((self.left, left), (self.right, right))
     }
 
-    /// What spoke for the match. The weights add up to its confidence.
+    /// What spoke for the match. The weights add up to its confidence, or to log2 of its odds: see
+    /// [`Reason::weight`].
     pub fn reasons(&self, m: &Match) -> Vec<Reason> {
         let mut reasons = if m.is_netted() { self.reasons_of_netted(m) } else { self.reasons_of_pass(m) };
-        for (side, twins) in [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)] {
-            if twins > 1 {
-                let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
-                reasons.push(Reason { field: "identical".into(), says, weight: 0.0 });
-            }
-        }
+        reasons.extend(twin_reasons(m));
         reasons
     }
 
@@ -53,6 +49,9 @@ impl<'a> Reasoner<'a> {
 
     fn reasons_of_pass(&self, m: &Match) -> Vec<Reason> {
         let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
+        if let (Some(learned), Some(plan)) = (&m.evidence.learned, &plan.learned) {
+            return learned.reasons(plan, (self.left, m.left[0]), (self.right, m.right[0]));
+        }
         let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
         let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
         let text = m.evidence.text.map(f64::from);
@@ -67,11 +66,25 @@ impl<'a> Reasoner<'a> {
         };
         let shared = plan.keys.shared(&plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        let sum: f64 = reasons.iter().map(|r| r.weight).sum();
+        let rest = ((m.confidence.as_f64() - sum) * 1e6).round() / 1e6;
+        if rest != 0.0 {
+            let says = "how often such evidence is right in these files".to_owned();
+            reasons.push(Reason { field: "calibration".into(), says, weight: rest });
+        }
         if plan.shape() == Shape::Pairs {
             reasons.extend(rate_reason(plan, (self.left, left), (self.right, right)));
         }
         reasons
     }
+}
+
+fn twin_reasons(m: &Match) -> impl Iterator<Item = Reason> {
+    let twins = [(Side::Left, m.evidence.left_twins), (Side::Right, m.evidence.right_twins)];
+    twins.into_iter().filter(|&(_, twins)| twins > 1).map(|(side, twins)| {
+        let says = format!("one of {twins} identical {} records, taken by id", side.as_str());
+        Reason { field: "identical".into(), says, weight: 0.0 }
+    })
 }
 
 /// The record that stands for several: the one with the smallest id.

@@ -34,7 +34,8 @@ pub struct RuleSet {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(max = 200)))]
     pub name: String,
-    /// Matches below this confidence (0 to 1) are not made; their records go on to the next pass.
+    /// Matches below this (0 to 1), by their evidence or by their probability, are not made; their records go on
+    /// to the next pass.
     #[serde(default = "default_threshold")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub threshold: f64,

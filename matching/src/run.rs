@@ -1,10 +1,12 @@
 //! One reconciliation at work: what is left after each pass, what is still tied, what was matched.
 
 use crate::candidates::{Candidates, Scope};
+use crate::chance::{Odds, Seen};
 use crate::explain;
 use crate::fees::Fees;
 use crate::held::Held;
 use crate::keyed;
+use crate::learned::{self, Learned};
 use crate::nearby;
 use crate::netting::{self, NettingPlan};
 use crate::open::{Between, End, Open};
@@ -40,12 +42,16 @@ pub(crate) struct Run<'a> {
     pub open: Vec<Open>,
     /// One per distinct text rule that has run: index of the first plan with it, and its texts.
     texts: Vec<(usize, Texts)>,
+    /// By index of the pass, of those that are learned and have run.
+    learned: Vec<(usize, Learned)>,
     held: Held,
     gave_up: Vec<u64>,
     /// By pass, see [`PassCount::beyond_bound`].
     beyond_bound: Vec<u64>,
     /// How many passes have run.
     turn: usize,
+    /// By pass, of those with fixed weights that have run.
+    odds: Vec<Option<Odds>>,
     /// By pass, known when it begins.
     fees: Vec<Fees>,
     pub watch: Watch<'a>,
@@ -79,10 +85,12 @@ impl<'a> Run<'a> {
             matches: vec![],
             open: vec![],
             texts: vec![],
+            learned: vec![],
             held: Held::default(),
             gave_up: vec![0; plans.len() + rules.netting.len()],
             beyond_bound: vec![0; plans.len() + rules.netting.len()],
             turn: 0,
+            odds: vec![None; plans.len()],
             fees: vec![Fees::default(); plans.len()],
             watch,
             working_set: WorkingSet::default(),
@@ -102,7 +110,11 @@ impl<'a> Run<'a> {
             self.watch.check()?;
             self.read_texts(plan)?;
             self.fees[usize::from(plan.index)] = summed::fees(&self.scope(plan, &|_| {}))?;
-            self.run_pass(plan)?;
+            if plan.learned.is_some() {
+                self.run_learned(plan)?;
+            } else {
+                self.run_pass(plan)?;
+            }
             self.eliminate()?;
             self.hold();
         }
@@ -139,17 +151,20 @@ impl<'a> Run<'a> {
         let phase = Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() };
         let advance = |share: f64| self.report(phase.clone(), share);
         let scope = self.scope(plan, &advance);
+        let free = self.free_counts();
         match plan.shape() {
             Shape::Pairs => {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
-                let gave_up = found.gave_up;
+                let candidates = found.pairs.len();
                 let decided = decide(&scope, found, plan.margin)?;
-                self.settle(plan, Decided { gave_up, ..decided });
+                self.calibrate_and_settle(plan, decided, Seen::of(candidates, free));
             }
             Shape::Sums(_) | Shape::Groups => {
                 if !plan.keys.is_empty() {
-                    let decided = decide_sums(&scope, summed::find(&scope)?, plan.margin)?;
-                    self.settle(plan, decided);
+                    let found = summed::find(&scope)?;
+                    let seen = Seen::of(found.pairs.len(), found.between.counts(free));
+                    let decided = decide_sums(&scope, found, plan.margin)?;
+                    self.calibrate_and_settle(plan, decided, seen);
                 }
                 self.search(plan)?;
             }
@@ -167,13 +182,30 @@ impl<'a> Run<'a> {
         } else {
             within_key::find(&scope, one, search)?
         };
+        // Of the other side there are as many sums as were chosen.
+        let (chosen, (left, right)) = (found.chosen.len(), self.free_counts());
+        let free = if one == Side::Left { (left, chosen) } else { (chosen, right) };
         let between = Between::Sums { one, groups: found.groups };
         let made = settle::group_matches(&scope, &between, &found.chosen)?;
         // Another sum is another sum, however much nearer its dates: all of them are tied.
         let tied = found.open.clone();
         let open = Open { plan: plan.index.into(), pairs: found.open, tied, between };
-        self.settle(plan, Decided { made, open, gave_up: found.gave_up, beyond_bound: 0 });
+        let decided = Decided { made, open, gave_up: found.gave_up, beyond_bound: 0 };
+        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..Seen::of(chosen, free) });
         Ok(())
+    }
+
+    /// Free nodes of the left and the right side.
+    fn free_counts(&self) -> (usize, usize) {
+        let free = |side| self.remainder.side(side).free_nodes().len();
+        (free(Side::Left), free(Side::Right))
+    }
+
+    fn calibrate_and_settle(&mut self, plan: &Plan<'_>, mut decided: Decided, seen: Seen) {
+        let odds = Odds::of(plan, &seen, &decided.made);
+        self.odds[usize::from(plan.index)] = Some(odds);
+        weigh(&mut decided.made, odds, plan.threshold);
+        self.settle(plan, decided);
     }
 
     fn settle(&mut self, plan: &Plan<'_>, decided: Decided) {
@@ -186,6 +218,34 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A learned pass. Its confidences count all competition in; pairs below the threshold that are the best
+    /// of a record which surely has its counterpart among several stay open.
+    fn run_learned(&mut self, plan: &'a Plan<'a>) -> Result<(), Cancelled> {
+        let Some(learned_plan) = &plan.learned else { return Ok(()) };
+        let phase = Phase::Pass { index: plan.index.into(), name: plan.pass.name.clone() };
+        let advance = |share: f64| self.report(phase.clone(), share);
+        let index = usize::from(plan.index);
+        let learned = learned::find(&self.scope(plan, &advance), learned_plan)?;
+        let gave_up = learned.gave_up;
+        let found = learned.pairs.clone();
+        self.learned.push((index, learned));
+        let scope = self.scope(plan, &|_| {});
+        let (threshold, margin) = (plan.threshold, plan.margin);
+        let undecided = learned::undecided(&found, threshold);
+        let sure = found.into_iter().filter(|p| p.confidence >= threshold).collect();
+        let sure = Candidates { pairs: sure, gave_up, ..Candidates::default() };
+        let Decided { made, mut open, beyond_bound, .. } = decide(&scope, sure, margin)?;
+        self.settle(plan, Decided { made, open: Open::default(), gave_up, beyond_bound });
+        open.pairs.extend(undecided);
+        open.pairs.retain(|pair| open.between.is_open(&self.remainder, pair));
+        let contended = learned::contended(&open.pairs, margin);
+        open.tied.extend(contended.into_iter().filter(|pair| pair.confidence < threshold));
+        if !open.pairs.is_empty() {
+            self.open.push(open);
+        }
+        Ok(())
+    }
+
     /// Looks again at what earlier passes left open: later matches may have taken the competition away.
     fn eliminate(&mut self) -> Result<(), Cancelled> {
         loop {
@@ -195,11 +255,16 @@ impl<'a> Run<'a> {
                 let before = open.pairs.len();
                 open.pairs.retain(|pair| open.between.is_open(&self.remainder, pair));
                 open.tied.retain(|pair| open.between.is_open(&self.remainder, pair));
-                if matches!(open.between, Between::Records) && open.pairs.len() < before {
+                // The probabilities of a learned pass have weighed all competition already.
+                let is_learned = self.plans.get(open.plan).is_some_and(|plan| plan.learned.is_some());
+                if matches!(open.between, Between::Records) && !is_learned && open.pairs.len() < before {
                     let scope = self.scope(&self.plans[open.plan], &|_| {});
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
-                    let decided = decide(&scope, found, scope.plan.margin)?;
+                    let mut decided = decide(&scope, found, scope.plan.margin)?;
+                    if let Some(odds) = self.odds[open.plan] {
+                        weigh(&mut decided.made, odds, self.plans[open.plan].threshold);
+                    }
                     open = decided.open;
                     kept |= !decided.made.is_empty();
                     self.keep(decided.made);
@@ -275,6 +340,7 @@ impl<'a> Run<'a> {
             remainder: &self.remainder,
             texts: self.texts_of(plan),
             fees: self.fees[usize::from(plan.index)].clone(),
+            learned: self.learned.iter().find(|(i, _)| *i == usize::from(plan.index)).map(|(_, l)| l),
             held: &self.held,
             threshold: plan.threshold,
             watch: self.watch,
@@ -317,6 +383,12 @@ impl<'a> Run<'a> {
         }
         counts
     }
+}
+
+/// From evidence to probability. What is not probable enough is not made.
+fn weigh(made: &mut Vec<Match>, odds: Odds, threshold: Confidence) {
+    made.par_iter_mut().for_each(|m| m.confidence = odds.probability(m.confidence));
+    made.retain(|m| m.confidence >= threshold);
 }
 
 /// What came of one pass.

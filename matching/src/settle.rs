@@ -8,7 +8,7 @@ use crate::outcome::{MatchEvidence, Note};
 use crate::plan::Plan;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Records, Row, Rows, Side};
+use crate::{Cancelled, Match, Reason, Records, Row, Rows, Side, Tier};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -38,6 +38,10 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
 pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
     let (left, right) = ((l, pair.left), (r, pair.right));
+    if let (Some(plan), Some(learned)) = (&scope.plan.learned, scope.learned) {
+        let evidence = learned.evidence(pair.left, pair.right);
+        return evidence.map_or(vec![], |e| e.reasons(plan, left, right));
+    }
     let shared = scope.plan.keys.shared(&scope.plan.pass, left, right);
     let evidence = scope.evidence(pair.left, pair.right, key_of(scope, pair));
     let mut reasons = evidence.reasons(scope.plan, r.currency(pair.right), &shared);
@@ -58,9 +62,11 @@ fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
 fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
     let distance = scope.plan.amounts((l, left), (r, right));
+    let learned = scope.learned.and_then(|l| l.evidence(pair.left, pair.right)).cloned().map(Box::new);
+    let confirms = scope.plan.learned.as_ref().is_none_or(|l| pair.confidence.as_f64() >= l.confirm);
     Match {
         pass: scope.plan.index,
-        tier: scope.plan.pass.tier,
+        tier: if confirms { scope.plan.pass.tier } else { Tier::Suggested },
         confidence: pair.confidence,
         currency: r.currency(right),
         left: Rows::One(left),
@@ -75,6 +81,7 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
             in_reach: 0,
             fee: None,
             note: Note::Nothing,
+            learned,
         },
     }
 }
@@ -140,6 +147,7 @@ fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row])
             in_reach: evidence.in_reach as u16,
             fee: evidence.fee,
             note: Note::of(scope.plan, &evidence),
+            learned: None,
         },
     })
 }

@@ -1,8 +1,8 @@
 //! The rules for people who wrote none, built on conventional field names.
 
 use crate::{
-    AmountRule, Cardinality, DateRule, FeeRule, Key, Normalise, Pass, RuleSet, SearchRule, Side, TextRule,
-    Tier,
+    AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule,
+    Normalise, Pass, RuleSet, SearchRule, Side, TextRule, Tier,
 };
 
 /// A document's or payment's own reference.
@@ -30,9 +30,9 @@ impl RuleSet {
     /// The standard rules as far as the sides have the fields for them; always valid for these fields.
     ///
     /// From strong to weak: equal references; sums of batches; references found inside other texts; equal
-    /// references with a small difference; equal amounts with like texts; and, only suggested, amounts
-    /// that differ by half a per cent with very like texts, then less alike ones, then equal amounts
-    /// where a text names nobody. Sides without any of the fields get the last only.
+    /// references with a small difference; equal amounts with like texts; sums of like texts; and last what a
+    /// learned pass makes of everything that is left, within half a per cent of the amount. Sides without any of
+    /// the fields are matched by amount and date, only suggested.
     pub fn standard_for(left_fields: &[String], right_fields: &[String]) -> Self {
         let fields = Fields { left: left_fields, right: right_fields };
         let mut passes = vec![];
@@ -57,16 +57,30 @@ impl RuleSet {
         if passes.is_empty() {
             passes.push(Pass { tier: Tier::Suggested, ..pass("same amount, near date", WINDOW_DAYS) });
         }
-        RuleSet {
-            version: 1,
-            name: "standard".into(),
-            threshold: 0.5,
-            ambiguity_margin: 0.02,
-            candidates_max: 5,
-            netting: vec![],
-            passes,
-            ..RuleSet::default()
-        }
+        named("standard", passes)
+    }
+
+    /// The rules for records that are no money: one pass that learns from all fields both sides have.
+    pub fn standard_for_texts() -> Self {
+        let all = Pass {
+            date: DateRule::default(),
+            learned: Some(LearnedRule::default()),
+            ..pass("all texts together", 0)
+        };
+        named("texts", vec![all])
+    }
+}
+
+fn named(name: &str, passes: Vec<Pass>) -> RuleSet {
+    RuleSet {
+        version: 1,
+        name: name.into(),
+        threshold: 0.5,
+        ambiguity_margin: 0.02,
+        candidates_max: 5,
+        netting: vec![],
+        passes,
+        ..RuleSet::default()
     }
 }
 
@@ -124,35 +138,47 @@ impl Fields<'_> {
         let text =
             |min| Some(TextRule { left: texts(self.left), right: texts(self.right), min, silent: None });
         let half_a_per_cent = AmountRule { percent: Some("0.5".into()), ..AmountRule::default() };
-        // Free text is where banks write codes that name nobody.
-        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
-        let suggested = |name| Pass { tier: Tier::Suggested, ..pass(name, WINDOW_DAYS) };
+        // A statement has the deposit, the other side what was paid out together.
+        let cardinality =
+            if has(self.left, DESCRIPTION) { Cardinality::OneToMany } else { Cardinality::ManyToOne };
         vec![
             Pass { text: text(0.6), ..pass("same amount, like text", WINDOW_DAYS) },
-            // A statement has the deposit, the other side what was paid out together.
             Pass {
-                cardinality: if silent == Side::Left {
-                    Cardinality::OneToMany
-                } else {
-                    Cardinality::ManyToOne
-                },
+                cardinality,
+                tier: Tier::Suggested,
                 text: text(0.7),
                 search: Some(SearchRule::default()),
-                ..suggested("sum of like texts")
+                ..pass("sum of like texts", WINDOW_DAYS)
             },
             Pass {
-                amount: half_a_per_cent.clone(),
-                text: text(0.7),
-                ..suggested("near amount, very like text")
-            },
-            // What is left now has lost most of its competition: less evidence will do for a suggestion.
-            Pass { text: text(0.3), ..suggested("same amount, somewhat like text") },
-            Pass { amount: half_a_per_cent, text: text(0.4), ..suggested("near amount, somewhat like text") },
-            Pass {
-                text: text(0.3).map(|rule| TextRule { silent: Some(silent), ..rule }),
-                ..suggested("same amount, text says nothing")
+                amount: half_a_per_cent,
+                learned: Some(LearnedRule { compare: self.comparisons(), ..LearnedRule::default() }),
+                ..pass("near amount, all evidence together", WINDOW_DAYS)
             },
         ]
+    }
+
+    /// What names the other party, and the references wherever they stand.
+    fn comparisons(&self) -> Vec<Comparison> {
+        let of = |names: &[&str], fields: &[String]| {
+            let there = names.iter().filter(|name| has(fields, name)).map(|name| (*name).to_owned());
+            FieldNames::Several(there.collect())
+        };
+        // Free text is where banks write codes that name nobody.
+        let silent = if has(self.left, DESCRIPTION) { Side::Left } else { Side::Right };
+        let compare = |names: &[&str], kind| Comparison {
+            left: of(names, self.left),
+            right: of(names, self.right),
+            kind: Some(kind),
+            silent: (kind == CompareAs::Text).then_some(silent),
+        };
+
+        let mut comparisons = vec![];
+        if self.both_have(REFERENCE) {
+            comparisons.push(compare(&[REFERENCE, DESCRIPTION], CompareAs::Code));
+        }
+        comparisons.push(compare(&[DESCRIPTION, COUNTERPARTY], CompareAs::Text));
+        comparisons
     }
 }
 

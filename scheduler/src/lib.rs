@@ -57,6 +57,7 @@ pub async fn run(
         ring_again_after: Duration::from_secs(scheduler.ring_again_after_s),
         lease_expiries_max: scheduler.lease_expiries_max,
         retention: config.retention(),
+        currencies: Arc::default(),
     };
     let background = |name, period| Background { name, period, wake: never.clone(), stop: stop.clone() };
     loops.spawn(background("ticker", period).run(move || ticker.clone().round()));

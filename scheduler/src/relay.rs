@@ -13,7 +13,8 @@ use shared::limits::Places;
 use shared::queue::{Doorbell, Queue, QueueName};
 use shared::store::Store;
 use shared::store::outbox::{Lane, LaneHead, OutboxBatch};
-use std::collections::{HashMap, VecDeque};
+use shared::store::queues::DispatchMark;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -25,7 +26,7 @@ const BATCH: u32 = 512;
 /// Queues remembered while they are empty; far more than there are kinds.
 const QUEUES_MAX: usize = 1000;
 
-/// How often a relay that has caught up says so.
+/// How often a relay says what it came across.
 const MARK_PERIOD: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,8 @@ pub(crate) struct Relay {
 struct Memory {
     queues: HashMap<QueueName, (Turns, Window)>,
     marked_at: Option<Instant>,
+    /// Queues of which the broker has confirmed doorbells since then.
+    confirmed: HashSet<QueueName>,
 }
 
 /// How a round of one queue ended.
@@ -59,9 +62,11 @@ struct Ended {
     more: bool,
     /// Nothing is left that could go out.
     caught_up: bool,
+    /// Confirmed by the broker.
+    published: usize,
 }
 
-const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true };
+const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true, published: 0 };
 
 /// Limits, with what is taken of them once somebody needed to know.
 struct RoundPlaces {
@@ -76,14 +81,13 @@ impl Relay {
 
     pub(crate) async fn round(self) -> Result<Round, RoundError> {
         let mut memory = self.memory.lock().await;
-        let queues = self.store.outbox_queues().await?;
+        let (queues, limits) = tokio::try_join!(self.store.outbox_queues(), self.store.places())?;
         if memory.queues.len() > QUEUES_MAX {
             memory.queues.retain(|queue, _| queues.contains(queue));
         }
-        let limits = if queues.is_empty() { Places::default() } else { self.store.places().await? };
         let mut places = RoundPlaces { places: limits, are_counted: false };
         let mut found = Round::Idle;
-        let mut caught_up = vec![];
+        let mut marks = vec![];
         let mut first_error = None;
         for queue in queues {
             let fresh = || (Turns::default(), Window::new(self.rules.window));
@@ -93,17 +97,32 @@ impl Relay {
                     if ended.more {
                         found = Round::More;
                     }
-                    if ended.caught_up {
-                        caught_up.push(queue);
+                    if ended.published > 0 {
+                        memory.confirmed.insert(queue.clone());
                     }
+                    marks.push(DispatchMark {
+                        is_caught_up: ended.caught_up,
+                        has_confirmed: memory.confirmed.contains(&queue),
+                        trouble: None,
+                        queue,
+                    });
                 }
                 // One broken queue must not hold up the others.
-                Err(error) => first_error = first_error.or(Some(error)),
+                Err(error) => {
+                    marks.push(DispatchMark {
+                        is_caught_up: false,
+                        has_confirmed: memory.confirmed.contains(&queue),
+                        trouble: Some(shared::chain(&error)),
+                        queue,
+                    });
+                    first_error = first_error.or(Some(error));
+                }
             }
         }
         if memory.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD) {
-            self.store.mark_caught_up(&caught_up).await?;
+            self.store.mark_dispatch(&marks).await?;
             memory.marked_at = Some(Instant::now());
+            memory.confirmed.clear();
         }
         first_error.map_or(Ok(found), Err)
     }
@@ -115,7 +134,9 @@ impl Relay {
         turns: &mut Turns,
         window: &mut Window,
     ) -> Result<Ended, RoundError> {
-        let depth = self.queue.depth(queue).await?;
+        // What there is to send is known by the time the broker has answered.
+        let (depth, looked) = tokio::join!(self.queue.depth(queue), self.look(queue, turns));
+        let depth = depth?;
         let (room, ran_dry) = window.room(depth, self.rules.window);
         metrics::gauge!("counterfoil_relay_window", "queue" => queue.to_string()).set((depth + room) as f64);
         let limit = BATCH.min(u32::try_from(room).unwrap_or(BATCH));
@@ -123,7 +144,7 @@ impl Relay {
             window.filled(depth, true);
             return Ok(NOTHING_TO_DO);
         }
-        let (heads, now) = self.look(queue, turns).await?;
+        let (heads, now) = looked?;
         self.count_places(queue, &heads, places).await?;
         let mut planned_places = places.places.clone();
         let plan = plan(queue.as_str(), &heads, limit, &mut planned_places, turns, now, self.rules.age_step);
@@ -139,7 +160,7 @@ impl Relay {
         window.filled(depth + published as u64, published == limit as usize);
         // A lane that gave less than it was asked for is empty; others may have more to fill the rest.
         let more = published > 0 && (ran_dry || more_room || !all);
-        Ok(Ended { more, caught_up: !more || (all && !more_room) })
+        Ok(Ended { more, caught_up: !more || (all && !more_room), published })
     }
 
     /// The lanes of a queue, and the database's time.

@@ -3,7 +3,8 @@
 use crate::background::{Round, RoundError};
 use shared::store::Store;
 use shared::store::clean_up::Retention;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -19,6 +20,17 @@ pub(crate) struct Upkeep {
     pub ring_again_after: Duration,
     pub lease_expiries_max: u16,
     pub retention: Retention,
+    /// Of which an unmatched amount has been shown.
+    pub currencies: Arc<Mutex<HashSet<String>>>,
+}
+
+fn set_unmatched(currency: &str, left: f64, right: f64) {
+    for (side, amount) in [("left", left), ("right", right)] {
+        metrics::gauge!(
+            "counterfoil_reconciliation_unmatched_amount", "side" => side, "currency" => currency.to_owned()
+        )
+        .set(amount);
+    }
 }
 
 impl Upkeep {
@@ -76,6 +88,15 @@ impl Upkeep {
         if balance.unaccounted() != 0 {
             tracing::error!(unaccounted = balance.unaccounted(), "jobs were accepted and are not there");
         }
+        let amounts = self.store.unmatched_amounts().await?;
+        let currencies: HashSet<String> = amounts.iter().map(|amount| amount.currency.clone()).collect();
+        for amount in amounts {
+            set_unmatched(&amount.currency, amount.left, amount.right);
+        }
+        let mut shown = self.currencies.lock().unwrap_or_else(|error| error.into_inner());
+        // An old amount would look like one of today.
+        shown.difference(&currencies).for_each(|currency| set_unmatched(currency, 0.0, 0.0));
+        shown.extend(currencies);
         Ok(Round::Idle)
     }
 
@@ -89,7 +110,13 @@ impl Upkeep {
             tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
         }
         let batch = u64::from(BATCH);
-        let full = [cleaned.jobs, cleaned.batches, cleaned.idempotency_keys, cleaned.schedule_ticks];
+        let full = [
+            cleaned.jobs,
+            cleaned.batches,
+            cleaned.idempotency_keys,
+            cleaned.schedule_ticks,
+            cleaned.workers,
+        ];
         let more = full.iter().any(|rows| *rows >= batch) || !cleaned.partitions.is_empty();
         Ok(if more { Round::More } else { Round::Idle })
     }

@@ -150,8 +150,14 @@ async fn a_batch_is_finished_and_followed_and_the_books_are_checked() {
     let db = TestDatabase::create().await;
     let (store, queue) = (db.store(), Queue::in_process(&[KIND.queue()], 1000));
     let follows = JobId::new();
-    let completion =
-        Completion { id: follows, kind: KIND, priority: 5, args: serde_json::json!({}), attempts_max: 1 };
+    let completion = Completion {
+        id: follows,
+        kind: KIND,
+        priority: 5,
+        args: serde_json::json!({}),
+        attempts_max: 1,
+        reconciliation: None,
+    };
     let batch = NewBatch {
         id: Default::default(),
         project_id: None,

@@ -4,6 +4,10 @@
 //! `COUNTERFOIL_<SECTION>__<KEY>` (`COUNTERFOIL_DATABASE__URL`). Unknown keys are refused, and all mistakes are
 //! reported at once.
 
+mod backup;
+
+pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;
 use crate::store::clean_up::Retention;
@@ -31,6 +35,7 @@ pub struct Config {
     pub worker: Worker,
     pub scheduler: Scheduler,
     pub backlog: Backlog,
+    pub backup: Backup,
     /// By job kind; see [`crate::policy::KindPolicy::default_of`].
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
@@ -330,7 +335,7 @@ impl RateLimits {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { queues: vec![], concurrency: 2, lease_s: 15, drain_s: 30, listen: None }
+        Self { queues: vec![], concurrency: 2, lease_s: 12, drain_s: 30, listen: None }
     }
 }
 
@@ -465,6 +470,7 @@ impl Config {
         if crate::queue::QueueName::parse(&self.broker.prefix).is_err() {
             wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
         }
+        self.backup.check(&mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
 }
@@ -490,7 +496,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_usable() {
-        assert_eq!(load("").unwrap().worker.lease_s, 15);
+        assert_eq!(load("").unwrap().worker.lease_s, 12);
     }
 
     #[test]

@@ -69,6 +69,14 @@ id!(
 id!(InvitationId);
 id!(ApiKeyId);
 id!(ScheduleId);
+id!(
+    /// One backup, in every store and in the records.
+    BackupId
+);
+id!(
+    /// One restore or restore drill in the records.
+    RestoreId
+);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

@@ -6,11 +6,13 @@
 mod chain;
 pub mod clock;
 pub mod config;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod objects;
 pub mod policy;
+pub mod postgres_programs;
 pub mod queue;
 pub mod schedule;
 pub mod secrets;

@@ -41,6 +41,14 @@ pub struct PutOutcome {
     pub sha256: [u8; 32],
 }
 
+/// See [`Objects::room`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    pub size_bytes: u64,
+    /// Without what is kept back for root.
+    pub free_bytes: u64,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum PutError<E> {
     /// More than the caller allows; nothing was kept.
@@ -110,6 +118,21 @@ impl Objects {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Of the file system it is on.
+    pub fn room(&self) -> io::Result<Room> {
+        let Self::LocalDisk { root } = self;
+        let path = std::ffi::CString::new(root.as_os_str().as_encoded_bytes())?;
+        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+        // SAFETY: the path ends with a zero byte, and the structure is ours to be written.
+        if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has succeeded, so it has written the structure.
+        let stat = unsafe { stat.assume_init() };
+        let block = stat.f_frsize;
+        Ok(Room { size_bytes: block * stat.f_blocks, free_bytes: block * stat.f_bavail })
     }
 
     /// Whether the store can take writes, for health checks.

@@ -3,13 +3,18 @@
 use crate::amount::{AmountFormat, Direction};
 use crate::date::DateFormat;
 use crate::{AmountCells, CurrencySource, Format, Mapping, MappingError, ReadLimits};
-use matching::Currency;
+use matching::{Currency, DecimalMark};
+
+/// The day of records without a date: before all calendars, so that results show none.
+pub const NO_DATE: i32 = i32::MIN;
+/// ISO 4217's code for no currency.
+const NO_CURRENCY: &str = "XXX";
 
 /// A mapping made ready for use on many lines. Columns are numbered by their place in [`Self::columns`].
 pub(crate) struct Extract {
     columns: Vec<String>,
     id: Option<usize>,
-    date: usize,
+    date: Option<usize>,
     amount: AmountOf,
     amount_format: AmountFormat,
     currency: CurrencyOf,
@@ -24,9 +29,18 @@ pub(crate) struct Extract {
 }
 
 enum AmountOf {
+    /// The records are no money.
+    Nothing,
     Signed(usize),
-    Directed { amount: usize, direction: usize },
-    Split { debit: usize, credit: usize, signed: bool },
+    Directed {
+        amount: usize,
+        direction: usize,
+    },
+    Split {
+        debit: usize,
+        credit: usize,
+        signed: bool,
+    },
 }
 
 enum CurrencyOf {
@@ -74,28 +88,36 @@ impl Extract {
         };
         let refused = |at: &str, says: String| vec![MappingError::new(at, says)];
         let currency = match &mapping.currency {
-            CurrencySource::Fixed(code) => {
+            None => {
+                let currency =
+                    Currency::parse(NO_CURRENCY).map_err(|e| refused("currency", e.to_string()))?;
+                CurrencyOf::Fixed { currency, exponent: currency.exponent() }
+            }
+            Some(CurrencySource::Fixed(code)) => {
                 let currency = Currency::parse(code).map_err(|e| refused("currency.fixed", e.to_string()))?;
                 CurrencyOf::Fixed { currency, exponent: currency.exponent() }
             }
-            CurrencySource::Column(column) => CurrencyOf::Column(number(column)),
+            Some(CurrencySource::Column(column)) => CurrencyOf::Column(number(column)),
         };
-        let date_format =
-            DateFormat::parse(mapping.date.format.as_deref()).map_err(|says| refused("date.format", says))?;
+        let date = mapping.date.as_ref();
+        let date_format = date.and_then(|date| date.format.as_deref());
+        let date_format = DateFormat::parse(date_format).map_err(|says| refused("date.format", says))?;
+        let amount = mapping.amount.as_ref();
         Ok(Extract {
             id: mapping.id.as_deref().map(&mut number),
-            date: number(&mapping.date.column),
-            amount: match &mapping.amount.cells {
-                AmountCells::Signed { column } => AmountOf::Signed(number(column)),
-                AmountCells::Directed { column, direction } => {
+            date: date.map(|date| number(&date.column)),
+            amount: match amount.map(|amount| &amount.cells) {
+                None => AmountOf::Nothing,
+                Some(AmountCells::Signed { column }) => AmountOf::Signed(number(column)),
+                Some(AmountCells::Directed { column, direction }) => {
                     AmountOf::Directed { amount: number(column), direction: number(direction) }
                 }
-                AmountCells::Split { debit, credit, signed } => {
+                Some(AmountCells::Split { debit, credit, signed }) => {
                     AmountOf::Split { debit: number(debit), credit: number(credit), signed: *signed }
                 }
             },
             amount_format: AmountFormat {
-                mark: mapping.amount.decimal_mark,
+                mark: amount.map_or(DecimalMark::Point, |amount| amount.decimal_mark),
                 exponents: mapping.format == Format::Json || mapping.format.is_typed(),
             },
             currency,
@@ -103,7 +125,7 @@ impl Extract {
             field_names: mapping.fields.keys().cloned().collect(),
             date_format,
             typed: mapping.format.is_typed(),
-            negate: mapping.amount.negate,
+            negate: amount.is_some_and(|amount| amount.negate),
             id_bytes_max: limits.id_bytes_max,
             cell_bytes_max: limits.cell_bytes_max,
             columns,
@@ -140,7 +162,10 @@ impl Extract {
         let id =
             self.id.map(|column| check_id(cell(column), self.id_bytes_max).map_err(|e| refuse(column, e)));
         let id = id.transpose()?;
-        let date = self.date(cell(self.date), memo).map_err(|e| refuse(self.date, e))?;
+        let date = match self.date {
+            None => NO_DATE,
+            Some(column) => self.date(cell(column), memo).map_err(|e| refuse(column, e))?,
+        };
         let (currency, exponent) = self.currency.read(cells, memo)?;
         let amount = self.amount.read(cells, self.amount_format, exponent)?;
         let amount = if self.negate { -amount } else { amount };
@@ -201,6 +226,7 @@ fn check_id(id: &str, bytes_max: usize) -> Result<&str, String> {
 impl AmountOf {
     fn read(&self, cells: &[&str], format: AmountFormat, exponent: u32) -> Result<i64, Refusal> {
         match *self {
+            AmountOf::Nothing => Ok(0),
             AmountOf::Signed(column) => {
                 format.read(cells[column], exponent).map_err(|reason| Refusal { column, reason })
             }

@@ -43,6 +43,7 @@ pub use detect::Detection as Peek;
 pub use detect::{
     ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, Doubt, detect, peek_columns,
 };
+pub use extract::NO_DATE;
 pub use guess::guess_mapping;
 pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 /// `format = "camt"` alone is a whole mapping. What is not said means: the id, the booking date, the amount
 /// and the currency of the statement, and every column that a rule may want as a field of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "MappingText")]
+#[serde(from = "MappingText")]
 pub struct Mapping {
     pub format: Format,
     /// For CSV only.
@@ -39,11 +39,17 @@ pub struct Mapping {
     /// Column with the record's own identifier, unique in the file. Without one the line number is the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    pub date: DateColumn,
-    pub amount: AmountColumn,
-    /// In a bank statement, a fixed currency is checked against the statement's own and stands in where it has
+    /// Without one the records have no date, and no rule tells them apart by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<DateColumn>,
+    /// Without one the records are no money: they are matched by their texts alone, and every amount is 0 in
+    /// the currency `XXX`, which is ISO 4217's for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<AmountColumn>,
+    /// Needed beside an amount. In a bank statement, a fixed currency is checked against the statement's own and stands in where it has
     /// none.
-    pub currency: CurrencySource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<CurrencySource>,
     /// Our field name (`reference`, `description`, `counterparty`, `batch`, …) to the file's column; at most 64.
     pub fields: BTreeMap<String, String>,
 }
@@ -175,7 +181,12 @@ impl Mapping {
     /// When `format` is no statement: other files have no columns of their own.
     pub fn of_statement(format: Format) -> Self {
         assert!(format.is_statement(), "only bank statements have fixed columns");
-        MappingText::bare(format).whole().expect("statements need nothing more")
+        MappingText::bare(format).whole()
+    }
+
+    /// Whether the records are money. Without an amount they are matched by their texts alone.
+    pub fn has_amounts(&self) -> bool {
+        self.amount.is_some()
     }
 
     /// Every column the mapping reads with its place in the mapping, in the order of [`Mapping`]'s fields.
@@ -183,9 +194,10 @@ impl Mapping {
     pub(crate) fn columns(&self) -> Vec<(String, &str)> {
         let mut columns = Vec::with_capacity(4 + self.fields.len());
         columns.extend(self.id.as_deref().map(|c| ("id".to_owned(), c)));
-        columns.push(("date.column".to_owned(), self.date.column.as_str()));
-        columns.extend(self.amount.columns().map(|(at, column)| (format!("amount.{at}"), column)));
-        if let CurrencySource::Column(column) = &self.currency {
+        columns.extend(self.date.as_ref().map(|date| ("date.column".to_owned(), date.column.as_str())));
+        let amount = self.amount.iter().flat_map(AmountColumn::columns);
+        columns.extend(amount.map(|(at, column)| (format!("amount.{at}"), column)));
+        if let Some(CurrencySource::Column(column)) = &self.currency {
             columns.push(("currency.column".to_owned(), column));
         }
         columns.extend(self.fields.iter().map(|(name, column)| (format!("fields.{name}"), column.as_str())));
@@ -216,7 +228,7 @@ impl MappingText {
         MappingText { format, csv, excel, id: None, date: None, amount: None, currency: None, fields: None }
     }
 
-    fn whole(mut self) -> Result<Mapping, String> {
+    fn whole(mut self) -> Mapping {
         if self.format.is_statement() {
             self.id.get_or_insert_with(|| "id".to_owned());
             self.date.get_or_insert_with(|| DateColumn { column: "booking_date".to_owned(), format: None });
@@ -226,24 +238,21 @@ impl MappingText {
                 statement_columns::FIELDS.iter().map(|c| ((*c).to_owned(), (*c).to_owned())).collect()
             });
         }
-        let missing = |field: &str| format!("missing field `{field}`");
-        Ok(Mapping {
+        Mapping {
             format: self.format,
             csv: self.csv,
             excel: self.excel,
             id: self.id,
-            date: self.date.ok_or_else(|| missing("date"))?,
-            amount: self.amount.ok_or_else(|| missing("amount"))?,
-            currency: self.currency.ok_or_else(|| missing("currency"))?,
+            date: self.date,
+            amount: self.amount,
+            currency: self.currency,
             fields: self.fields.unwrap_or_default(),
-        })
+        }
     }
 }
 
-impl TryFrom<MappingText> for Mapping {
-    type Error = String;
-
-    fn try_from(text: MappingText) -> Result<Self, String> {
+impl From<MappingText> for Mapping {
+    fn from(text: MappingText) -> Self {
         text.whole()
     }
 }

@@ -7,8 +7,8 @@ use matching::{Currency, DecimalMark};
 use rapidfuzz::fuzz;
 use serde::Serialize;
 
-const FIELDS_MAX: usize = 64;
-const FIELD_NAME_CHARS_MAX: usize = 60;
+pub(crate) const FIELDS_MAX: usize = 64;
+pub(crate) const FIELD_NAME_CHARS_MAX: usize = 60;
 const COLUMN_NAME_CHARS_MAX: usize = 200;
 const DATE_FORMAT_CHARS_MAX: usize = 60;
 /// Lines above a header are a bank's letterhead, not half a file.
@@ -65,10 +65,19 @@ impl Mapping {
         for (at, column) in self.columns() {
             errors.extend(check_column(column).map(|says| MappingError::new(at, says)));
         }
-        if let Some(format) = &self.date.format {
+        if let Some(format) = self.date.as_ref().and_then(|date| date.format.as_ref()) {
             errors.extend(check_date_format(format).map(|says| MappingError::new("date.format", says)));
         }
-        if let CurrencySource::Fixed(code) = &self.currency
+        match (&self.amount, &self.currency) {
+            (Some(_), None) => errors.push(MappingError::new("currency", "is needed beside an amount")),
+            (None, Some(_)) => errors.push(MappingError::new("amount", "is needed beside a currency")),
+            _ => {}
+        }
+        if self.amount.is_none() && self.date.is_none() && self.fields.is_empty() {
+            let says = "are needed where there is no amount: they are all that can be compared";
+            errors.push(MappingError::new("fields", says));
+        }
+        if let Some(CurrencySource::Fixed(code)) = &self.currency
             && let Err(unknown) = Currency::parse(code)
         {
             errors.push(MappingError::new("currency.fixed", unknown.to_string()));
@@ -92,10 +101,10 @@ impl Mapping {
             return vec![];
         }
         let mut errors = vec![];
-        if self.date.format.is_some() {
+        if self.date.as_ref().is_some_and(|date| date.format.is_some()) {
             errors.push(MappingError::new("date.format", "the dates of a bank statement need no format"));
         }
-        if self.amount.decimal_mark != DecimalMark::Point {
+        if self.amount.as_ref().is_some_and(|amount| amount.decimal_mark != DecimalMark::Point) {
             errors.push(MappingError::new("amount.decimal_mark", "a bank statement needs no decimal mark"));
         }
         let names: Vec<String> = statement_columns::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
@@ -117,7 +126,7 @@ impl Mapping {
     }
 }
 
-fn check_column(column: &str) -> Option<String> {
+pub(crate) fn check_column(column: &str) -> Option<String> {
     let chars = column.trim().chars().count();
     match chars {
         0 => Some("the column name is empty".to_owned()),

@@ -31,7 +31,8 @@ const USAGE: &str = "bench_jobs MODE [N]
   latency [S]  from the call that enqueues to the start of the body, at 50 jobs/s for S seconds (20)
   idle         memory of a worker that waits
   bloat [N]    N jobs in ten parts: the rate of the last against that of the first (100000)
-environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16)";
+environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), WAKE: how the relay learns of a commit. direct (it is in the same
+process), notify (as over the processes of a deployment; the default), period (it looks every 100 ms)";
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -57,7 +58,10 @@ struct Bench {
     store: Store,
     queue: Queue,
     concurrency: usize,
+    /// Rung after each commit.
     wake: Arc<Notify>,
+    /// What the relay hears.
+    relay_wake: Arc<Notify>,
     clock: Clock,
 }
 
@@ -96,7 +100,21 @@ impl Bench {
         queue.purge(&KIND.queue()).await?;
         let concurrency = variable("CONCURRENCY").unwrap_or_default().parse().unwrap_or(16);
         let clock = Clock(Instant::now(), Arc::default());
-        Ok(Self { store, queue, concurrency, wake: Arc::default(), clock })
+        let wake = Arc::new(Notify::new());
+        let relay_wake = match variable("WAKE").unwrap_or_else(|_| "notify".into()).as_str() {
+            "direct" => wake.clone(),
+            "period" => Arc::default(),
+            "notify" => {
+                let heard = Arc::new(Notify::new());
+                let never = CancellationToken::new();
+                tokio::spawn(store.clone().announce_doorbells(wake.clone(), never.clone()));
+                let (store, heard_there) = (store.clone(), heard.clone());
+                tokio::spawn(async move { store.listen_for_doorbells(heard_there, never).await });
+                heard
+            }
+            other => return Err(format!("WAKE={other}\n{USAGE}").into()),
+        };
+        Ok(Self { store, queue, concurrency, wake, relay_wake, clock })
     }
 
     fn job(&self) -> NewJob {
@@ -115,9 +133,8 @@ impl Bench {
     }
 
     async fn accept(&self, job: &NewJob) -> Result<(), Failure> {
-        let mut tx = self.store.begin().await?;
-        enqueue(&mut tx, job).await?;
-        tx.commit().await?;
+        // One statement is a transaction.
+        enqueue(&mut *self.store.pool().acquire().await?, job).await?;
         Ok(())
     }
 
@@ -237,7 +254,7 @@ impl Bench {
         let mut config = Config::default();
         config.scheduler.relay_window = 2_000;
         let (store, queue, wake, told) =
-            (self.store.clone(), self.queue.clone(), self.wake.clone(), stop.clone());
+            (self.store.clone(), self.queue.clone(), self.relay_wake.clone(), stop.clone());
         let scheduler = tokio::spawn(async move { scheduler::run(&config, store, queue, wake, told).await });
         let engine = Engine {
             name: format!("bench-{}", std::process::id()),

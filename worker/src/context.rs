@@ -69,6 +69,10 @@ impl JobContext {
         &self.lease
     }
 
+    pub(crate) fn shared_lease(&self) -> Arc<Lease> {
+        self.lease.clone()
+    }
+
     /// For reading. Writes belong into [`Self::begin`].
     pub fn store(&self) -> &Store {
         &self.store

@@ -78,7 +78,7 @@ pub(crate) async fn log_in(
     let verdict = api.passwords.verify(login.password, hash.clone()).await;
     let verdict = verdict.map_err(|error| Problem::internal("logging in", &error))?;
     let (Some(user_id), Verdict::Right { renewed }) = (user_id, verdict) else {
-        return Err(failed(&api, &subject, &client, "The address or the password is wrong").await?);
+        return Err(failed(&api, &subject, &client, "wrong").await?);
     };
     match (super::second_factor::is_on(&api, user_id).await?, login.code) {
         (false, _) => {}
@@ -90,7 +90,7 @@ pub(crate) async fn log_in(
         }
         (true, Some(code)) => {
             if !super::spend_code(&api, user_id, code.expose_secret()).await? {
-                return Err(failed(&api, &subject, &client, "The code is wrong, or was used before").await?);
+                return Err(failed(&api, &subject, &client, "second_factor_wrong").await?);
             }
         }
     }
@@ -99,7 +99,7 @@ pub(crate) async fn log_in(
         tracing::info!(%user_id, "a password was hashed anew, at today's cost");
     }
     api.store.forget_login_failures(&subject).await?;
-    metrics::counter!("counterfoil_logins_total", "outcome" => "succeeded").increment(1);
+    metrics::counter!("counterfoil_logins_total", "outcome" => "ok").increment(1);
     begin_session(&api, user_id, &client, &headers).await.map(Json)
 }
 
@@ -108,12 +108,15 @@ async fn failed(
     api: &Api,
     subject: &super::Digest,
     client: &Client,
-    detail: &'static str,
+    outcome: &'static str,
 ) -> Result<Problem, Problem> {
     let locked_until = api.store.note_login_failure(subject, &api.lock_out, api.clock.now()).await?;
-    metrics::counter!("counterfoil_logins_total", "outcome" => "failed").increment(1);
+    metrics::counter!("counterfoil_logins_total", "outcome" => outcome).increment(1);
     tracing::warn!(ip = %client.ip, is_locked = locked_until.is_some(), "a login failed");
-    Ok(Problem::unauthenticated(detail))
+    Ok(Problem::unauthenticated(match outcome {
+        "wrong" => "The address or the password is wrong",
+        _ => "The code is wrong, or was used before",
+    }))
 }
 
 fn locked(until: DateTime<Utc>, now: DateTime<Utc>) -> Problem {

@@ -166,6 +166,11 @@ impl Tokens {
         *current = new;
     }
 
+    /// Whether there is a source to read other keys from.
+    pub fn may_change(&self) -> bool {
+        self.source.as_ref().is_some_and(Secret::may_change)
+    }
+
     /// Reads the keys again, at most every five seconds. `false`: there is nothing new to look for.
     pub async fn look_for_new_keys(&self) -> bool {
         let Some(source) = &self.source else { return false };

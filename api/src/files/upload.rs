@@ -5,18 +5,20 @@
 
 use super::FileAnswer;
 use crate::caller::Caller;
+use crate::idempotency::{LateKey, Repeatable};
 use crate::problem::{Mistake, Problem, ProblemKind};
 use crate::state::Api;
-use axum::Json;
 use axum::extract::State;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use shared::ids::{FileId, ProjectId};
 use shared::objects::{ObjectKey, Objects, PutError, PutOutcome};
-use shared::store::files::NewFile;
+use shared::store::StoreError;
+use shared::store::files::{NewFile, insert_file_within};
 use shared::store::projects::ProjectRole;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -41,10 +43,11 @@ struct Stored {
 /// Upload a file into a project.
 #[utoipa::path(
     post, path = "/api/files/upload", tag = "files", security(("access_token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "Stored", body = FileAnswer),
-        (status = 409, description = "The project has as many files as it may have; delete some",
+        (status = 409, description = "The project has as many files as it may have; delete some. Or the first request with this key is being worked on",
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
@@ -53,7 +56,8 @@ pub(crate) async fn upload_file(
     caller: Caller,
     headers: HeaderMap,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
-) -> Result<(StatusCode, Json<FileAnswer>), Problem> {
+) -> Result<Response, Problem> {
+    let key = LateKey::read(&headers)?;
     let form = form.map_err(|_| {
         Problem::new(ProblemKind::UnsupportedMediaType, "Send multipart/form-data with a boundary")
     })?;
@@ -61,7 +65,7 @@ pub(crate) async fn upload_file(
     if announced.is_some_and(|bytes| bytes > api.upload_bytes_max.saturating_add(FORM_BYTES_MAX)) {
         return Err(too_large(api.upload_bytes_max));
     }
-    let upload = receive(&api, &headers, form).await?;
+    let upload = receive(&api, &headers, form, key.is_given()).await?;
     let id = upload.file.object.id;
     let new = NewFile {
         id,
@@ -72,17 +76,34 @@ pub(crate) async fn upload_file(
         object_key: upload.file.object.key.clone(),
         uploaded_by: caller.user_id,
     };
-    // On its own, so that a client that goes away now cannot part the row from the object.
-    let (store, files_max) = (api.store.clone(), api.project_files_max);
+    // The same project, name and bytes are the same request, however the form was written.
+    let sent = [new.project_id.0.as_bytes(), new.sha256.as_slice(), new.name.as_bytes()].concat();
+    let repeatable = key.of_request(&api, &caller, "/api/files/upload", &sent);
     let object = upload.file.object;
-    let recorded = tokio::spawn(async move {
-        let file = store.insert_file_within(&new, files_max).await?.ok_or_else(|| too_many(files_max))?;
-        object.keep();
-        Ok::<_, Problem>(file)
-    });
-    let file = recorded.await.map_err(|error| Problem::internal("recording an upload", &error))??;
-    metrics::counter!("counterfoil_upload_bytes_total").increment(file.size_bytes);
-    Ok((StatusCode::CREATED, Json(file.into())))
+    // On its own, so that a client that goes away now cannot part the row from the object.
+    let recorded = tokio::spawn(async move { record(&api, &new, object, &repeatable).await });
+    recorded.await.map_err(|error| Problem::internal("recording an upload", &error))?
+}
+
+/// The row, and with it the answer for repetitions. A repetition's bytes are thrown away.
+async fn record(
+    api: &Api,
+    new: &NewFile,
+    object: Unowned,
+    repeatable: &Repeatable,
+) -> Result<Response, Problem> {
+    let files_max = api.project_files_max;
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let file = insert_file_within(&mut tx, new, files_max).await?.ok_or_else(|| too_many(files_max))?;
+    let size_bytes = file.size_bytes;
+    let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &FileAnswer::from(file)).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    object.keep();
+    metrics::counter!("counterfoil_upload_bytes_total").increment(size_bytes);
+    Ok(response)
 }
 
 /// What the form may add to the file, when the whole body is refused by its announced length.
@@ -99,7 +120,12 @@ fn too_many(files_max: u32) -> Problem {
     )
 }
 
-async fn receive(api: &Api, headers: &HeaderMap, mut form: Multipart) -> Result<Upload, Problem> {
+async fn receive(
+    api: &Api,
+    headers: &HeaderMap,
+    mut form: Multipart,
+    may_be_repetition: bool,
+) -> Result<Upload, Problem> {
     let patience = api.request_timeout;
     let first = next_field(&mut form, patience).await?;
     let project_id = match first {
@@ -107,8 +133,8 @@ async fn receive(api: &Api, headers: &HeaderMap, mut form: Multipart) -> Result<
         _ => return Err(mistake("project_id", "missing", "project_id must be the first field of the form")),
     };
     api.grant(headers, project_id, ProjectRole::Operator).await?;
-    // Before anything is written; what counts is said again when the row is.
-    if api.store.count_files(project_id).await? >= i64::from(api.project_files_max) {
+    // Before anything is written; what counts is said again when the row is. A repetition needs no room.
+    if !may_be_repetition && api.store.count_files(project_id).await? >= i64::from(api.project_files_max) {
         return Err(too_many(api.project_files_max));
     }
     let file = match next_field(&mut form, patience).await? {

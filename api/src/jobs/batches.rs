@@ -21,7 +21,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{BatchId, DataSourceId, ProjectId};
-use shared::store::batches::{BatchView, NewBatch, enqueue_batch};
+use shared::store::batches::{BatchView, Completion, CompletionReconciliation, NewBatch, enqueue_batch};
 use shared::store::{StoreError, reconciliations};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -29,7 +29,8 @@ use uuid::Uuid;
 /// Reconciliations of one request; what fits into a body of 1 MiB with some rules each.
 const RECONCILIATIONS_MAX: usize = 1_000;
 
-/// Reconciliations to accept together: all of them or none.
+/// Reconciliations to accept together: all of them or none. `then` follows once all of them are final, however they
+/// ended.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewBatch)]
@@ -40,6 +41,8 @@ pub(crate) struct BatchBody {
     name: Option<String>,
     #[schema(value_type = Vec<BatchItem>, min_items = 1, max_items = 1000)]
     reconciliations: Option<Vec<BatchItem>>,
+    #[schema(nullable = false)]
+    then: Option<BatchItem>,
 }
 
 /// As a submission of its own, in the batch's project.
@@ -75,6 +78,7 @@ impl ReadBody for BatchBody {
                     Some(items)
                 }
             }),
+            then: fields.optional("then", object(BatchItem::read)),
         })
     }
 }
@@ -115,6 +119,8 @@ pub(crate) struct BatchSubmitted {
     jobs_url: String,
     /// In the order of the request; each is also at `/api/reconciliation/jobs/{id}`.
     job_ids: Vec<Uuid>,
+    /// The job of `then`. It exists once all others are final; until then `/api/jobs/{id}/explain` knows it.
+    completion_job_id: Option<Uuid>,
 }
 
 /// Submit many reconciliations at once: all are accepted, or none.
@@ -146,8 +152,13 @@ pub(crate) async fn submit_batch(
         return Ok(answer);
     }
     let items: Vec<Submission> = body.reconciliations.into_iter().flatten().map(Into::into).collect();
-    let named: Vec<DataSourceId> =
-        items.iter().flat_map(|item| [item.left_source_id, item.right_source_id]).flatten().collect();
+    let then: Option<Submission> = body.then.map(Into::into);
+    let named: Vec<DataSourceId> = items
+        .iter()
+        .chain(&then)
+        .flat_map(|item| [item.left_source_id, item.right_source_id])
+        .flatten()
+        .collect();
     let found = api.store.data_sources_of(project_id, &named).await?;
     let mut accepted = vec![];
     for (i, item) in items.into_iter().enumerate() {
@@ -158,14 +169,38 @@ pub(crate) async fn submit_batch(
         accepted.extend(item.check(&found, &mut wrong));
         mistakes.extend(wrong.into_iter().map(|mistake| below(i, mistake)));
     }
+    let then = then.and_then(|then| {
+        let mut wrong = vec![];
+        let accepted = then.check(&found, &mut wrong);
+        mistakes.extend(wrong.into_iter().map(|mistake| inside("#/then", mistake)));
+        accepted
+    });
     let (Some(name), true) = (body.name, mistakes.is_empty()) else {
         return Err(Problem::invalid(mistakes));
     };
+    let completion = then.map(|then| {
+        let job = new_job(&api, &caller, project_id, &request_id, then.priority);
+        let new = new_reconciliation(job.id, project_id, then);
+        Completion {
+            id: job.id,
+            kind: job.kind,
+            priority: job.priority,
+            args: job.args,
+            attempts_max: job.attempts_max,
+            reconciliation: Some(CompletionReconciliation {
+                name: new.name,
+                left_source_id: new.left_source_id,
+                right_source_id: new.right_source_id,
+                rules: new.rules,
+            }),
+        }
+    });
+    let completion_job_id = completion.as_ref().map(|completion| completion.id.0);
     let batch = NewBatch {
         id: BatchId::new(),
         project_id: Some(project_id),
         name,
-        completion: None,
+        completion,
         created_by: Some(caller.user_id),
         request_id: Some(request_id.as_str().to_owned()),
     };
@@ -189,6 +224,7 @@ pub(crate) async fn submit_batch(
         jobs_url: format!("/api/jobs?project_id={project_id}&batch_id={}", batch.id),
         status_url: status_url.clone(),
         job_ids: jobs.iter().map(|job| job.id.0).collect(),
+        completion_job_id,
     };
     let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, Some(status_url), &submitted).await?;
     tx.commit().await.map_err(StoreError::from)?;
@@ -201,9 +237,12 @@ pub(crate) async fn submit_batch(
 
 /// The same mistake as seen from the whole body.
 fn below(item: usize, mistake: Mistake) -> Mistake {
-    let pointer = mistake
-        .pointer
-        .map(|pointer| format!("#/reconciliations/{item}{}", pointer.strip_prefix('#').unwrap_or(&pointer)));
+    inside(&format!("#/reconciliations/{item}"), mistake)
+}
+
+fn inside(place: &str, mistake: Mistake) -> Mistake {
+    let pointer =
+        mistake.pointer.map(|pointer| format!("{place}{}", pointer.strip_prefix('#').unwrap_or(&pointer)));
     Mistake { pointer, ..mistake }
 }
 

@@ -86,7 +86,7 @@ impl Quotas {
         match spent.refused() {
             None => Ok(spent),
             Some((rule, wait)) => {
-                metrics::counter!("counterfoil_requests_limited_total", "limit" => rule.name).increment(1);
+                metrics::counter!("counterfoil_rate_limited_total", "class" => rule.name).increment(1);
                 tracing::info!(limit = rule.name, ip = %client.ip, "too many requests");
                 let detail = format!("At most {} in {}", rule.quota, window_words(rule.window));
                 Err(Problem::after(ProblemKind::RateLimited, wait, detail).with_limits(spent))

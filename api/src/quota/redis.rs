@@ -61,7 +61,7 @@ impl RedisCounts {
         let asked = tokio::time::timeout(PATIENCE, self.ask(charges)).await;
         let error = match asked {
             Ok(Ok(paid)) if paid.len() == charges.len() => {
-                metrics::gauge!("counterfoil_rate_limit_redis_up").set(1.0);
+                metrics::gauge!("counterfoil_cache_up").set(1.0);
                 return Some(paid.into_iter().map(Duration::from_micros).collect());
             }
             Ok(Ok(_)) => "an answer of another length".to_owned(),
@@ -72,7 +72,7 @@ impl RedisCounts {
         let until = self.elapsed_ms() + AWAY.as_millis() as u64;
         self.away_until_ms.store(until, Ordering::Relaxed);
         *self.connection.lock().await = None;
-        metrics::gauge!("counterfoil_rate_limit_redis_up").set(0.0);
+        metrics::gauge!("counterfoil_cache_up").set(0.0);
         tracing::warn!(error, "Redis is away; limits are counted without it for 30 s");
         None
     }

@@ -84,7 +84,8 @@ impl RecordAnswer {
 pub(crate) struct ReasonAnswer {
     field: String,
     says: String,
-    /// Contribution to the confidence, -1 to 1.
+    /// Contribution to the confidence: its part of the sum, or in a learned pass its bits (the sum of all is
+    /// log2 of the odds).
     weight: f64,
 }
 

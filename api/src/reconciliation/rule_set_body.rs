@@ -5,6 +5,7 @@ mod calendar;
 mod currency;
 mod date;
 mod key;
+mod learned;
 mod pass;
 mod search;
 mod text;

@@ -4,18 +4,20 @@ use super::answer::{OutcomeWord, ScheduleAnswer};
 use super::body::{MissedRunsWord, ScheduleBody};
 use super::{address, check};
 use crate::caller::Caller;
+use crate::idempotency::Repeatable;
 use crate::page::{self, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{JsonDraft, Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse};
+use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{ProjectId, ScheduleId};
-use shared::store::schedules::ScheduleLine;
+use shared::store::StoreError;
+use shared::store::schedules::{ScheduleLine, insert_schedule};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -124,7 +126,7 @@ async fn list(
 /// Make a schedule of the system. For platform administrators.
 #[utoipa::path(
     post, path = "/api/schedules", tag = "schedules", security(("access_token" = [])),
-    request_body = ScheduleBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")), request_body = ScheduleBody,
     responses(
         (status = 201, description = "Made; Location is its address", body = ScheduleAnswer),
         (status = 409, description = "There are as many schedules as there may be", body = ProblemDocument,
@@ -134,15 +136,16 @@ async fn list(
 pub(crate) async fn create_system_schedule(
     State(api): State<Api>,
     caller: Caller,
+    repeatable: Repeatable,
     draft: JsonDraft<ScheduleBody>,
-) -> Result<impl IntoResponse, Problem> {
-    create(&api, &caller, None, draft).await
+) -> Result<Response, Problem> {
+    create(&api, &caller, None, &repeatable, draft).await
 }
 
 /// Make a schedule of a project.
 #[utoipa::path(
     post, path = "/api/projects/{id}/schedules", tag = "schedules", security(("access_token" = [])),
-    params(("id" = Uuid, Path)), request_body = ScheduleBody,
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")), request_body = ScheduleBody,
     responses(
         (status = 201, description = "Made; Location is its address", body = ScheduleAnswer),
         (status = 409, description = "There are as many schedules as there may be", body = ProblemDocument,
@@ -152,26 +155,38 @@ pub(crate) async fn create_system_schedule(
 pub(crate) async fn create_project_schedule(
     State(api): State<Api>,
     caller: Caller,
+    repeatable: Repeatable,
     PathId(project_id): PathId<ProjectId>,
     draft: JsonDraft<ScheduleBody>,
-) -> Result<impl IntoResponse, Problem> {
-    create(&api, &caller, Some(project_id), draft).await
+) -> Result<Response, Problem> {
+    create(&api, &caller, Some(project_id), &repeatable, draft).await
 }
 
 async fn create(
     api: &Api,
     caller: &Caller,
     project_id: Option<ProjectId>,
+    repeatable: &Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<ScheduleBody>,
-) -> Result<impl IntoResponse + use<>, Problem> {
+) -> Result<Response, Problem> {
+    if let Some(answer) = repeatable.known(api).await? {
+        return Ok(answer);
+    }
     let Some(body) = body else { return Err(Problem::invalid(mistakes)) };
     let now = api.clock.now();
     let new =
         check::new_schedule(&api.store, project_id, body, Some(caller.user_id), now, &mut mistakes).await?;
     let new = new.ok_or_else(|| Problem::invalid(mistakes))?;
-    let schedule = api.store.insert_schedule(&new, None).await?;
-    let location = AppendHeaders([(header::LOCATION, address(schedule.id))]);
-    Ok((StatusCode::CREATED, location, Json(ScheduleAnswer::from(schedule))))
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let schedule = insert_schedule(&mut tx, &new, None).await?;
+    let location = Some(address(schedule.id));
+    let answer = ScheduleAnswer::from(schedule);
+    let response = repeatable.keep(&mut tx, StatusCode::CREATED, location, &answer).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(response)
 }
 
 #[cfg(test)]

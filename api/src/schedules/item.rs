@@ -4,6 +4,7 @@ use super::answer::ScheduleAnswer;
 use super::body::ScheduleChangeBody;
 use super::check;
 use crate::caller::Caller;
+use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{JsonDraft, PathId};
 use crate::request_id::RequestId;
@@ -11,9 +12,11 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use shared::ids::ScheduleId;
-use shared::store::schedules::Change;
+use shared::store::StoreError;
+use shared::store::schedules::{Change, run_schedule_now};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -105,7 +108,7 @@ pub(crate) struct StartedRun {
 /// Run a schedule at once, paused or not. Its next due time stays.
 #[utoipa::path(
     post, path = "/api/schedules/{id}/run", tag = "schedules", security(("access_token" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     responses(
         (status = 202, description = "The job is accepted", body = StartedRun),
         (status = 409, description = "No job can be made of its args any more", body = ProblemDocument,
@@ -116,13 +119,21 @@ pub(crate) async fn run_schedule(
     State(api): State<Api>,
     caller: Caller,
     request_id: RequestId,
+    repeatable: Repeatable,
     PathId(id): PathId<ScheduleId>,
-) -> Result<(StatusCode, Json<StartedRun>), Problem> {
+) -> Result<Response, Problem> {
     let schedule = api.store.schedule(id).await?.ok_or_else(Problem::not_found)?;
     let request_id = Some(request_id.as_str().to_owned());
-    let job_id = api.store.run_schedule_now(id, Some(caller.user_id), request_id, None).await?;
+    let mut tx = api.store.begin().await?;
+    if let Some(answer) = repeatable.begin(&mut tx).await? {
+        return Ok(answer);
+    }
+    let job_id = run_schedule_now(&mut tx, id, Some(caller.user_id), request_id, None).await?;
+    let started = StartedRun { job_id: job_id.0 };
+    let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, None, &started).await?;
+    tx.commit().await.map_err(StoreError::from)?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => schedule.kind.clone()).increment(1);
     tracing::info!(%job_id, schedule_id = %id, schedule = schedule.name, "ran a schedule on request");
-    Ok((StatusCode::ACCEPTED, Json(StartedRun { job_id: job_id.0 })))
+    Ok(response)
 }

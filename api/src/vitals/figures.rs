@@ -1,6 +1,6 @@
 //! `/api/metrics`: what this process has counted, and what is true in Postgres and the broker right now.
 
-use super::{PATIENCE, Vitals};
+use super::{PATIENCE, Vitals, database_server};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -26,7 +26,15 @@ const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, Job
     responses((status = 200, description = "All figures", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
-    tokio::join!(read_jobs(&vitals), read_outbox(&vitals), read_depths(&vitals), read_pauses(&vitals));
+    tokio::join!(
+        read_jobs(&vitals),
+        read_outbox(&vitals),
+        read_depths(&vitals),
+        read_pauses(&vitals),
+        read_workers(&vitals),
+        database_server::read(&vitals)
+    );
+    read_room(&vitals);
     let pool = vitals.store.pool_figures();
     gauge!("counterfoil_database_connections", "state" => "idle").set(pool.idle);
     gauge!("counterfoil_database_connections", "state" => "used").set(pool.size.saturating_sub(pool.idle));
@@ -70,6 +78,16 @@ async fn read_pauses(vitals: &Vitals) {
     }
 }
 
+async fn read_workers(vitals: &Vitals) {
+    let counts = timeout(PATIENCE, vitals.store.worker_counts()).await.ok().and_then(Result::ok);
+    let (live, draining, silent) = counts.map_or((f64::NAN, f64::NAN, f64::NAN), |counts| {
+        (counts.live as f64, counts.draining as f64, counts.silent as f64)
+    });
+    for (state, workers) in [("live", live), ("draining", draining), ("silent", silent)] {
+        gauge!("counterfoil_workers", "state" => state).set(workers);
+    }
+}
+
 async fn read_outbox(vitals: &Vitals) {
     let lag = timeout(PATIENCE, vitals.store.outbox_lag()).await.ok().and_then(Result::ok);
     let (doorbells, oldest_age_s) =
@@ -93,4 +111,17 @@ async fn read_depths(vitals: &Vitals) {
             gauge!("counterfoil_queue_depth", "queue" => kind.queue().as_str().to_owned()).set(f64::NAN);
         }
     }
+    let dead_letters = timeout(PATIENCE, vitals.queue.dead_letters()).await.ok().and_then(Result::ok);
+    gauge!("counterfoil_queue_dead_letters").set(dead_letters.map_or(f64::NAN, |letters| letters as f64));
+}
+
+/// Of the disk that holds the uploads. A mount that hangs would hang here too; then nothing else works either.
+fn read_room(vitals: &Vitals) {
+    let Some(objects) = &vitals.objects else { return };
+    let (size, free) = match objects.room() {
+        Ok(room) => (room.size_bytes as f64, room.free_bytes as f64),
+        Err(_) => (f64::NAN, f64::NAN),
+    };
+    gauge!("counterfoil_disk_size_bytes", "dir" => "objects").set(size);
+    gauge!("counterfoil_disk_free_bytes", "dir" => "objects").set(free);
 }

@@ -3,6 +3,7 @@
 //! Served by every kind of process, and open to whoever reaches the port: no answer here holds anything of a
 //! project.
 
+mod database_server;
 pub(crate) mod figures;
 pub(crate) mod health;
 pub(crate) mod scaling;

@@ -1,6 +1,7 @@
 //! Submissions beyond the bounds: refused with a word on when to come back, and nothing stored.
 
 use crate::server::{Project, Server, eventually, job_path};
+use shared::store::queues::DispatchMark;
 
 const SUBMIT: &str = "/api/reconciliation/jobs";
 
@@ -52,7 +53,11 @@ async fn a_relay_that_is_far_behind_stops_submissions_but_a_pause_does_not() {
     server.store.pause_queue(&queue, "maintenance", "test").await.expect("paused");
     eventually("what waits on purpose is no lag", async || !refused().await).await;
     // Nor does it become one when the pause ends after a relay has once been at work.
-    server.store.mark_caught_up(std::slice::from_ref(&queue)).await.expect("marked");
+    server.store.mark_dispatch(&[caught_up(&queue)]).await.expect("marked");
     server.store.resume_queue(&queue).await.expect("resumed");
     assert!(server.store.dispatch_lag_s().await.expect("asked") < 60.0);
+}
+
+fn caught_up(queue: &shared::queue::QueueName) -> DispatchMark {
+    DispatchMark { queue: queue.clone(), is_caught_up: true, has_confirmed: false, trouble: None }
 }

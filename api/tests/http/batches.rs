@@ -97,3 +97,58 @@ async fn one_mistake_anywhere_and_nothing_is_accepted() {
     }
     assert_eq!(server.count("SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM batches)").await, 0);
 }
+
+#[tokio::test]
+async fn a_reconciliation_that_follows_comes_once_all_are_final() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let mut body = body(&project, 2);
+    body["then"] = json!({"left_source_id": project.left, "right_source_id": project.left});
+    let mistakes = project.client.post("/api/batches", &body).await.mistakes();
+    assert_eq!(mistakes, [("#/then/right_source_id".to_owned(), "same_source".to_owned())]);
+    body["then"] = json!({
+        "name": "The year", "left_source_id": project.left, "right_source_id": project.right, "priority": 7,
+    });
+    let submitted = project.client.post("/api/batches", &body).await.expect(202).json();
+    let follows: JobId = submitted["completion_job_id"].as_str().expect("an id").parse().expect("an id");
+    project.client.get(&crate::server::job_path(follows, "")).await.problem(404, "not_found");
+    let explained = project.client.get(&format!("/api/jobs/{follows}/explain")).await.expect(200).json();
+    let reason = &explained["reasons"][0];
+    assert_eq!(
+        (&reason["reason"], &reason["unfinished"]),
+        (&json!("follows_batch"), &json!(2)),
+        "{explained}"
+    );
+    assert_eq!((&explained["state"], &reason["batch_id"]), (&Value::Null, &submitted["id"]));
+    let stranger = server.log_in_as("john").await;
+    stranger.get(&format!("/api/jobs/{follows}/explain")).await.problem(404, "not_found");
+
+    let batch = submitted["status_url"].as_str().expect("an address");
+    project.client.post(&format!("{batch}/cancel"), &Value::Null).await.expect(202);
+    server.store.finish_batches(10).await.expect("finished");
+    let run = project.client.get(&crate::server::job_path(follows, "")).await.expect(200).json();
+    assert_eq!((&run["name"], &run["state"]), (&json!("The year"), &json!("available")));
+    let batch = project.client.get(batch).await.expect(200).json();
+    assert_eq!(batch["completion_job_id"], submitted["completion_job_id"]);
+}
+
+#[tokio::test]
+async fn what_follows_comes_to_an_end_also_when_its_sources_are_gone() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let other =
+        project.add_source("other.csv", crate::server::BANK, crate::server::mapping("description", "Text"));
+    let other = other.await;
+    let mut body = body(&project, 1);
+    body["then"] = json!({"left_source_id": other, "right_source_id": project.right});
+    let submitted = project.client.post("/api/batches", &body).await.expect(202).json();
+    sqlx::query("DELETE FROM data_sources WHERE name = 'other.csv'")
+        .execute(server.store.pool())
+        .await
+        .expect("deleted");
+    let batch = submitted["status_url"].as_str().expect("an address");
+    project.client.post(&format!("{batch}/cancel"), &Value::Null).await.expect(202);
+    assert_eq!(server.store.finish_batches(10).await.expect("finished").len(), 1);
+    let job = format!("/api/jobs/{}", submitted["completion_job_id"].as_str().expect("an id"));
+    assert_eq!(project.client.get(&job).await.expect(200).json()["state"], "available");
+}

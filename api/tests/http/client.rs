@@ -78,7 +78,7 @@ impl Client {
         self.send(self.form(path), BoxBody::new(body)).await
     }
 
-    fn form(&self, path: &str) -> axum::http::request::Builder {
+    pub fn form(&self, path: &str) -> axum::http::request::Builder {
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         self.request(Method::POST, path).header(header::CONTENT_TYPE, content_type)
     }
@@ -229,7 +229,7 @@ pub fn file(name: &str, file_name: &str, content: &str) -> String {
     )
 }
 
-fn form(parts: &[String]) -> String {
+pub fn form(parts: &[String]) -> String {
     format!("{}--{BOUNDARY}--\r\n", parts.concat())
 }
 

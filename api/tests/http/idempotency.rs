@@ -1,7 +1,7 @@
 //! Requests that are sent again.
 
-use crate::client::{Answer, Client, full};
-use crate::server::{Project, Server, id_of};
+use crate::client::{Answer, Client, field, file, form, full};
+use crate::server::{Project, Server, eventually, id_of};
 use axum::http::Method;
 use serde_json::{Value, json};
 use shared::store::idempotency::{KeyedRequest, Seen, begin_request};
@@ -148,4 +148,48 @@ async fn a_key_that_is_none_is_refused() {
     let huge = json!({"name": "x".repeat(2 << 20)});
     post(&project.client, JOBS, "k", &huge).await.problem(413, "too_large");
     assert_eq!(server.count("SELECT count(*) FROM jobs").await, 0);
+}
+
+async fn upload(project: &Project, key: &str, name: &str, content: &str) -> Answer {
+    let parts = [field("project_id", &project.id), file("file", name, content)];
+    let request = project.client.form("/api/files/upload").header("idempotency-key", key);
+    project.client.send(request, full(form(&parts))).await
+}
+
+#[tokio::test]
+async fn an_upload_that_is_sent_again_is_one_file() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let kept = server.objects_kept();
+    let first = upload(&project, "u-1", "bank.csv", "a,b\n1,2\n").await.expect(201);
+    let again = upload(&project, "u-1", "bank.csv", "a,b\n1,2\n").await.expect(201);
+    assert_eq!(again.text(), first.text());
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    for (name, content) in [("bank.csv", "a,b\n1,3\n"), ("book.csv", "a,b\n1,2\n")] {
+        upload(&project, "u-1", name, content).await.problem(422, "idempotency_key_reused");
+    }
+    eventually("the bytes of repetitions are gone", async || server.objects_kept() == kept + 1).await;
+    upload(&project, "u-2", "bank.csv", "a,b\n1,2\n").await.expect(201);
+    assert_eq!(server.count("SELECT count(*) FROM files").await, 4);
+    upload(&project, "\"open", "bank.csv", "x").await.problem(422, "invalid");
+}
+
+#[tokio::test]
+async fn schedules_and_their_runs_are_made_once_per_key() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let path = format!("/api/projects/{}/schedules", project.id);
+    let body = json!({
+        "name": "Nightly", "kind": "reconciliation", "cron": "30 2 * * *", "time_zone": "Europe/Berlin",
+        "args": {"left_source_id": project.left, "right_source_id": project.right},
+    });
+    let first = post(&project.client, &path, "s", &body).await.expect(201);
+    let again = post(&project.client, &path, "s", &body).await.expect(201);
+    assert_eq!((again.text(), again.header("location")), (first.text(), first.header("location")));
+    assert_eq!(server.count("SELECT count(*) FROM schedules WHERE project_id IS NOT NULL").await, 1);
+
+    let run = format!("/api/schedules/{}/run", id_of(&first.json()));
+    let started = post(&project.client, &run, "r", &Value::Null).await.expect(202);
+    assert_eq!(post(&project.client, &run, "r", &Value::Null).await.expect(202).text(), started.text());
+    assert_eq!(server.count("SELECT count(*) FROM jobs").await, 1);
 }

@@ -8,6 +8,7 @@ mod chains;
 mod client;
 mod data_sources;
 mod events;
+mod explain;
 mod files;
 mod flow;
 mod idempotency;

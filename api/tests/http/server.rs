@@ -40,7 +40,7 @@ pub const PASSWORD: &str = "a long enough password";
 
 pub fn metrics() -> Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
-    METRICS.get_or_init(|| Metrics::install().expect("the only recorder of this process")).clone()
+    METRICS.get_or_init(|| Metrics::install(&[]).expect("the only recorder of this process")).clone()
 }
 
 pub fn queue() -> Queue {

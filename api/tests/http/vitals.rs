@@ -106,7 +106,8 @@ async fn figures_follow_the_jobs() {
         figure(&text, "counterfoil_jobs_oldest_age_seconds{queue=\"reconciliation\",state=\"available\"}");
     assert!(age.expect("an age").parse::<f64>().expect("a number") < 60.0);
     for series in [
-        "counterfoil_http_request_duration_seconds_count{method=\"POST\",route=\"/api/reconciliation/jobs\",status=\"202\"}",
+        "counterfoil_http_requests_total{method=\"POST\",route=\"/api/reconciliation/jobs\",status=\"202\"}",
+        "counterfoil_http_request_duration_seconds_count{method=\"POST\",route=\"/api/reconciliation/jobs\",class=\"2xx\"}",
         "counterfoil_jobs_accepted_total{kind=\"reconciliation\"}",
         "counterfoil_upload_bytes_total",
     ] {
@@ -188,7 +189,7 @@ async fn serve_figures(store: Store, queue: Queue) -> (Client, CancellationToken
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = Client { address: listener.local_addr().expect("an address"), token: None };
     let stop = CancellationToken::new();
-    tokio::spawn(api::serve_figures(listener, store, queue, metrics(), stop.clone()));
+    tokio::spawn(api::serve_figures(listener, store, queue, None, metrics(), stop.clone()));
     (client, stop)
 }
 

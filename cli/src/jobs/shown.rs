@@ -2,6 +2,7 @@
 
 use crate::administration::print_table;
 use chrono::{DateTime, SecondsFormat, Utc};
+use shared::explain::{Reason, Seen};
 use shared::queue::DeadLetter;
 use shared::store::jobs::{DeadGroup, History, JobLine, JobView};
 
@@ -78,6 +79,23 @@ pub fn job(job: &JobView, history: &[History]) {
         .collect();
     println!();
     print_table(&["at", "event", "lease", "by", ""], &events);
+}
+
+/// The state, and a line for each reason.
+pub fn reasons(seen: &Seen, reasons: &[Reason]) {
+    let state = match seen {
+        Seen::Job(job) => job.state.as_str(),
+        Seen::Follows(_) => "not accepted yet",
+    };
+    let rows: Vec<_> = reasons
+        .iter()
+        .map(|reason| {
+            let says: String =
+                reason.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            vec![reason.as_str().to_owned(), says]
+        })
+        .collect();
+    print_table(&["reason", state], &rows);
 }
 
 pub fn groups(groups: &[DeadGroup]) {

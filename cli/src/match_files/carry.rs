@@ -15,7 +15,7 @@ use matching::{
 };
 use serde::{Deserialize, Serialize};
 use sources::export::safe;
-use sources::{ReadLimits, ReadOutcome};
+use sources::{NO_DATE, ReadLimits, ReadOutcome};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -45,7 +45,9 @@ struct OpenLine<'a> {
     side: Side,
     id: Cow<'a, str>,
     line: u64,
-    date: NaiveDate,
+    /// Missing where the file has no dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    date: Option<NaiveDate>,
     amount: String,
     currency: Cow<'a, str>,
     fields: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
@@ -244,7 +246,7 @@ impl Chain {
             side,
             id: records.id(row).into(),
             line: records.line(row),
-            date: NaiveDate::from_epoch_days(records.date(row)).unwrap_or_default(),
+            date: NaiveDate::from_epoch_days(records.date(row)),
             amount: format_minor(amount.into(), records.currency(row).exponent()),
             currency: records.currency(row).code().to_owned().into(),
             fields: fields.collect(),
@@ -312,7 +314,8 @@ impl Items {
         let amount = parse_minor(&line.amount, currency.exponent(), DecimalMark::Point);
         let amount = amount.map_err(|error| error.to_string())?;
         let fields: Vec<&str> = line.fields.values().map(|text| &**text).collect();
-        let pushed = builder.push(&line.id, line.line, amount, currency, line.date.to_epoch_days(), &fields);
+        let date = line.date.map_or(NO_DATE, |date| date.to_epoch_days());
+        let pushed = builder.push(&line.id, line.line, amount, currency, date, &fields);
         pushed.map_err(|error| error.to_string())?;
         self.first_seen.push(line.first_run);
         Ok(())

@@ -149,21 +149,26 @@ fn guess(side: Side, path: &Path) -> Result<Mapping, Failure> {
 
 /// `id = entry_id, date = posted_on (ISO), …`
 fn described(mapping: &Mapping) -> String {
-    let currency = match &mapping.currency {
-        CurrencySource::Column(column) | CurrencySource::Fixed(column) => column,
-    };
-    let id = mapping.id.as_deref().unwrap_or("the line number");
-    let fields = mapping.fields.iter().map(|(field, column)| format!(", {field} = {column}"));
-    let amount = mapping.amount.columns().map(|(_, column)| column).collect::<Vec<_>>().join(" and ");
-    let mark = match mapping.amount.decimal_mark {
-        DecimalMark::Point => "point",
-        DecimalMark::Comma => "comma",
-    };
-    format!(
-        "id = {id}, date = {} (like {}), amount = {amount} (decimal {mark}), currency = {currency}{}, format = {}",
-        mapping.date.column,
-        mapping.date.format.as_deref().unwrap_or("2026-01-31"),
-        fields.collect::<String>(),
-        mapping.format.as_str()
-    )
+    let mut parts = vec![format!("id = {}", mapping.id.as_deref().unwrap_or("the line number"))];
+    if let Some(date) = &mapping.date {
+        let like = date.format.as_deref().unwrap_or("2026-01-31");
+        parts.push(format!("date = {} (like {like})", date.column));
+    }
+    match &mapping.amount {
+        None => parts.push("no amount column: matched by texts alone".to_owned()),
+        Some(amount) => {
+            let columns = amount.columns().map(|(_, column)| column).collect::<Vec<_>>().join(" and ");
+            let mark = match amount.decimal_mark {
+                DecimalMark::Point => "point",
+                DecimalMark::Comma => "comma",
+            };
+            parts.push(format!("amount = {columns} (decimal {mark})"));
+        }
+    }
+    if let Some(CurrencySource::Column(currency) | CurrencySource::Fixed(currency)) = &mapping.currency {
+        parts.push(format!("currency = {currency}"));
+    }
+    parts.extend(mapping.fields.iter().map(|(field, column)| format!("{field} = {column}")));
+    parts.push(format!("format = {}", mapping.format.as_str()));
+    parts.join(", ")
 }

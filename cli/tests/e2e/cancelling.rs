@@ -5,11 +5,16 @@ use crate::deployment::{Deployment, Peaceful};
 use crate::pair::{Pair, rules};
 use crate::project::{Job, Project};
 use crate::wait::until;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The promise is about a second; the rest is for a machine that is busy with other tests.
+/// For a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(10);
+
+/// What is promised, from the request to the end by the database's clock. The best of a few tries keeps it.
+const PROMISED: TimeDelta = TimeDelta::seconds(2);
+const TRIES: usize = 4;
 
 #[test]
 fn a_big_reconciliation_is_cancelled_within_seconds_and_leaves_no_rows() {
@@ -28,18 +33,29 @@ fn a_big_reconciliation_is_cancelled_within_seconds_and_leaves_no_rows() {
             "text": { "left": texts, "right": texts, "min": 1 },
         }],
     });
-    let job = project.submit(&left, &right, &everything_against_everything);
-    until("it matches", || {
-        let seen = job.show();
-        assert!(seen["state"] == "available" || seen["state"] == "running", "{seen}");
-        seen["progress"]["phase"].as_str().is_some_and(|phase| phase.starts_with("pass 1")).then_some(())
-    });
-    job.get("results").expect_problem(409);
-    cancel(&job);
-    assert_eq!(place.deployment.database.result_rows(job.id), 0);
-
-    project.client.delete(&job.url).expect(204);
-    project.client.get(&job.url).expect_problem(404);
+    let took: Vec<TimeDelta> = (0..TRIES)
+        .map(|_| {
+            let job = project.submit(&left, &right, &everything_against_everything);
+            until("it matches", || {
+                let seen = job.show();
+                assert!(seen["state"] == "available" || seen["state"] == "running", "{seen}");
+                let phase = seen["progress"]["phase"].as_str();
+                phase.is_some_and(|phase| phase.starts_with("pass 1")).then_some(())
+            });
+            job.get("results").expect_problem(409);
+            cancel(&job);
+            assert_eq!(place.deployment.database.result_rows(job.id), 0);
+            let seen = project.client.get(&format!("/api/jobs/{}", job.id)).expect(200);
+            let at = |member: &str| seen[member].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
+            let took =
+                at("finished_at").expect("it ended") - at("cancel_requested_at").expect("it was asked");
+            project.client.delete(&job.url).expect(204);
+            project.client.get(&job.url).expect_problem(404);
+            took
+        })
+        .collect();
+    println!("ended after {took:?}");
+    assert!(took.iter().min().is_some_and(|best| *best <= PROMISED), "{took:?}");
 }
 
 #[test]

@@ -267,7 +267,7 @@ impl Answer {
         rows.expect("rows as wide as the header")
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 

@@ -23,6 +23,8 @@ fn an_operator_finds_dead_jobs_and_has_them_start_over() {
     // Nobody runs anything yet.
     let waiting = project.submit(&left, &right, &rules());
     let id = waiting.id.to_string();
+    let why = jobs(&["explain", &id]);
+    assert!(why.contains("no_worker") && why.contains("No worker that knows reconciliation"), "{why}");
     assert_eq!(cell(&jobs(&["list", "--state", "available"]), &id, 2), Some("available"));
     assert_eq!(cell(&jobs(&["cancel", &id]), &id, 1), Some("cancelled"));
     assert_eq!(cell(&jobs(&["balance"]), "unaccounted", 1), Some("0"));
@@ -48,6 +50,8 @@ fn an_operator_finds_dead_jobs_and_has_them_start_over() {
     for job in &dying {
         pair.check(&job.wait_until_completed().summary());
     }
+    let why = jobs(&["explain", &dying[0].id.to_string()]);
+    assert!(why.contains("It completed at"), "{why}");
     let shown = jobs(&["show", &dying[0].id.to_string()]);
     assert!(shown.contains("re_driven"), "{shown}");
     assert_eq!(jobs(&["dead"]).lines().count(), 1, "the head of an empty table");

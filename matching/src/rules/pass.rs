@@ -1,7 +1,7 @@
 //! One pass: which records it looks at together, and what it asks of them.
 
 use super::{AmountRule, CurrencyRule, DateRule, Key, SearchRule, TextRule};
-use crate::Tier;
+use crate::{LearnedRule, Tier};
 use serde::{Deserialize, Serialize};
 
 /// One look at the records that earlier passes left.
@@ -48,6 +48,9 @@ pub struct Pass {
     /// ones. What is over is [`crate::Match::remainder`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub split: bool,
+    /// Weighs the pairs by what the records themselves teach, instead of by fixed weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedRule>,
 }
 
 fn is_zero(number: &i32) -> bool {

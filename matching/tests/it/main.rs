@@ -4,6 +4,8 @@
 mod cancel;
 mod carry;
 mod groups;
+mod labelled;
+mod learned;
 mod netting;
 mod presets;
 mod properties;

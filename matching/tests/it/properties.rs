@@ -170,6 +170,24 @@ fn rules() -> impl Strategy<Value = &'static str> {
         key = [{ left = "counterparty", right = "counterparty" }]
         amount = { flip_sign = true }
         "#,
+        r#"
+        threshold = 0.1
+        [[pass]]
+        name = "learned"
+        amount = { percent = "5" }
+        date = { window_days = 5 }
+        learned = { compare = [
+          { left = "reference", right = ["reference", "description"], as = "code" },
+          { left = ["description", "counterparty"], right = "counterparty", as = "text", silent = "left" },
+        ], confirm = 0.7 }
+        [[pass]]
+        name = "learned without a window, signs flipped"
+        amount = { flip_sign = true, percent = "100" }
+        learned = {}
+        [[pass]]
+        name = "amount and date"
+        date = { window_days = 4 }
+        "#,
     ])
 }
 

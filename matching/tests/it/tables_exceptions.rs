@@ -170,7 +170,7 @@ fn a_record_just_outside_is_shown_when_the_text_is_alike() {
         "id | date  | amount | counterparty
          L1 | 01-15 | 100.00 | Holm Optics
          L2 | 01-06 | 204.00 | Berg Marine
-         L3 | 01-06 | 300.00 | Quite Another
+         L3 | 01-06 | 333.00 | Quite Another
          L4 | 01-06 |   1.00 | Tal Farms",
         "",
         "B1 date_differs : L1

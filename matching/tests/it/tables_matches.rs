@@ -97,7 +97,7 @@ fn a_deposit_is_the_sum_of_its_batch() {
          L6 | 01-07 |  51.00 | Tal  | PO-00001236",
         "",
         "B1 = L1 + L2 + L3 : sum of right batch named in description
-         B2 = L4 : same amount, text says nothing
+         B2 = L4 : near amount, all evidence together
          B3 amount_differs : L5 + L6
          L5 amount_differs : B3
          L6 amount_differs : B3",
@@ -154,20 +154,19 @@ fn equal_amounts_are_told_apart_by_their_texts() {
 
 #[test]
 fn a_text_that_names_nobody_is_not_held_against_a_record() {
-    // B2 names another party that the ledger knows, so its amount alone is not enough.
+    // B2 names a party that the ledger knows, and has the amount of another one.
     check(
         "id | date  | amount | description
          B1 | 01-05 |  49.99 | SQ *9XK2
          B2 | 01-05 |  59.99 | SEPA CREDIT HOLM",
         "id | date  | amount | counterparty
          L1 | 01-04 |  49.99 | Kaiser Logistics GmbH
-         L2 | 01-04 |  59.99 | Mueller Optics GmbH
-         L3 | 02-04 |   7.00 | Holm GmbH",
+         L2 | 01-04 |  60.15 | Mueller Optics GmbH
+         L3 | 01-08 |  59.99 | Holm GmbH",
         "",
-        "B1 = L1 : same amount, text says nothing
-         B2 missing_right
-         L2 missing_left
-         L3 missing_left",
+        "B1 = L1 : near amount, all evidence together
+         B2 = L3 : near amount, all evidence together
+         L2 missing_left",
     );
 }
 

@@ -2,9 +2,11 @@
 
 use super::{Doorbell, Published, QueueName};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Counts what became of a batch.
-pub(super) fn count_published(doorbells: &[Doorbell], published: &Published) {
+pub(super) fn count_published(doorbells: &[Doorbell], published: &Published, took: Duration) {
+    metrics::histogram!("counterfoil_queue_publish_duration_seconds").record(took.as_secs_f64());
     let unroutable: HashSet<i64> = published.unroutable.iter().copied().collect();
     let unconfirmed: HashSet<i64> = published.unconfirmed.iter().copied().collect();
     for doorbell in doorbells {

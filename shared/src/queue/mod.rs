@@ -79,12 +79,13 @@ impl Queue {
         if doorbells.is_empty() {
             return Ok(Published::default());
         }
+        let started_at = std::time::Instant::now();
         let published = match self {
             Self::Amqp(queue) => queue.publish(doorbells).await,
             Self::InProcess(queue) => Ok(queue.publish(doorbells)),
         };
         match &published {
-            Ok(published) => figures::count_published(doorbells, published),
+            Ok(published) => figures::count_published(doorbells, published, started_at.elapsed()),
             Err(_) => figures::count_unknown(doorbells),
         }
         published
@@ -144,7 +145,7 @@ impl Queue {
     /// Delivers from one queue until `stop`, across any number of lost connections. Must be called in a runtime.
     ///
     /// `slots` bounds what is held: a message is only fetched once there is a slot for it, and the slot comes with
-    /// the [`Delivery`]. An idle consumer holds up to eight slots for what may come, so **a semaphore belongs to
+    /// the [`Delivery`]. An idle consumer holds up to 64 slots for what may come, so **a semaphore belongs to
     /// one consumer**; shared by several queues, the idle ones would starve the busy one.
     ///
     /// After `stop` no more messages are fetched and the receiver ends. One delivery may still be waiting in it: run

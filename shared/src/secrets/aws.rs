@@ -54,7 +54,7 @@ impl Aws {
         let mut tried = 0;
         let answer = loop {
             tried += 1;
-            match self.ask(id) {
+            match self.call("GetSecretValue", &json!({"SecretId": id})) {
                 Ok(answer) => break answer,
                 Err((says, true)) if tried < TRIES => {
                     tracing::debug!(says, "asking AWS Secrets Manager again");
@@ -75,9 +75,9 @@ impl Aws {
     }
 
     /// The second part of an error says whether it may go away by itself.
-    fn ask(&self, id: &str) -> Result<Value, (String, bool)> {
+    fn call(&self, operation: &str, body: &Value) -> Result<Value, (String, bool)> {
         let credentials = self.credentials().map_err(|says| (says, false))?;
-        let body = json!({"SecretId": id}).to_string();
+        let (body, target) = (body.to_string(), format!("{SERVICE}.{operation}"));
         let at = Utc::now();
         let date = amz_date(at);
         let host = self.endpoint.split("://").last().unwrap_or("").split('/').next().unwrap_or("");
@@ -88,7 +88,7 @@ impl Aws {
             ("x-amz-date", date.as_str()),
         ];
         headers.extend(token.map(|token| ("x-amz-security-token", token)));
-        headers.push(("x-amz-target", "secretsmanager.GetSecretValue"));
+        headers.push(("x-amz-target", target.as_str()));
         let signer = Signer {
             access_key_id: &credentials.access_key_id,
             secret_access_key: credentials.secret_access_key.expose_secret(),
@@ -156,5 +156,47 @@ impl Aws {
             }),
             _ => Err("got no credentials from the container".into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against a real server of that interface: `moto_server -H 127.0.0.1 -p PORT`, which PyPI has as `moto[server]`.
+    #[test]
+    fn secrets_are_read_whole_and_by_member_and_after_a_rotation() {
+        let endpoint = std::env::var("COUNTERFOIL_TEST_AWS_ENDPOINT").ok();
+        if endpoint.is_none() || std::env::var("AWS_ACCESS_KEY_ID").is_err() {
+            eprintln!("skipped: COUNTERFOIL_TEST_AWS_ENDPOINT and AWS_ACCESS_KEY_ID are not set");
+            return;
+        }
+        let settings = config::Secrets { aws_region: Some("eu-central-1".into()), aws_endpoint: endpoint };
+        let aws = Aws::new(&settings).expect("settings");
+        let name = format!("test/{}", uuid::Uuid::new_v4());
+        let create = json!({"Name": name, "ClientRequestToken": uuid::Uuid::new_v4(),
+                            "SecretString": "{\"url\": \"postgres://u:one@h/d\", \"port\": 5}"});
+        aws.call("CreateSecret", &create).expect("created");
+        assert!(aws.secret(&name, None).expect("whole").starts_with(b"{"));
+        assert_eq!(aws.secret(&name, Some("url")).expect("a member"), b"postgres://u:one@h/d");
+        assert!(aws.secret(&name, Some("port")).expect_err("no text").contains("port"));
+        let put =
+            json!({"SecretId": name, "ClientRequestToken": uuid::Uuid::new_v4(), "SecretString": "rotated"});
+        aws.call("PutSecretValue", &put).expect("rotated");
+        assert_eq!(aws.secret(&name, None).expect("the new one"), b"rotated");
+        let missing = aws.secret("test/no-such-secret", None).expect_err("none");
+        assert!(missing.contains("ResourceNotFoundException"), "{missing}");
+    }
+
+    #[test]
+    fn a_region_is_needed_and_an_endpoint_that_is_away_is_said_so() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let endpoint = format!("http://{}", nobody.local_addr().expect("an address"));
+        drop(nobody);
+        let settings =
+            config::Secrets { aws_region: Some("eu-central-1".into()), aws_endpoint: Some(endpoint) };
+        let says = Aws::new(&settings).expect("settings").secret("x", None).expect_err("nobody listens");
+        // Where there are no credentials those are missed first.
+        assert!(says.contains("cannot be asked for") || says.contains("credentials"), "{says}");
     }
 }

@@ -13,6 +13,8 @@ pub enum Owner {
     Nothing,
     Project(ProjectId),
     Job(JobId),
+    /// A job, or the one that follows a batch and has its id already.
+    JobToCome(JobId),
     Reconciliation(JobId),
     Batch(BatchId),
     Schedule(ScheduleId),
@@ -27,6 +29,15 @@ impl Owner {
             Self::Nothing => ("SELECT NULL::uuid AS project_id WHERE $1 IS NULL", Uuid::nil()),
             Self::Project(id) => ("SELECT id AS project_id FROM projects WHERE id = $1", id.0),
             Self::Job(id) => ("SELECT project_id FROM jobs WHERE id = $1", id.0),
+            Self::JobToCome(id) => (
+                "SELECT project_id FROM jobs WHERE id = $1
+                 UNION ALL
+                 SELECT project_id FROM batches
+                 WHERE (completion ->> 'id')::uuid = $1 AND completion IS NOT NULL AND finished_at IS NULL
+                   AND NOT EXISTS (SELECT FROM jobs WHERE id = $1)
+                 LIMIT 1",
+                id.0,
+            ),
             Self::Reconciliation(id) => ("SELECT project_id FROM reconciliations WHERE job_id = $1", id.0),
             Self::Batch(id) => ("SELECT project_id FROM batches WHERE id = $1", id.0),
             Self::Schedule(id) => ("SELECT project_id FROM schedules WHERE id = $1", id.0),

@@ -5,8 +5,9 @@
 //! of an index each, and finishes each once, whoever looks.
 
 use super::jobs::{Asker, BulkAction, BulkDone, JobFilter, enqueue, enqueue_many};
+use super::reconciliations::{self, NewReconciliation};
 use super::{Store, StoreError};
-use crate::ids::{BatchId, JobId, ProjectId, UserId};
+use crate::ids::{BatchId, DataSourceId, JobId, ProjectId, UserId};
 use crate::job::{JobKind, NewJob};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,19 @@ pub struct Completion {
     pub args: serde_json::Value,
     /// 1 to 100.
     pub attempts_max: u16,
+    /// What it reconciles, when its kind is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciliation: Option<CompletionReconciliation>,
+}
+
+/// A reconciliation that follows a batch; in the batch's project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompletionReconciliation {
+    pub name: String,
+    pub left_source_id: DataSourceId,
+    pub right_source_id: DataSourceId,
+    /// A `matching::RuleSet`.
+    pub rules: serde_json::Value,
 }
 
 /// A batch and how its jobs are.
@@ -187,6 +201,9 @@ impl Store {
                     request_id: batch.request_id,
                 };
                 enqueue(&mut tx, &job).await?;
+                if let (Some(new), Some(project_id)) = (completion.reconciliation, batch.project_id) {
+                    insert_reconciliation(&mut tx, job.id, project_id, new).await?;
+                }
             }
             finished.push(FinishedBatch { id: batch.id, completion_job_id });
         }
@@ -225,4 +242,33 @@ impl Store {
         .await?;
         Ok(pruned.rows_affected())
     }
+}
+
+/// Without its row, a job whose sources were deleted meanwhile still comes: it ends dead and says so. The batch must
+/// not stay open for it.
+async fn insert_reconciliation(
+    conn: &mut PgConnection,
+    job_id: JobId,
+    project_id: ProjectId,
+    new: CompletionReconciliation,
+) -> Result<(), StoreError> {
+    let new = NewReconciliation {
+        job_id,
+        project_id,
+        name: new.name,
+        left_source_id: new.left_source_id,
+        right_source_id: new.right_source_id,
+        rules: new.rules,
+        continues: None,
+    };
+    let mut savepoint = sqlx::Connection::begin(conn).await?;
+    match reconciliations::insert(&mut savepoint, &new).await {
+        Ok(()) => savepoint.commit().await?,
+        Err(error) if error.is_unavailable() => return Err(error),
+        Err(error) => {
+            tracing::error!(%job_id, error = crate::chain(&error), "what follows a batch cannot be reconciled any more");
+            savepoint.rollback().await?;
+        }
+    }
+    Ok(())
 }

@@ -72,24 +72,16 @@ pub enum Deleted {
 }
 
 impl Store {
-    /// Returns the file as stored. `None`: the project has `files_max` already.
+    /// [`insert_file_within`] in a transaction of its own.
     pub async fn insert_file_within(
         &self,
         new: &NewFile,
         files_max: u32,
     ) -> Result<Option<File>, StoreError> {
         let mut tx = self.begin().await?;
-        // Uploads of one project take turns here, so that none comes in between count and insert.
-        sqlx::query("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE")
-            .bind(new.project_id)
-            .execute(&mut *tx)
-            .await?;
-        if count(&mut tx, new.project_id).await? >= i64::from(files_max) {
-            return Ok(None);
-        }
-        let file = insert(&mut tx, new).await?;
+        let file = insert_file_within(&mut tx, new, files_max).await?;
         tx.commit().await?;
-        Ok(Some(file))
+        Ok(file)
     }
 
     pub async fn count_files(&self, project_id: ProjectId) -> Result<i64, StoreError> {
@@ -156,6 +148,23 @@ impl Store {
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
+}
+
+/// Returns the file as stored. `None`: the project has `files_max` already.
+pub async fn insert_file_within(
+    conn: &mut PgConnection,
+    new: &NewFile,
+    files_max: u32,
+) -> Result<Option<File>, StoreError> {
+    // Uploads of one project take turns here, so that none comes in between count and insert.
+    sqlx::query("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(new.project_id)
+        .execute(&mut *conn)
+        .await?;
+    if count(&mut *conn, new.project_id).await? >= i64::from(files_max) {
+        return Ok(None);
+    }
+    insert(conn, new).await.map(Some)
 }
 
 async fn insert(conn: &mut PgConnection, new: &NewFile) -> Result<File, StoreError> {

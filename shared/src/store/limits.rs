@@ -119,9 +119,8 @@ impl Store {
         queue: &QueueName,
         out: &[(JobId, &Lane)],
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
         // After a crash of the database nobody waits for these doorbells.
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        let mut tx = self.pool().begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         sqlx::query(
             "INSERT INTO doorbells_out (job_id, kind, project_id, concurrency_key)
              SELECT id, $1, project_id, key FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS o (id, project_id, key)

@@ -7,6 +7,7 @@ pub mod access;
 pub mod analytics;
 pub mod api_keys;
 pub mod backlog;
+pub mod backups;
 pub mod batches;
 pub mod clean_up;
 pub mod copy;
@@ -32,8 +33,12 @@ pub mod reconciliations;
 pub mod results;
 pub mod schedules;
 pub mod second_factors;
+pub mod server_figures;
 pub mod sessions;
+pub mod unmatched_amounts;
 pub mod users;
+pub mod wake;
+pub mod workers;
 
 /// One connection, mostly inside a transaction: what changes of several modules share.
 pub use sqlx::PgConnection as Connection;
@@ -77,6 +82,21 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        let waited_in_vain = matches!(error, sqlx::Error::PoolTimedOut);
+        let error = Self::sort(error);
+        let cause = match &error {
+            Self::Unavailable(_) if waited_in_vain => "acquire_timeout",
+            Self::Unavailable(_) => "unavailable",
+            Self::Constraint { .. } => "constraint",
+            Self::Broken(_) => "broken",
+        };
+        metrics::counter!("counterfoil_database_errors_total", "cause" => cause).increment(1);
+        error
+    }
+}
+
+impl StoreError {
+    fn sort(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -107,9 +127,7 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Broken(error),
         }
     }
-}
 
-impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
@@ -158,6 +176,8 @@ impl Store {
             PgPoolOptions::new()
                 .max_connections(connections_max)
                 .acquire_timeout(limits.acquire_timeout)
+                // Reported for `telemetry`, which counts it; no log shows it by default.
+                .acquire_time_level(log::LevelFilter::Debug)
                 .max_lifetime(Duration::from_secs(30 * 60))
                 .idle_timeout(Duration::from_secs(10 * 60))
                 // The ping before each use costs a third of the throughput; a dead connection shows as an

@@ -4,7 +4,7 @@ use super::{Store, StoreError};
 use crate::ids::{JobId, ProjectId};
 use crate::queue::{Doorbell, QueueName};
 use chrono::{DateTime, Utc};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 /// Doorbells of one queue, priority, project and concurrency key: nothing but age decides between them.
@@ -107,23 +107,7 @@ impl Store {
         from: &LanesFrom,
         max: LanesMax,
     ) -> Result<(Vec<LaneHead>, DateTime<Utc>), StoreError> {
-        let tenant_of_priority = |priority: u8| {
-            from.tenants.iter().find(|(p, _)| *p == priority).map_or(Uuid::nil(), |(_, tenant)| *tenant)
-        };
-        let rows: Vec<LaneRow> = sqlx::query_as(LANES)
-            .bind(queue.as_str())
-            .bind((0..=9_i16).collect::<Vec<_>>())
-            .bind((0..=9).map(tenant_of_priority).collect::<Vec<_>>())
-            .bind(i32::try_from(max.tenants).unwrap_or(i32::MAX))
-            .bind(i32::try_from(max.keys).unwrap_or(i32::MAX))
-            .bind(from.keys.iter().map(|(priority, _, _)| i16::from(*priority)).collect::<Vec<_>>())
-            .bind(from.keys.iter().map(|(_, tenant, _)| *tenant).collect::<Vec<_>>())
-            .bind(from.keys.iter().map(|(_, _, key)| key.as_str()).collect::<Vec<_>>())
-            .fetch_all(self.pool())
-            .await?;
-        // Without a lane nobody asks for the time.
-        let now = rows.first().map_or_else(Utc::now, |row| row.now);
-        Ok((rows.into_iter().map(LaneRow::into_head).collect(), now))
+        lanes(&mut *self.pool().acquire().await?, queue.as_str(), from, max).await
     }
 
     /// Locks up to so many doorbells of each lane, the longest waiting first. Rows that another relay holds are
@@ -133,9 +117,8 @@ impl Store {
         queue: &QueueName,
         wanted: &[(Lane, u32)],
     ) -> Result<OutboxBatch, StoreError> {
-        let mut tx = self.begin().await?;
         // A delete that a crash forgets only rings twice.
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        let mut tx = self.pool().begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         let rows: Vec<(i64, i64, JobId)> = sqlx::query_as(TAKE)
             .bind(queue.as_str())
             .bind(wanted.iter().map(|(lane, _)| i16::from(lane.priority)).collect::<Vec<_>>())
@@ -164,6 +147,32 @@ impl Store {
         .fetch_one(self.pool())
         .await?)
     }
+}
+
+/// See [`Store::lanes`].
+pub(super) async fn lanes(
+    conn: &mut PgConnection,
+    queue: &str,
+    from: &LanesFrom,
+    max: LanesMax,
+) -> Result<(Vec<LaneHead>, DateTime<Utc>), StoreError> {
+    let tenant_of_priority = |priority: u8| {
+        from.tenants.iter().find(|(p, _)| *p == priority).map_or(Uuid::nil(), |(_, tenant)| *tenant)
+    };
+    let rows: Vec<LaneRow> = sqlx::query_as(LANES)
+        .bind(queue)
+        .bind((0..=9_i16).collect::<Vec<_>>())
+        .bind((0..=9).map(tenant_of_priority).collect::<Vec<_>>())
+        .bind(i32::try_from(max.tenants).unwrap_or(i32::MAX))
+        .bind(i32::try_from(max.keys).unwrap_or(i32::MAX))
+        .bind(from.keys.iter().map(|(priority, _, _)| i16::from(*priority)).collect::<Vec<_>>())
+        .bind(from.keys.iter().map(|(_, tenant, _)| *tenant).collect::<Vec<_>>())
+        .bind(from.keys.iter().map(|(_, _, key)| key.as_str()).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    // Without a lane nobody asks for the time.
+    let now = rows.first().map_or_else(Utc::now, |row| row.now);
+    Ok((rows.into_iter().map(LaneRow::into_head).collect(), now))
 }
 
 impl OutboxBatch {

@@ -27,6 +27,18 @@ pub struct QueueLoad {
     pub is_paused: bool,
 }
 
+/// What a relay came across in one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DispatchMark {
+    pub queue: QueueName,
+    /// Nothing was left behind that could have gone out.
+    pub is_caught_up: bool,
+    /// The broker has confirmed doorbells since the last mark.
+    pub has_confirmed: bool,
+    /// Why the look failed.
+    pub trouble: Option<String>,
+}
+
 impl Store {
     pub async fn queue_pauses(&self) -> Result<Vec<QueuePause>, StoreError> {
         Ok(sqlx::query_as("SELECT queue, reason, paused_by, paused_at FROM queue_pauses ORDER BY queue")
@@ -88,19 +100,32 @@ impl Store {
         .await?)
     }
 
-    /// Notes that the relay has left nothing behind in these queues that could have gone out, and neither in those
-    /// it knew and that have no doorbells at all.
-    pub async fn mark_caught_up(&self, queues: &[QueueName]) -> Result<(), StoreError> {
+    /// Notes what a relay came across in these queues, and that it found nothing in those it knew and that have no
+    /// doorbells at all.
+    pub async fn mark_dispatch(&self, marks: &[DispatchMark]) -> Result<(), StoreError> {
         sqlx::query(
-            "WITH idle AS (
-                 UPDATE dispatch_marks SET caught_up_at = now()
+            "WITH seen AS (
+                 SELECT * FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::text[])
+                     AS seen (queue, is_caught_up, has_confirmed, trouble)
+             ), idle AS (
+                 UPDATE dispatch_marks SET caught_up_at = now(), looked_at = now(), trouble = NULL
                  WHERE NOT EXISTS (SELECT FROM outbox WHERE outbox.queue = dispatch_marks.queue)
                    AND queue <> ALL ($1) AND caught_up_at < now()
              )
-             INSERT INTO dispatch_marks (queue, caught_up_at) SELECT queue, now() FROM unnest($1::text[]) AS q (queue)
-             ON CONFLICT (queue) DO UPDATE SET caught_up_at = greatest(dispatch_marks.caught_up_at, now())",
+             INSERT INTO dispatch_marks (queue, caught_up_at, looked_at, confirmed_at, trouble)
+             SELECT queue, CASE WHEN is_caught_up THEN now() ELSE '-infinity' END, now(),
+                    CASE WHEN has_confirmed THEN now() END, trouble
+             FROM seen
+             ON CONFLICT (queue) DO UPDATE SET
+                 caught_up_at = greatest(dispatch_marks.caught_up_at, excluded.caught_up_at),
+                 looked_at = greatest(dispatch_marks.looked_at, excluded.looked_at),
+                 confirmed_at = greatest(dispatch_marks.confirmed_at, excluded.confirmed_at),
+                 trouble = excluded.trouble",
         )
-        .bind(queues.iter().map(QueueName::as_str).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.queue.as_str()).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.is_caught_up).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.has_confirmed).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.trouble.as_deref()).collect::<Vec<_>>())
         .execute(self.pool())
         .await?;
         Ok(())

@@ -34,6 +34,27 @@ pub fn redis_url() -> String {
     required(REDIS_URL)
 }
 
+/// Prometheus and Alertmanager with the tools that check what they read.
+#[derive(Debug, Clone, Copy)]
+pub enum Program {
+    Prometheus,
+    Promtool,
+    Alertmanager,
+    Amtool,
+}
+
+impl Program {
+    /// Where it is.
+    pub fn path(self) -> String {
+        required(match self {
+            Self::Prometheus => "COUNTERFOIL_TEST_PROMETHEUS",
+            Self::Promtool => "COUNTERFOIL_TEST_PROMTOOL",
+            Self::Alertmanager => "COUNTERFOIL_TEST_ALERTMANAGER",
+            Self::Amtool => "COUNTERFOIL_TEST_AMTOOL",
+        })
+    }
+}
+
 const DIR: &str = "COUNTERFOIL_TEST_DIR";
 const DATABASE_URL: &str = "COUNTERFOIL_TEST_DATABASE_URL";
 const AMQP_URL: &str = "COUNTERFOIL_TEST_AMQP_URL";

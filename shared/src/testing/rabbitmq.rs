@@ -21,6 +21,7 @@ pub struct PrivateRabbitMq {
     amqp_port: u16,
     distribution_port: u16,
     epmd_port: u16,
+    figures_port: u16,
     /// Erlang's name server. In the foreground and ours, since a node that finds none leaves a daemon behind.
     epmd: Child,
     node: Option<Node>,
@@ -40,11 +41,21 @@ impl PrivateRabbitMq {
     /// Without the programs that `ops/test.sh` names, or when the node is not up within 90 s; the message holds
     /// the end of its log.
     pub async fn start(dir: impl Into<PathBuf>) -> Self {
-        let dir = dir.into();
+        Self::start_with(dir.into(), "[].\n", |_| String::new()).await
+    }
+
+    /// As [`Self::start`], and it answers Prometheus; about a second more.
+    pub async fn start_with_figures(dir: impl Into<PathBuf>) -> Self {
+        let conf = |port| format!("prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {port}\n");
+        Self::start_with(dir.into(), "[rabbitmq_prometheus].\n", conf).await
+    }
+
+    async fn start_with(dir: PathBuf, plugins: &str, conf: impl Fn(u16) -> String) -> Self {
         fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("creating {}: {error}", dir.display()));
-        let [amqp_port, distribution_port, epmd_port] = free_ports();
-        write(&dir.join("rabbitmq.conf"), &format!("listeners.tcp.1 = 127.0.0.1:{amqp_port}\n"));
-        write(&dir.join("enabled_plugins"), "[].\n");
+        let [amqp_port, distribution_port, epmd_port, figures_port] = free_ports();
+        let conf = format!("listeners.tcp.1 = 127.0.0.1:{amqp_port}\n{}", conf(figures_port));
+        write(&dir.join("rabbitmq.conf"), &conf);
+        write(&dir.join("enabled_plugins"), plugins);
         write(&dir.join("none.conf"), "");
         let epmd = Command::new(required(RABBITMQ_EPMD))
             .args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"])
@@ -55,7 +66,8 @@ impl PrivateRabbitMq {
             .unwrap_or_else(|error| panic!("starting epmd: {error}"));
         // The port makes the name unique on this machine.
         let node_name = format!("counterfoil_private_{amqp_port}@localhost");
-        let mut this = Self { dir, node_name, amqp_port, distribution_port, epmd_port, epmd, node: None };
+        let mut this =
+            Self { dir, node_name, amqp_port, distribution_port, epmd_port, figures_port, epmd, node: None };
         this.start_node().await;
         this
     }
@@ -68,6 +80,11 @@ impl PrivateRabbitMq {
     /// The port alone, to put a proxy in front.
     pub fn port(&self) -> u16 {
         self.amqp_port
+    }
+
+    /// Where a node that was started with figures answers Prometheus.
+    pub fn figures_port(&self) -> u16 {
+        self.figures_port
     }
 
     /// SIGKILL: no goodbye to clients, nothing flushed. Returns when the process is gone.

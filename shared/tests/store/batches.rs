@@ -24,6 +24,7 @@ fn completion() -> Completion {
         priority: 7,
         args: serde_json::json!({ "v": 1 }),
         attempts_max: 2,
+        reconciliation: None,
     }
 }
 

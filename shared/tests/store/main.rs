@@ -3,6 +3,7 @@
 mod batches;
 mod conservation;
 mod cost;
+mod explain;
 mod history;
 mod idempotency;
 mod jobs;
@@ -15,6 +16,7 @@ mod outbox;
 mod results;
 mod schedules;
 mod unique;
+mod workers;
 
 use shared::ids::JobId;
 use shared::job::{JobKind, JobState, Lease, NewJob};

@@ -1,6 +1,7 @@
 //! Stager, rescuer, ringing again, pruner: what they take, and what they must leave alone.
 
 use super::*;
+use shared::store::jobs::{Asker, HistoryEvent};
 use shared::testing::TestDatabase;
 
 #[tokio::test]
@@ -144,4 +145,19 @@ async fn a_job_that_seems_to_kill_its_workers_is_dead_after_three_of_them() {
     assert_eq!(ended, expected);
     let error = store.job(poison).await.unwrap().unwrap().error.unwrap();
     assert!(error.contains("the workers of the 2 leases before"), "{error}");
+
+    // Re-driven, it has all three chances again.
+    store.redrive_job(poison, &Asker::System).await.unwrap();
+    let mut ended = vec![];
+    for _ in 1..=3 {
+        acquire(&store, poison).await;
+        let_pass(&store, poison, LEASE * 2).await;
+        let rescued = store.rescue(10, 3).await.unwrap();
+        ended.extend(rescued.iter().filter(|rescued| rescued.id == poison).map(|rescued| rescued.state));
+    }
+    assert_eq!(ended, [Available, Available, Dead]);
+    // Its history names no lease for it.
+    let (_, _, history) = store.job_with_history(poison).await.unwrap().unwrap();
+    let redriven = history.iter().find(|event| event.event == HistoryEvent::ReDriven).unwrap();
+    assert_eq!(redriven.fence, None);
 }

@@ -33,6 +33,19 @@ async fn states_in_rust_and_postgres_are_the_same() {
     assert_eq!(labels("tick_outcome").await, outcomes);
     let missed_runs = shared::schedule::MissedRuns::ALL.map(|policy| policy.as_str().to_owned());
     assert_eq!(labels("missed_runs").await, missed_runs);
+    {
+        use shared::store::backups::{BackupKind, BackupState, CopyState, RestoreMode, RestoreState};
+        let stored = labels("backup_class").await;
+        assert_eq!(stored, BackupKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+        let stored = labels("backup_state").await;
+        assert_eq!(stored, BackupState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+        let stored = labels("backup_copy_state").await;
+        assert_eq!(stored, CopyState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+        let stored = labels("restore_mode").await;
+        assert_eq!(stored, RestoreMode::ALL.iter().map(|mode| mode.as_str()).collect::<Vec<_>>());
+        let stored = labels("restore_state").await;
+        assert_eq!(stored, RestoreState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+    }
     let mut kinds = matching::ExceptionKind::ALL.map(|k| k.as_str().to_owned());
     let mut stored = labels("exception_kind").await;
     kinds.sort();

@@ -8,7 +8,8 @@ use crate::csv_reader::{CsvLine, CsvReader};
 use crate::physical_lines::PhysicalLines;
 use matching::Confidence;
 
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// The usual ones first: of equals the first counts.
+const DELIMITERS: [u8; 5] = [b',', b';', b'\t', b'|', b'%'];
 const LINE_BYTES_MAX: usize = 1 << 20;
 
 pub(super) struct Shape {

@@ -203,3 +203,8 @@ fn describe(detection: &mut Detection, sample: Sample) {
     detection.currency = roles.currency_in_name(&sample.names);
     detection.columns = sample.names;
 }
+
+/// How well a column's name fits a role, 0 to 1, whatever its values are.
+pub(crate) fn called(role: ColumnRole, name: &str) -> f64 {
+    names::score(role, &names::plain(name))
+}

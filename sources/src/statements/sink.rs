@@ -55,10 +55,10 @@ impl<'l, 'a> Statements<'l, 'a> {
             return Err(ReadError::MissingColumns(mapping.check()));
         };
         let fixed = match &mapping.currency {
-            CurrencySource::Fixed(code) => Currency::parse(code).ok(),
-            CurrencySource::Column(_) => None,
+            Some(CurrencySource::Fixed(code)) => Currency::parse(code).ok(),
+            Some(CurrencySource::Column(_)) | None => None,
         };
-        let negate = mapping.amount.negate;
+        let negate = mapping.amount.as_ref().is_some_and(|amount| amount.negate);
         Ok(Statements { lines, positions, fixed, negate, names: HashMap::new(), open: None })
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn read(file: File, mapping: &Mapping, lines: &mut Lines<'_>) -> Resu
     let limits = lines.limits();
     let row_bytes_max = limits.line_bytes_max;
     let request = Request { format: mapping.format, excel: &mapping.excel, columns: &columns, limits };
-    let comma = mapping.amount.decimal_mark == DecimalMark::Comma;
+    let comma = mapping.amount.as_ref().is_some_and(|amount| amount.decimal_mark == DecimalMark::Comma);
     let mut header: Option<(usize, Vec<usize>)> = None;
     for_each_row(file, &request, &mut |number, row| {
         match (row, &header) {

@@ -6,23 +6,26 @@ use std::path::Path;
 
 /// A mapping on one line: `id date[format] amount currency | field=column …`.
 fn shown(mapping: &Mapping) -> String {
-    let amount = match &mapping.amount.cells {
+    let amount_column = mapping.amount.as_ref().expect("an amount");
+    let amount = match &amount_column.cells {
         AmountCells::Signed { column } => column.clone(),
         AmountCells::Directed { column, direction } => format!("{column}({direction})"),
         AmountCells::Split { debit, credit, signed: false } => format!("{credit}-{debit}"),
         AmountCells::Split { debit, credit, signed: true } => format!("{credit}+{debit}"),
     };
     let currency = match &mapping.currency {
-        CurrencySource::Column(column) => column.clone(),
-        CurrencySource::Fixed(code) => format!("={code}"),
+        Some(CurrencySource::Column(column)) => column.clone(),
+        Some(CurrencySource::Fixed(code)) => format!("={code}"),
+        None => "-".to_owned(),
     };
-    let date = mapping.date.format.as_ref().map_or(String::new(), |format| format!("[{format}]"));
+    let date_column = mapping.date.as_ref().expect("a date");
+    let date = date_column.format.as_ref().map_or(String::new(), |format| format!("[{format}]"));
     let fields: String = mapping.fields.iter().map(|(field, column)| format!(" {field}={column}")).collect();
     format!(
         "{} {}{date} {amount}{} {currency} |{fields}",
         mapping.id.as_deref().unwrap_or("-"),
-        mapping.date.column,
-        if mapping.amount.decimal_mark == matching::DecimalMark::Comma { "[,]" } else { "" },
+        date_column.column,
+        if amount_column.decimal_mark == matching::DecimalMark::Comma { "[,]" } else { "" },
     )
 }
 
@@ -254,11 +257,16 @@ fn example_files_are_proposed_as_their_authors_suggest() {
     ] {
         let bytes = std::fs::read(folder.join(file)).expect(file);
         let mapping = guess_mapping(&detect(&bytes).expect(file)).unwrap_or_else(|e| panic!("{file}: {e:?}"));
-        let amount_column = mapping.amount.columns().next().map(|(_, column)| column.to_owned());
+        let amount_column = mapping
+            .amount
+            .iter()
+            .flat_map(sources::AmountColumn::columns)
+            .next()
+            .map(|(_, column)| column.to_owned());
         assert_eq!(mapping.id.as_deref(), Some(id), "{file}");
-        assert_eq!(mapping.date.column, date, "{file}");
+        assert_eq!(mapping.date.as_ref().map(|date| date.column.as_str()), Some(date), "{file}");
         assert_eq!(amount_column.as_deref(), Some(amount), "{file}");
-        assert_eq!(mapping.currency, CurrencySource::Column("currency".to_owned()), "{file}");
+        assert_eq!(mapping.currency, Some(CurrencySource::Column("currency".to_owned())), "{file}");
         assert_eq!(mapping.fields.get("description").map_or("", String::as_str), description, "{file}");
         let outcome = read(&mapping, &bytes, &ReadLimits::default()).expect(file);
         assert_eq!((outcome.records.len(), outcome.rejected.len()), (1_000, 0), "{file}");

@@ -87,15 +87,47 @@ fn conventional_headers_need_no_mapping() {
     let guess = guess_mapping(&peek_columns(file.as_bytes()).expect("a header")).expect("conventional names");
     assert_eq!(guess.check(), []);
     assert_eq!((guess.id.as_deref(), guess.csv.delimiter), (Some("Transaction ID"), ';'));
-    assert_eq!(guess.currency, CurrencySource::Column("CCY".to_owned()));
+    assert_eq!(guess.currency, Some(CurrencySource::Column("CCY".to_owned())));
     let fields: Vec<_> =
         guess.fields.iter().map(|(field, column)| (field.as_str(), column.as_str())).collect();
     assert_eq!(
         fields,
         [("counterparty", "Payer"), ("description", "Remittance text"), ("reference", "Invoice No"),]
     );
-    let errors =
-        guess_mapping(&peek_columns("amount,x\n".as_bytes()).expect("a header")).expect_err("no date");
+    let guess = |header: &str| guess_mapping(&peek_columns(header.as_bytes()).expect("a header"));
+    let errors = guess("amount,date,x\n").expect_err("no currency");
     let places: Vec<_> = errors.iter().map(|error| error.at.as_str()).collect();
-    assert_eq!(places, ["date.column", "currency.column"]);
+    assert_eq!(places, ["currency.column"]);
+}
+
+#[test]
+fn a_file_without_money_is_all_texts() {
+    let file = "id|Last Name|http://example.org/ontology#phone_number|2nd line|Last Name|price|\n\
+                7|Holm|0212-677||x|9.99|\n";
+    let guess = guess_mapping(&peek_columns(file.as_bytes()).expect("a header")).expect("texts");
+    assert_eq!(guess.check(), []);
+    assert_eq!((guess.has_amounts(), &guess.date, &guess.currency), (false, &None, &None));
+    assert_eq!(guess.id.as_deref(), Some("id"));
+    let fields: Vec<_> = guess.fields.keys().map(String::as_str).collect();
+    assert_eq!(
+        fields,
+        ["f_2nd_line", "phone_number", "price"],
+        "the name is there twice: which one is meant?"
+    );
+    let outcome =
+        crate::common::read(&guess, file.as_bytes(), &sources::ReadLimits::default()).expect("read");
+    let records = &outcome.records;
+    assert_eq!((records.len(), records.amount(0), records.currency(0).code()), (1, 0, "XXX"));
+}
+
+#[test]
+fn money_needs_a_currency_and_texts_need_a_field() {
+    let places = |text: &str| mapping(text).check().into_iter().map(|e| e.at).collect::<Vec<_>>();
+    assert_eq!(places("format = \"csv\"\namount = { column = \"a\" }"), ["currency"]);
+    assert_eq!(
+        places("format = \"csv\"\ncurrency = { fixed = \"EUR\" }\nfields = { a = \"a\" }"),
+        ["amount"]
+    );
+    assert_eq!(places("format = \"csv\""), ["fields"]);
+    assert_eq!(places("format = \"csv\"\nfields = { a = \"a\" }"), [""; 0]);
 }

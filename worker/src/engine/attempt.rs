@@ -2,6 +2,7 @@
 
 use super::leases::Leases;
 use super::stuck::StuckWatch;
+use super::together::Together;
 use crate::body::{Done, JobError};
 use crate::context::{JobContext, StopReason};
 use apalis::prelude::BoxDynError;
@@ -10,10 +11,10 @@ use futures_util::future::BoxFuture;
 use rand::RngExt;
 use shared::chain;
 use shared::ids::JobId;
-use shared::job::JobState;
+use shared::job::{JobState, Lease};
 use shared::policy::Policies;
 use shared::queue::Delivery;
-use shared::store::jobs::{Finish, LeaseAnswer, ReleaseError, release};
+use shared::store::jobs::{Finish, LeaseAnswer, ReleaseError, release, release_free};
 use shared::store::{Store, StoreError};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,10 +38,55 @@ impl Work {
     }
 }
 
+/// Where all attempts of a process ask for leases and give them back, together with whoever asks at the same time.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    leases: Together<JobId, Lease>,
+    releases: Together<(Arc<Lease>, Finish), JobState>,
+}
+
+impl Desk {
+    pub(super) fn new(store: &Store, worker: &str, lease_duration: Duration) -> Self {
+        let (leasing, releasing, worker) = (store.clone(), store.clone(), worker.to_owned());
+        Self {
+            leases: Together::new(move |ids: Vec<JobId>| {
+                let (store, worker) = (leasing.clone(), worker.clone());
+                async move {
+                    // After an error each asks alone, and waits as long as it has to.
+                    let mut leases =
+                        store.acquire_free(&ids, &worker, lease_duration).await.unwrap_or_default();
+                    ids.iter().map(|id| leases.remove(id)).collect()
+                }
+            }),
+            releases: Together::new(move |ended: Vec<(Arc<Lease>, Finish)>| {
+                let store = releasing.clone();
+                async move {
+                    let released = within(lease_duration, release_free(&store, &ended)).await;
+                    ended.iter().map(|(lease, _)| released.get(&lease.job_id).copied()).collect()
+                }
+            }),
+        }
+    }
+}
+
+/// Nothing after an error, and over a connection that hangs: then each asks alone, and waits as long as it has to. What
+/// was done all the same shows there: an outcome is found, a lease runs out.
+async fn within<T: Default>(patience: Duration, asked: impl Future<Output = Result<T, StoreError>>) -> T {
+    match tokio::time::timeout(patience, asked).await {
+        Ok(Ok(answers)) => answers,
+        Ok(Err(error)) => {
+            tracing::debug!(error = %chain(&error), "not together");
+            T::default()
+        }
+        Err(_) => T::default(),
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct AttemptLayer {
     pub(super) worker: Arc<str>,
     pub(super) store: Store,
+    pub(super) desk: Desk,
     pub(super) leases: Leases,
     pub(super) lease_duration: Duration,
     pub(super) policies: Policies,
@@ -120,6 +166,7 @@ where
                 fence = lease.fence,
                 request_id = lease.request_id.as_deref().unwrap_or(""),
             );
+            let _busy = BusySlot::of(queue.to_string());
             let context = JobContext::new(lease, layer.store.clone());
             task.args.context = Some(context.clone());
             let run = inner.call(task);
@@ -130,9 +177,29 @@ where
     }
 }
 
+/// Counts while it lives.
+struct BusySlot(metrics::Gauge);
+
+impl BusySlot {
+    fn of(queue: String) -> Self {
+        let gauge = metrics::gauge!("counterfoil_worker_slots_busy", "queue" => queue);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for BusySlot {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 impl AttemptLayer {
     /// Waits for Postgres if it is away, holding this one doorbell. `None`: the worker stops.
     async fn acquire(&self, job_id: JobId) -> Option<LeaseAnswer> {
+        if let Some(lease) = self.desk.leases.call(job_id).await {
+            return Some(LeaseAnswer::Leased(Box::new(lease)));
+        }
         let mut wait = Duration::from_millis(50);
         loop {
             match self.store.ask_for_lease(job_id, &self.worker, self.lease_duration).await {
@@ -171,6 +238,10 @@ impl AttemptLayer {
         let seconds = acquired_at.elapsed().as_secs_f64();
         metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
             .increment(1);
+        if ["completed", "cancelled", "dead"].contains(&ended) {
+            metrics::histogram!("counterfoil_job_attempts", "kind" => kind.clone())
+                .record(lease.attempt as f64);
+        }
         metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
         tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
     }
@@ -231,17 +302,13 @@ impl AttemptLayer {
 
     /// Tries until Postgres has answered: while it is away the lease cannot move on either.
     async fn release(&self, context: &JobContext, finish: &Finish) -> &'static str {
+        if let Some(state) = self.desk.releases.call((context.shared_lease(), finish.clone())).await {
+            return word_for(state, finish);
+        }
         let mut wait = Duration::from_millis(50);
         loop {
             match self.release_once(context, finish).await {
-                Ok(state) => {
-                    return match (state, finish) {
-                        (JobState::Scheduled, Finish::Snooze { .. }) => "snoozed",
-                        (JobState::Scheduled, _) => "retried",
-                        (JobState::Available, _) => "handed_back",
-                        (state, _) => state.as_str(),
-                    };
-                }
+                Ok(state) => return word_for(state, finish),
                 Err(ReleaseError::LeaseLost(_)) => return self.lease_lost(context).await,
                 Err(ReleaseError::Store(error)) => {
                     tracing::warn!(error = %chain(&error), "could not record the outcome yet");
@@ -264,10 +331,9 @@ impl AttemptLayer {
     }
 
     async fn release_once(&self, context: &JobContext, finish: &Finish) -> Result<JobState, ReleaseError> {
-        let mut tx = self.store.begin().await?;
-        let state = release(&mut tx, context.lease(), finish).await?;
-        tx.commit().await.map_err(StoreError::from)?;
-        Ok(state)
+        // One statement, which is a transaction of its own.
+        let mut conn = self.store.pool().acquire().await.map_err(StoreError::from)?;
+        release(&mut conn, context.lease(), finish).await
     }
 
     /// Tells a lost lease from a commit whose answer was lost: in the second case the outcome is there.
@@ -281,5 +347,15 @@ impl AttemptLayer {
         metrics::counter!("counterfoil_leases_lost_total").increment(1);
         tracing::warn!("the lease is lost; nothing of this attempt was kept");
         "lease_lost"
+    }
+}
+
+/// How an attempt ended, for figures and logs.
+fn word_for(state: JobState, finish: &Finish) -> &'static str {
+    match (state, finish) {
+        (JobState::Scheduled, Finish::Snooze { .. }) => "snoozed",
+        (JobState::Scheduled, _) => "retried",
+        (JobState::Available, _) => "handed_back",
+        (state, _) => state.as_str(),
     }
 }

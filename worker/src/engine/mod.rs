@@ -11,20 +11,23 @@
 
 mod attempt;
 mod backend;
+mod heartbeat;
 mod leases;
 mod stuck;
+mod together;
 
 use crate::body::{Bodies, Done, JobError};
 use crate::context::StopReason;
 use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Data, WorkerBuilder};
-use attempt::{AttemptLayer, Work};
+use attempt::{AttemptLayer, Desk, Work};
 use backend::QueueBackend;
 use leases::Leases;
 use shared::job::JobKind;
 use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::Store;
+use shared::store::workers::NewWorker;
 use std::sync::Arc;
 use std::time::Duration;
 use stuck::StuckWatch;
@@ -78,19 +81,36 @@ impl Engine {
         let leases = Leases::new(self.store.clone(), self.lease_duration);
         let renewals_stop = CancellationToken::new();
         let renewing = tokio::spawn(leases.clone().keep_renewed(renewals_stop.clone()));
+        let telling = tokio::spawn(heartbeat::keep_telling(
+            self.store.clone(),
+            self.as_new_worker(kinds),
+            stop.clone(),
+            renewals_stop.clone(),
+        ));
 
         let stuck = StuckWatch::new(self.stuck_after);
+        let desk = Desk::new(&self.store, &self.name, self.lease_duration);
         let mut executors = JoinSet::new();
         for kind in kinds {
-            executors.spawn(self.executor(kind, &leases, &stuck, stop.clone()));
+            executors.spawn(self.executor(kind, &desk, &leases, &stuck, stop.clone()));
         }
         tracing::info!(worker = %self.name, concurrency = self.concurrency, "worker serves {kinds:?}");
         let ended = self.supervise(executors, &leases, &stuck, &stop).await;
         // Only now: a lease must stay renewed while its job drains.
         renewals_stop.cancel();
         let _ = renewing.await;
+        let _ = telling.await;
         tracing::info!(worker = %self.name, "worker stopped");
         ended
+    }
+
+    fn as_new_worker(&self, kinds: &[JobKind]) -> NewWorker {
+        NewWorker {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            kinds: kinds.to_vec(),
+            slots: u32::try_from(self.concurrency).unwrap_or(u32::MAX),
+        }
     }
 
     /// Waits for the executors; after the drain time tells what still runs to hand back.
@@ -149,16 +169,20 @@ impl Engine {
     fn executor(
         &self,
         kind: &JobKind,
+        desk: &Desk,
         leases: &Leases,
         stuck: &StuckWatch,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
         let queue = kind.queue();
         let slots = Arc::new(Semaphore::new(self.concurrency));
+        metrics::gauge!("counterfoil_worker_slots", "queue" => queue.to_string())
+            .set(self.concurrency as f64);
         let deliveries = self.queue.consume(queue.clone(), slots, stop.clone());
         let layer = AttemptLayer {
             worker: self.name.clone().into(),
             store: self.store.clone(),
+            desk: desk.clone(),
             leases: leases.clone(),
             lease_duration: self.lease_duration,
             policies: self.policies.clone(),

@@ -4,6 +4,7 @@ use super::amount::AmountRuleBody;
 use super::currency::CurrencyRuleBody;
 use super::date::DateRuleBody;
 use super::key::KeyBody;
+use super::learned::LearnedRuleBody;
 use super::search::SearchRuleBody;
 use super::text::TextRuleBody;
 use super::{CHARS_MAX, ITEMS_MAX};
@@ -58,6 +59,9 @@ pub(super) struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     split: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    learned: Option<LearnedRuleBody>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -95,6 +99,7 @@ impl ReadBody for PassBody {
         let text = fields.optional("text", object(TextRuleBody::read));
         let search = fields.optional("search", object(SearchRuleBody::read));
         let split = fields.optional("split", boolean);
+        let learned = fields.optional("learned", object(LearnedRuleBody::read));
         Some(Self {
             name: name?,
             cardinality,
@@ -109,6 +114,7 @@ impl ReadBody for PassBody {
             text,
             search,
             split,
+            learned,
         })
     }
 }

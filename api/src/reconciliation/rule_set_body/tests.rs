@@ -2,6 +2,7 @@ use super::amount::{AllowedBody, AmountRuleBody, FeeRuleBody};
 use super::currency::CurrencyRuleBody;
 use super::date::DateRuleBody;
 use super::key::KeyBody;
+use super::learned::{ComparisonBody, LearnedRuleBody};
 use super::search::SearchRuleBody;
 use super::text::TextRuleBody;
 use super::*;
@@ -63,6 +64,14 @@ fn the_shape_is_that_of_the_rule_set() {
             "key": [{"left": "reference", "right": "id", "normalise": "exact"}],
             "amount": {"flip_sign": false},
             "date": {"direction": "either"},
+        }, {
+            "name": "five", "cardinality": "1:1", "tier": "confirmed",
+            "amount": {"flip_sign": false},
+            "date": {"direction": "either"},
+            "learned": {"confirm": 0.75, "compare": [
+                {"left": "a", "right": ["b", "c"], "as": "text", "silent": "right"},
+                {"left": "n", "right": "n"},
+            ]},
         }],
         "netting": [{
             "name": "storno", "tier": "suggested", "side": "left", "window_days": 30,
@@ -83,6 +92,8 @@ fn the_shape_is_that_of_the_rule_set() {
     assert_schema_is_read::<FeeRuleBody>();
     assert_schema_is_read::<RateBody>();
     assert_schema_is_read::<SearchRuleBody>();
+    assert_schema_is_read::<LearnedRuleBody>();
+    assert_schema_is_read::<ComparisonBody>();
     assert_schema_is_read::<DateRuleBody>();
     assert_schema_is_read::<TextRuleBody>();
 }
@@ -91,7 +102,11 @@ fn the_shape_is_that_of_the_rule_set() {
 fn every_mistake_has_its_place() {
     let mistakes = read(json!({
         "version": -1, "treshold": 0.5,
-        "pass": [{"cardinality": "2:2", "key": [{"left": 1, "right": "x"}], "date": {"window_days": 1.5}}, 7],
+        "pass": [{"cardinality": "2:2", "key": [{"left": 1, "right": "x"}], "date": {"window_days": 1.5}}, 7,
+            {"name": "l", "learned": {"confirm": 2, "compare": [
+                {"left": "a", "right": ["a", 7]}, {"left": {}, "right": "b", "as": "texts", "silent": "none", "like": 1},
+            ]}},
+        ],
     }));
     assert_eq!(
         pointers(mistakes.unwrap_err()),
@@ -101,6 +116,12 @@ fn every_mistake_has_its_place() {
             "#/pass/0/key/0/left",
             "#/pass/0/name",
             "#/pass/1",
+            "#/pass/2/learned/compare/0/right/1",
+            "#/pass/2/learned/compare/1/as",
+            "#/pass/2/learned/compare/1/left",
+            "#/pass/2/learned/compare/1/like",
+            "#/pass/2/learned/compare/1/silent",
+            "#/pass/2/learned/confirm",
             "#/treshold",
             "#/version"
         ]
@@ -110,7 +131,19 @@ fn every_mistake_has_its_place() {
 #[test]
 fn what_the_shape_does_not_show_is_checked_too() {
     let mistakes = read(json!({
-        "version": 2, "pass": [{"name": "p", "amount": {"percent": "lots"}, "date": {"window_days": 1}}],
+        "version": 2, "pass": [{"name": "p", "amount": {"percent": "lots"}, "date": {"window_days": 1}}, {
+            "name": "l", "cardinality": "1:n", "currency": {"convert": true},
+            "learned": {"compare": [{"left": [], "right": "a"}]},
+        }],
     }));
-    assert_eq!(pointers(mistakes.unwrap_err()), ["#/rules/pass/0/amount/percent", "#/rules/version"]);
+    let places = pointers(mistakes.unwrap_err());
+    for place in [
+        "#/rules/pass/0/amount/percent",
+        "#/rules/pass/1/cardinality",
+        "#/rules/pass/1/currency/convert",
+        "#/rules/pass/1/learned/compare/0/left",
+        "#/rules/version",
+    ] {
+        assert!(places.iter().any(|p| p == place), "{place} is not in {places:?}");
+    }
 }

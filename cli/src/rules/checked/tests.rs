@@ -49,6 +49,36 @@ date = { window_business_days = 1, calendar = "mars" }
 }
 
 #[test]
+fn mistakes_of_a_learned_pass_have_their_lines() {
+    let text = r#"version = 1
+[[pass]]
+name = "l"
+key = [{ left = "a", right = "b" }]
+[pass.learned]
+confirm = 2
+compare = [
+  { left = ["a", 7], right = "b", as = "texts" },
+  { left = [], right = 1, simlar = 2 },
+  { left = "a", right = ["a", "b"], as = "code", silent = "left" },
+]
+"#;
+    assert_eq!(
+        lines("r.toml", text),
+        [
+            "r.toml:4:7: pass[0].key: is not for a learned pass: name the fields in learned.compare",
+            "r.toml:6:11: pass[0].learned.confirm: is 2; must be between 0 and 1",
+            "r.toml:8:18: pass[0].learned.compare[0].left[1]: must be a text, not a number; put it in quotation marks",
+            "r.toml:8:40: pass[0].learned.compare[0].as: \"texts\" is not known; it must be one of \"text\", \
+             \"code\", \"number\"",
+            "r.toml:9:12: pass[0].learned.compare[1].left: must name 1 to 8 fields",
+            "r.toml:9:24: pass[0].learned.compare[1].right: must be a list or a text, not a number",
+            "r.toml:9:27: pass[0].learned.compare[1].simlar: there is no key \"simlar\" here; there are as, left, \
+             right, silent",
+        ]
+    );
+}
+
+#[test]
 fn json_has_places_too() {
     let text = "{\n  \"version\": 1,\n  \"pass\": [\n    {\"name\": \"ä\", \"date\": {\"window_days\": 9999}},\n    \
                 {\"name\": \"b\", \"name\": \"c\", \"date\": null},\n    7\n  ]\n}\n";
@@ -98,8 +128,10 @@ fn whole(schema: &Value, of: &Value, pick: usize) -> Value {
         let part = &parts[pick % parts.len()];
         return part.get("const").cloned().unwrap_or_else(|| whole(schema, part, pick));
     }
-    let kind = of["type"].as_str().or_else(|| of["type"][0].as_str());
-    match kind {
+    let several = of["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let kinds: Vec<&str> =
+        of["type"].as_str().into_iter().chain(several).filter(|kind| *kind != "null").collect();
+    match kinds.get(pick % kinds.len().max(1)).copied() {
         Some("object") => {
             let properties = of["properties"].as_object().unwrap();
             assert_eq!(of["additionalProperties"], false, "unknown keys are refused everywhere: {of}");

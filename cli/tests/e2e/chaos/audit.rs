@@ -2,7 +2,7 @@
 
 use super::faults::{Fault, Struck};
 use super::percentile;
-use super::place::{Place, Role};
+use super::place::{LEASE_S, Place, Role};
 use super::submitters::Submitters;
 use crate::wait::within;
 use chrono::{DateTime, Utc};
@@ -143,6 +143,11 @@ impl Audit {
         assert!(self.lost.is_empty(), "lost: {:#?}", self.lost);
         assert!(self.doubled.is_empty(), "doubled: {:#?}", self.doubled);
         assert!(self.unfinished.is_empty(), "ended otherwise than completed: {:?}", self.unfinished);
+        // The lease is five seconds here. Beyond its end others have to notice, which other faults may delay.
+        if let (Some(_), median) = (self.takeovers.last(), LEASE_S as f64 + 10.0) {
+            let p50 = percentile(&self.takeovers, 0.5);
+            assert!(p50 <= median, "jobs of killed workers were taken over after {p50:.1} s");
+        }
     }
 }
 

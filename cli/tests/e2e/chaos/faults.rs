@@ -1,5 +1,6 @@
 //! What can go wrong, and how it is made to.
 
+use super::clock;
 use super::place::{LEASE_S, Place, Role};
 use chrono::{DateTime, Utc};
 use rand::RngExt;
@@ -15,6 +16,8 @@ pub enum Fault {
     Freeze(Role),
     /// SIGTERM, as in a rolling restart.
     Restart(Role),
+    /// The wall clock of one process is an hour off, and then right again.
+    ClockJump(Role),
     BrokerKilled,
     BrokerRestarted,
     BrokerWiped,
@@ -31,6 +34,8 @@ pub enum Fault {
     DatabaseSlow,
     DatabaseHangs,
     ConnectionsExhausted,
+    /// No table can grow any more.
+    DatabaseDiskFull,
 }
 
 /// A fault that was.
@@ -45,7 +50,7 @@ pub struct Struck {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 25] = [
+    pub const ALL: [Fault; 29] = [
         Fault::Kill(Role::Worker),
         Fault::DatabaseCut,
         Fault::Freeze(Role::Worker),
@@ -53,18 +58,22 @@ impl Fault {
         Fault::Kill(Role::Api),
         Fault::SessionsTerminated,
         Fault::Restart(Role::Worker),
+        Fault::ClockJump(Role::Worker),
         Fault::BrokerKilled,
         Fault::Kill(Role::Scheduler),
         Fault::DatabaseSlow,
         Fault::Freeze(Role::Api),
         Fault::QueuePurged,
+        Fault::DatabaseDiskFull,
         Fault::DatabaseKilled,
         Fault::Restart(Role::Api),
+        Fault::ClockJump(Role::Scheduler),
         Fault::BrokerCut,
         Fault::Freeze(Role::Scheduler),
         Fault::DatabaseHangs,
         Fault::BrokerSlow,
         Fault::ConnectionsExhausted,
+        Fault::ClockJump(Role::Api),
         Fault::BrokerWiped,
         Fault::Restart(Role::Scheduler),
         Fault::BrokerHangs,
@@ -84,6 +93,9 @@ impl Fault {
             Fault::Restart(Role::Api) => "API: restarted in order",
             Fault::Restart(Role::Worker) => "worker: restarted in order",
             Fault::Restart(Role::Scheduler) => "scheduler: restarted in order",
+            Fault::ClockJump(Role::Api) => "API: clock an hour off, then right",
+            Fault::ClockJump(Role::Worker) => "worker: clock an hour off, then right",
+            Fault::ClockJump(Role::Scheduler) => "scheduler: clock an hour off, then right",
             Fault::BrokerKilled => "RabbitMQ: kill -9",
             Fault::BrokerRestarted => "RabbitMQ: restarted in order",
             Fault::BrokerWiped => "RabbitMQ: disk wiped",
@@ -100,6 +112,16 @@ impl Fault {
             Fault::DatabaseSlow => "PostgreSQL: slow connections",
             Fault::DatabaseHangs => "PostgreSQL: half-open connections",
             Fault::ConnectionsExhausted => "PostgreSQL: no connection left",
+            Fault::DatabaseDiskFull => "PostgreSQL: disk of the tables full",
+        }
+    }
+
+    /// Whether this machine lets it happen; what does not was said when the place was made.
+    pub fn is_possible(self, place: &Place) -> bool {
+        match self {
+            Fault::ClockJump(_) => place.has_clocks(),
+            Fault::DatabaseDiskFull => place.disk.is_some(),
+            _ => true,
         }
     }
 
@@ -124,6 +146,18 @@ impl Fault {
                 if !matches!(self, Fault::Freeze(_)) {
                     place.start_again(role, member);
                 }
+            }
+            Fault::ClockJump(role) => {
+                let member = dice.random_range(0..place.crew(role).len());
+                pid = Some(place.crew(role).member(member).pid());
+                let environment = place.crew(role).environment_of(member);
+                clock::jump(environment, if dice.random() { 3600 } else { -3600 });
+                std::thread::sleep(moment);
+                clock::jump(environment, 0);
+            }
+            Fault::DatabaseDiskFull => {
+                let disk = place.disk.as_ref().expect("looked at before");
+                disk.fill(&place.database_log(), moment);
             }
             Fault::BrokerKilled | Fault::BrokerRestarted | Fault::BrokerWiped => {
                 let Place { runtime, broker, .. } = place;

@@ -1,10 +1,13 @@
 //! A deployment with everything twice or more, where every wire can be cut and every server killed.
 
+use super::clock::Clocks;
+use super::disk::SmallDisk;
 use crate::client::Client;
 use crate::deployment::{common_settings, migrate};
 use crate::process::{Process, counterfoil};
 use shared::testing::tcp_proxy::TcpProxy;
 use shared::testing::{PrivatePostgres, PrivateRabbitMq, free_ports, test_dir};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::PathBuf;
 use std::process::Command;
 use tokio::runtime::Runtime;
@@ -36,15 +39,22 @@ pub struct Place {
     pub prefix: String,
     pub runtime: Runtime,
     settings: Vec<(&'static str, String)>,
+    clocks: Option<Clocks>,
     dir: PathBuf,
+    /// Of the database's tables, where one may mount it. Last: the server ends before it.
+    pub disk: Option<SmallDisk>,
 }
 
 impl Place {
-    pub fn start(seed: u64) -> Self {
+    pub fn start(seed: u64, jobs: usize) -> Self {
         let dir = test_dir("chaos");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let database = PrivatePostgres::start(dir.join("postgres"));
+        let disk = SmallDisk::mount(dir.join("small-disk"), &dir.join("postgres"), jobs);
+        if let Some(disk) = &disk {
+            runtime.block_on(move_tables(&database, disk));
+        }
         let (broker, to_database, to_broker) = runtime.block_on(async {
             let broker = PrivateRabbitMq::start(dir.join("rabbitmq")).await;
             let proxy = |port: u16| TcpProxy::start(([127, 0, 0, 1], port).into());
@@ -82,7 +92,9 @@ impl Place {
             prefix,
             runtime,
             settings,
+            clocks: Clocks::prepare(&dir),
             dir,
+            disk,
         };
         for (crew, settings) in [
             (Role::Api, listen.into_iter().collect::<Vec<_>>()),
@@ -103,7 +115,29 @@ impl Place {
         }
     }
 
-    fn add(&mut self, role: Role, own: Vec<(&'static str, String)>) {
+    fn crew_of(&self, role: Role) -> &Crew {
+        match role {
+            Role::Api => &self.apis,
+            Role::Worker => &self.workers,
+            Role::Scheduler => &self.schedulers,
+        }
+    }
+
+    /// Whether processes have clocks that can be made to jump.
+    pub fn has_clocks(&self) -> bool {
+        self.clocks.is_some()
+    }
+
+    /// The log of the database server.
+    pub fn database_log(&self) -> PathBuf {
+        self.dir.join("postgres/postgres.log")
+    }
+
+    fn add(&mut self, role: Role, mut own: Vec<(&'static str, String)>) {
+        if let Some(clocks) = &self.clocks {
+            let member = self.crew_of(role).len();
+            own.extend(clocks.environment_of(&format!("{role:?}-{member}")));
+        }
         let command = self.command(role, &own);
         let dir = self.dir.clone();
         let crew = self.crew(role);
@@ -160,5 +194,24 @@ impl Crew {
 
     pub fn member(&mut self, index: usize) -> &mut Process {
         &mut self.members[index].0
+    }
+
+    /// What only this member has in its environment.
+    pub fn environment_of(&self, index: usize) -> &[(&'static str, String)] {
+        &self.members[index].1
+    }
+}
+
+/// All tables that will be made go to the small disk; the log stays, so that a full one stops statements and not the
+/// server.
+async fn move_tables(database: &PrivatePostgres, disk: &SmallDisk) {
+    // A database can be moved while nobody is in it.
+    let url = format!("postgres://postgres@127.0.0.1:{}/template1", database.port());
+    let mut connection = PgConnection::connect(&url).await.expect("connecting");
+    for statement in [
+        format!("CREATE TABLESPACE small LOCATION '{}'", disk.path()),
+        "ALTER DATABASE postgres SET TABLESPACE small".to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a tablespace");
     }
 }

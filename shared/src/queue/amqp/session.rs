@@ -12,7 +12,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
 
 pub(super) struct Session {
@@ -63,10 +63,13 @@ impl Session {
     }
 }
 
+/// How long a message stays unacknowledged, its job running already, while its lane waits for another slot.
+const SLOT_PATIENCE: Duration = Duration::from_millis(50);
+
 /// One subscription with a prefetch of one, as long as there is a slot for what it may bring.
 ///
-/// The rule: while subscribed, hold a slot. So a message never arrives without one, and a worker that is full
-/// holds none that another could run.
+/// The rule: while a message may come, hold a slot: none can come while the one before is not acknowledged. So a message
+/// never arrives without a slot, and a worker that is full holds none that another could run.
 struct Lane<'a> {
     consumer: &'a Consumer,
     channel: &'a Channel,
@@ -88,20 +91,37 @@ impl Lane<'_> {
                     continue;
                 }
             };
-            self.spare = self.consumer.slots.clone().try_acquire_owned().ok();
-            if self.spare.is_none() {
-                // That was the last slot. This message is not acknowledged yet, and with a prefetch of one no
-                // other can have followed it: now is the moment at which we can leave empty-handed.
-                self.unsubscribe().await.map_err(interrupted)?;
-            }
-            let receipt = Life::Amqp(Receipt::new(message.acker, self.unsettled.token()));
+            // While this message is not acknowledged no other follows it, with a prefetch of one.
+            let (settle, may_settle) = oneshot::channel();
+            let receipt = Life::Amqp(Receipt::new(message.acker, self.unsettled.token(), may_settle));
             let delivery =
                 Delivery::new(self.consumer.queue.clone(), job_id, message.redelivered, receipt, slot);
             if !self.deliver(delivery).await {
                 break;
             }
+            self.spare = self.soon_a_slot().await;
+            if self.spare.is_none() {
+                // We are full. Now is the moment at which we can leave empty-handed.
+                self.unsubscribe().await.map_err(interrupted)?;
+            }
+            // Nobody may be there to hear it: settled already is not possible, dropped is.
+            let _ = settle.send(());
         }
         self.unsubscribe().await.map_err(interrupted)
+    }
+
+    /// The slot for the next message. Where jobs are short one is free in a moment; leaving the queue and coming back
+    /// costs the broker two writes to its log, more than the job does.
+    async fn soon_a_slot(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.consumer.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        let slot = tokio::select! {
+            biased;
+            () = self.consumer.stopped() => return None,
+            slot = tokio::time::timeout(SLOT_PATIENCE, self.consumer.slots.clone().acquire_owned()) => slot,
+        };
+        slot.ok()?.ok()
     }
 
     /// `None` when it is time to stop.

@@ -4,6 +4,7 @@ use crate::ids::{JobId, ProjectId};
 use crate::job::{JobKind, Lease};
 use crate::store::{Store, StoreError};
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// What became of the question for a lease.
@@ -124,6 +125,42 @@ impl Store {
         }
     }
 
+    /// Leases of those of `ids` that nothing hinders and nobody else is at: one statement for all, which waits for
+    /// nobody. About the others it says nothing; [`Self::ask_for_lease`] does.
+    pub async fn acquire_free(
+        &self,
+        ids: &[JobId],
+        worker: &str,
+        lease_duration: Duration,
+    ) -> Result<HashMap<JobId, Lease>, StoreError> {
+        let rows: Vec<LeaseRow> = sqlx::query_as(
+            "WITH free AS (
+                 SELECT id FROM jobs
+                 WHERE id = ANY($1) AND state = 'available'
+                   AND NOT EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = jobs.queue)
+                   AND NOT EXISTS (SELECT FROM limits_on(kind, project_id, concurrency_key))
+                 FOR UPDATE SKIP LOCKED
+             ), taken AS (
+                 UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, progress = NULL,
+                     lease_worker = $2, lease_expires_at = now() + $3 * interval '1 second'
+                 FROM free WHERE jobs.id = free.id
+                 RETURNING jobs.*
+             ), noted AS (
+                 INSERT INTO attempts (job_id, fence, attempt, worker)
+                 SELECT id, fence, attempt, lease_worker FROM taken
+             )
+             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id,
+                    greatest(0, extract(epoch FROM now() - due_at))::float8 AS waited_s
+             FROM taken",
+        )
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(worker)
+        .bind(lease_duration.as_secs_f64())
+        .fetch_all(self.pool())
+        .await?;
+        rows.into_iter().map(|row| Ok((row.id, row.read()?))).collect()
+    }
+
     /// [`Self::ask_for_lease`], for callers who do not care why they got none.
     pub async fn acquire(
         &self,
@@ -225,12 +262,16 @@ impl Taken {
 
 impl LeaseRow {
     fn into_lease(self) -> Result<LeaseAnswer, StoreError> {
+        Ok(LeaseAnswer::Leased(Box::new(self.read()?)))
+    }
+
+    fn read(self) -> Result<Lease, StoreError> {
         let kind = JobKind::parse(&self.kind).ok_or_else(|| {
             StoreError::Broken(sqlx::Error::Decode(
                 format!("jobs.kind of {}: {:?}", self.id, self.kind).into(),
             ))
         })?;
-        Ok(LeaseAnswer::Leased(Box::new(Lease {
+        Ok(Lease {
             job_id: self.id,
             kind,
             project_id: self.project_id,
@@ -240,6 +281,6 @@ impl LeaseRow {
             args: self.args,
             request_id: self.request_id,
             waited: Duration::from_secs_f64(self.waited_s),
-        })))
+        })
     }
 }

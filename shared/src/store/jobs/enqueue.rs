@@ -1,4 +1,4 @@
-//! Accepting a job.
+//! Accepting a job. On a connection without a transaction it is one of its own: a single statement.
 
 use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;

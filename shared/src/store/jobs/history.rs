@@ -121,10 +121,12 @@ impl Store {
         .await?;
         let mut history = derive(job, attempts);
         history.extend(stored.into_iter().filter_map(|row| {
+            let event = HistoryEvent::parse(&row.event)?;
             Some(History {
                 at: row.at,
-                event: HistoryEvent::parse(&row.event)?,
-                fence: row.fence,
+                event,
+                // A re-drive notes the last lease before it, to which it does not belong.
+                fence: row.fence.filter(|_| event != HistoryEvent::ReDriven),
                 worker: None,
                 by_user: row.by_user,
                 detail: row.detail,

@@ -44,7 +44,7 @@ impl Store {
     /// decides, and the loser's token is refused from then on only once somebody acquires the job again.
     ///
     /// A job is dead after its last attempt, and when `expiries_max` (at least 1) of its leases in a row ended
-    /// so: it may be what kills its workers.
+    /// so: it may be what kills its workers. Leases before it was last re-driven do not count.
     pub async fn rescue(&self, limit: u32, expiries_max: u16) -> Result<Vec<Rescued>, StoreError> {
         Ok(sqlx::query_as(
             "WITH expired AS (
@@ -54,8 +54,12 @@ impl Store {
                  -- The leases before this one, as far as they ended like it.
                  SELECT expired.id, expired.lease_worker, jobs.attempt >= jobs.attempts_max AS was_last,
                         (SELECT count(*) FROM attempts
-                         WHERE job_id = jobs.id AND attempts.fence > jobs.fence - $2
-                           AND attempts.fence < jobs.fence AND outcome = 'lease_expired') >= $2 - 1 AS kills
+                         WHERE job_id = jobs.id AND attempts.fence < jobs.fence
+                           AND attempts.fence > greatest(
+                               jobs.fence - $2,
+                               (SELECT max(job_events.fence) FROM job_events
+                                WHERE job_events.job_id = jobs.id AND event = 're_driven'))
+                           AND outcome = 'lease_expired') >= $2 - 1 AS kills
                  FROM expired JOIN jobs ON jobs.id = expired.id
              ), rescued AS (
                  UPDATE jobs SET

@@ -8,6 +8,7 @@ mod acquire;
 mod dead;
 mod enqueue;
 mod enqueue_many;
+mod explain;
 mod history;
 mod lease;
 mod list;
@@ -26,7 +27,7 @@ pub use lease::{Held, Renewal};
 pub use list::{JobFilter, JobLine, Listed};
 pub use maintain::Rescued;
 pub use operate::{Asker, BULK_STEP, BulkAction, BulkDone};
-pub use release::{Finish, LeaseLost, ReleaseError, confirm, release};
+pub use release::{Finish, LeaseLost, ReleaseError, confirm, release, release_free};
 pub use unique::{Enqueued, Unique, UniqueWhile, enqueue_unique};
 pub use write::become_writer;
 

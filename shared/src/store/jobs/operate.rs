@@ -237,12 +237,13 @@ impl Store {
                  UPDATE jobs SET state = 'available', finished_at = NULL, attempt = 0, due_at = now(),
                      rung_at = now(), cancel_requested_at = NULL, progress = NULL
                  FROM picked WHERE jobs.id = picked.id
-                 RETURNING jobs.id, queue, priority, project_id, concurrency_key
+                 RETURNING jobs.id, queue, priority, project_id, concurrency_key, fence
              ), rung AS (
                  INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key)
                  SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, '') FROM changed
              )
-             INSERT INTO job_events (job_id, event, by_user, detail) SELECT id, 're_driven', $2, $3 FROM changed",
+             INSERT INTO job_events (job_id, event, fence, by_user, detail)
+             SELECT id, 're_driven', fence, $2, $3 FROM changed",
         )
         .bind(ids)
         .bind(by.user_id())

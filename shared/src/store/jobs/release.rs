@@ -1,9 +1,12 @@
 //! How an attempt ends: the lease goes back together with the outcome, or neither does.
 
 use super::history::ATTEMPTS_KEPT;
+use crate::ids::JobId;
 use crate::job::{JobState, Lease};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// What the body of a job decided.
@@ -44,6 +47,17 @@ impl From<sqlx::Error> for ReleaseError {
 }
 
 impl Finish {
+    /// What went wrong, as it can be stored.
+    fn error(&self) -> Option<String> {
+        let error = match self {
+            Finish::Retry { error, .. } | Finish::Dead { error } => error,
+            Finish::Snooze { reason, .. } => reason,
+            _ => return None,
+        };
+        // PostgreSQL cannot store a zero character, and a reason that cannot be recorded would leave the job stuck.
+        Some(error.replace('\0', "\u{fffd}"))
+    }
+
     /// The state asked for, the word in `attempts.outcome`, and whether the attempt counts.
     fn plan(&self, lease: &Lease) -> (JobState, &'static str, bool) {
         match self {
@@ -67,63 +81,91 @@ pub async fn release(
     lease: &Lease,
     finish: &Finish,
 ) -> Result<JobState, ReleaseError> {
-    let (state, outcome, counted) = finish.plan(lease);
-    debug_assert!(JobState::Running.may_become(state));
-    let wait_s = match finish {
+    let released = record(conn, &[(lease, finish)], &RELEASE).await?;
+    Ok(released.get(&lease.job_id).copied().ok_or(LeaseLost)?)
+}
+
+/// Records those of the outcomes whose lease is still the current one and whose job nobody else is at: one statement
+/// and transaction for all, which waits for nobody. About the others it says nothing; [`release`] does. Of one job
+/// there may be one lease in `ended`.
+pub async fn release_free(
+    store: &Store,
+    ended: &[(Arc<Lease>, Finish)],
+) -> Result<HashMap<JobId, JobState>, StoreError> {
+    let ended: Vec<(&Lease, &Finish)> = ended.iter().map(|(lease, finish)| (&**lease, finish)).collect();
+    let mut conn = store.pool().acquire().await?;
+    record(&mut conn, &ended, &RELEASE_FREE).await
+}
+
+static RELEASE: LazyLock<String> = LazyLock::new(|| RECORD.replace("{whose}", "FOR UPDATE OF jobs"));
+static RELEASE_FREE: LazyLock<String> =
+    LazyLock::new(|| RECORD.replace("{whose}", "FOR UPDATE OF jobs SKIP LOCKED"));
+
+const RECORD: &str = "
+WITH ended AS (
+    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::float8[], $7::jsonb[],
+                         $8::text[])
+        AS ended (id, fence, next, outcome, is_counted, wait_s, result, error)
+), ours AS (
+    SELECT ended.*, next::job_state AS next_state FROM ended
+    JOIN jobs ON jobs.id = ended.id AND jobs.fence = ended.fence AND jobs.state = 'running'
+    {whose}
+), released AS (
+    UPDATE jobs SET
+        state = CASE WHEN cancel_requested_at IS NOT NULL AND next_state IN ('scheduled', 'available')
+                     THEN 'cancelled' ELSE next_state END,
+        finished_at = CASE WHEN next_state IN ('completed', 'cancelled', 'dead')
+                             OR cancel_requested_at IS NOT NULL THEN now() END,
+        attempt = attempt - CASE WHEN is_counted THEN 0 ELSE 1 END,
+        due_at = coalesce(now() + wait_s * interval '1 second', due_at),
+        rung_at = now(),
+        result = ours.result,
+        error = coalesce(ours.error, CASE WHEN next_state = 'completed' THEN NULL ELSE jobs.error END),
+        lease_worker = NULL, lease_expires_at = NULL
+    FROM ours WHERE jobs.id = ours.id
+    RETURNING jobs.id, queue, priority, state, project_id, concurrency_key, due_at, created_at, jobs.fence,
+              ours.outcome, ours.error AS says
+), noted AS (
+    UPDATE attempts SET finished_at = now(), outcome = released.outcome::attempt_outcome, error = released.says
+    FROM released WHERE attempts.job_id = released.id AND attempts.fence = released.fence
+), rung AS (
+    INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
+    SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''), greatest(due_at, created_at)
+    FROM released WHERE state = 'available'
+), forgotten AS (
+    DELETE FROM attempts USING ended
+    WHERE ended.fence > $9 AND attempts.job_id = ended.id AND attempts.fence <= ended.fence - $9
+)
+SELECT id, state FROM released";
+
+async fn record(
+    conn: &mut PgConnection,
+    ended: &[(&Lease, &Finish)],
+    statement: &'static str,
+) -> Result<HashMap<JobId, JobState>, StoreError> {
+    let planned: Vec<_> = ended.iter().map(|(lease, finish)| finish.plan(lease)).collect();
+    debug_assert!(planned.iter().all(|(state, ..)| JobState::Running.may_become(*state)));
+    let wait_s = |finish: &Finish| match finish {
         Finish::Retry { wait, .. } | Finish::Snooze { wait, .. } => Some(wait.as_secs_f64()),
         _ => None,
     };
-    let error = match finish {
-        Finish::Retry { error, .. } | Finish::Dead { error } => Some(error.as_str()),
-        Finish::Snooze { reason, .. } => Some(reason.as_str()),
+    let result = |finish: &'_ Finish| match finish {
+        Finish::Completed { result } => Some(result.clone()),
         _ => None,
     };
-    // PostgreSQL cannot store a zero character, and a reason that cannot be recorded would leave the job stuck.
-    let error = error.map(|text| text.replace('\0', "\u{fffd}"));
-    let result = match finish {
-        Finish::Completed { result } => Some(result),
-        _ => None,
-    };
-    let released: Option<JobState> = sqlx::query_scalar(
-        "WITH released AS (
-             UPDATE jobs SET
-                 state = CASE WHEN cancel_requested_at IS NOT NULL AND $3 IN ('scheduled', 'available')
-                              THEN 'cancelled' ELSE $3 END,
-                 finished_at = CASE WHEN $3 IN ('completed', 'cancelled', 'dead')
-                                      OR cancel_requested_at IS NOT NULL THEN now() END,
-                 attempt = attempt - CASE WHEN $5 THEN 0 ELSE 1 END,
-                 due_at = coalesce(now() + $6 * interval '1 second', due_at),
-                 rung_at = now(),
-                 result = $7,
-                 error = coalesce($8, CASE WHEN $3 = 'completed' THEN NULL ELSE error END),
-                 lease_worker = NULL, lease_expires_at = NULL
-             WHERE id = $1 AND fence = $2 AND state = 'running'
-             RETURNING id, queue, priority, state, project_id, concurrency_key, due_at, created_at
-         ), noted AS (
-             UPDATE attempts SET finished_at = now(), outcome = $4::attempt_outcome, error = $8
-             WHERE job_id = $1 AND fence = $2 AND EXISTS (SELECT FROM released)
-         ), rung AS (
-             INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
-             SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
-                    greatest(due_at, created_at)
-             FROM released WHERE state = 'available'
-         ), forgotten AS (
-             DELETE FROM attempts WHERE job_id = $1 AND fence <= $2 - $9
-         )
-         SELECT state FROM released",
-    )
-    .bind(lease.job_id)
-    .bind(lease.fence)
-    .bind(state)
-    .bind(outcome)
-    .bind(counted)
-    .bind(wait_s)
-    .bind(result)
-    .bind(error)
-    .bind(ATTEMPTS_KEPT)
-    .fetch_optional(conn)
-    .await?;
-    Ok(released.ok_or(LeaseLost)?)
+    let rows: Vec<(JobId, JobState)> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(ended.iter().map(|(lease, _)| lease.job_id.0).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(lease, _)| lease.fence).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(state, ..)| state.as_str()).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(_, outcome, _)| *outcome).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., is_counted)| *is_counted).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, finish)| wait_s(finish)).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, finish)| result(finish)).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, finish)| finish.error()).collect::<Vec<_>>())
+        .bind(ATTEMPTS_KEPT)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Locks the lease for the rest of the caller's transaction; fails when it is lost. A job body's own writes

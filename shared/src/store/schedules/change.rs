@@ -78,19 +78,7 @@ impl Store {
         at: Option<DateTime<Utc>>,
     ) -> Result<Schedule, ChangeError> {
         let mut tx = self.begin().await?;
-        // One at a time, or two could both be the last that fits.
-        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('insert schedule'))").execute(&mut *tx).await?;
-        let (count, now): (i64, DateTime<Utc>) = sqlx::query_as(
-            "SELECT count(*), coalesce($2, now()) FROM schedules WHERE project_id IS NOT DISTINCT FROM $1",
-        )
-        .bind(new.project_id)
-        .bind(at)
-        .fetch_one(&mut *tx)
-        .await?;
-        if count >= SCHEDULES_MAX {
-            return Err(ChangeError::TooMany);
-        }
-        let schedule = insert(&mut tx, new, None, now).await?;
+        let schedule = insert_schedule(&mut tx, new, at).await?;
         tx.commit().await?;
         Ok(schedule)
     }
@@ -149,22 +137,7 @@ impl Store {
         at: Option<DateTime<Utc>>,
     ) -> Result<JobId, ChangeError> {
         let mut tx = self.begin().await?;
-        let Locked { schedule, now } = lock(&mut tx, id, at).await?;
-        let job_id = JobId::new();
-        let mut tick =
-            TickDone { due_at: now, outcome: TickOutcome::RunNow, job_id: Some(job_id), reason: None };
-        // Due times lie on whole seconds, so this one must not; and two may ask at once.
-        loop {
-            tick.due_at += chrono::TimeDelta::microseconds(1);
-            if insert_tick(&mut tx, &schedule, &tick, None).await? {
-                break;
-            }
-        }
-        match start(&mut tx, &schedule, job_id, asked_by, request_id).await {
-            Ok(()) => {}
-            Err(StartError::Unavailable(error)) => return Err(error.into()),
-            Err(StartError::Refused(says)) => return Err(ChangeError::CannotRun { says }),
-        }
+        let job_id = run_schedule_now(&mut tx, id, asked_by, request_id, at).await?;
         tx.commit().await?;
         Ok(job_id)
     }
@@ -223,6 +196,52 @@ impl Store {
             tx.commit().await?;
         }
         Ok(stored)
+    }
+}
+
+/// As [`Store::insert_schedule`], in the caller's transaction, which after an error can only be rolled back.
+pub async fn insert_schedule(
+    conn: &mut PgConnection,
+    new: &NewSchedule,
+    at: Option<DateTime<Utc>>,
+) -> Result<Schedule, ChangeError> {
+    // One at a time, or two could both be the last that fits.
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('insert schedule'))").execute(&mut *conn).await?;
+    let (count, now): (i64, DateTime<Utc>) = sqlx::query_as(
+        "SELECT count(*), coalesce($2, now()) FROM schedules WHERE project_id IS NOT DISTINCT FROM $1",
+    )
+    .bind(new.project_id)
+    .bind(at)
+    .fetch_one(&mut *conn)
+    .await?;
+    if count >= SCHEDULES_MAX {
+        return Err(ChangeError::TooMany);
+    }
+    Ok(insert(conn, new, None, now).await?)
+}
+
+/// As [`Store::run_schedule_now`], in the caller's transaction, which after an error can only be rolled back.
+pub async fn run_schedule_now(
+    conn: &mut PgConnection,
+    id: ScheduleId,
+    asked_by: Option<UserId>,
+    request_id: Option<String>,
+    at: Option<DateTime<Utc>>,
+) -> Result<JobId, ChangeError> {
+    let Locked { schedule, now } = lock(&mut *conn, id, at).await?;
+    let job_id = JobId::new();
+    let mut tick = TickDone { due_at: now, outcome: TickOutcome::RunNow, job_id: Some(job_id), reason: None };
+    // Due times lie on whole seconds, so this one must not; and two may ask at once.
+    loop {
+        tick.due_at += chrono::TimeDelta::microseconds(1);
+        if insert_tick(&mut *conn, &schedule, &tick, None).await? {
+            break;
+        }
+    }
+    match start(conn, &schedule, job_id, asked_by, request_id).await {
+        Ok(()) => Ok(job_id),
+        Err(StartError::Unavailable(error)) => Err(error.into()),
+        Err(StartError::Refused(says)) => Err(ChangeError::CannotRun { says }),
     }
 }
 

@@ -14,7 +14,7 @@ mod history;
 mod start;
 mod tick;
 
-pub use change::{Change, ChangeError, NewSchedule};
+pub use change::{Change, ChangeError, NewSchedule, insert_schedule, run_schedule_now};
 pub use history::Tick;
 pub use tick::Ticked;
 

@@ -2,6 +2,7 @@
 //! the transaction that completes the job.
 
 mod carry;
+mod figures;
 mod flow;
 mod read;
 mod write;
@@ -62,16 +63,12 @@ impl Reconcile {
         let _abandon = abandoned.clone().drop_guard();
         let bench = Bench { context: context.clone(), abandoned };
 
+        let mut phase = figures::PhaseWatch::start();
         let read = {
             let (bench, objects) = (bench.clone(), self.objects.clone());
             context.blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
         };
-        for (side, read) in [("left", &read.left), ("right", &read.right)] {
-            metrics::counter!("counterfoil_reconciled_records_total", "side" => side)
-                .increment(read.records.len() as u64);
-            metrics::counter!("counterfoil_rejected_lines_total", "side" => side)
-                .increment(read.rejected.len() as u64);
-        }
+        phase.ends("read");
         if asked.continues.is_some() {
             bench.report("reading open items", READ_PERCENT, 0, 0);
         }
@@ -90,8 +87,11 @@ impl Reconcile {
                 })
                 .await?
         };
+        phase.ends("match");
         bench.report("writing results", MATCHED_PERCENT, 0, results.outcome.matches.len() as u64);
-        let state = write::write(&bench, job_id, results).await?;
+        let (state, summary) = write::write(&bench, job_id, results).await?;
+        phase.ends("write");
+        figures::count(&summary);
         Ok(Done::Released(state))
     }
 }

@@ -28,7 +28,11 @@ pub(super) struct Results {
 }
 
 /// Writes all results and completes the job, or does neither.
-pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Result<JobState, JobError> {
+pub(super) async fn write(
+    bench: &Bench,
+    job_id: JobId,
+    results: Results,
+) -> Result<(JobState, Summary), JobError> {
     let total = results.outcome.matches.len() as u64;
     let mut tx = bench.context.begin().await?;
     let reasoner = Reasoner::new(results.records(Side::Left), results.records(Side::Right), &results.rules);
@@ -61,7 +65,7 @@ pub(super) async fn write(bench: &Bench, job_id: JobId, results: Results) -> Res
         "exceptions": summary.exceptions,
         "rejected_lines": summary.left_rejected + summary.right_rejected,
     });
-    tx.complete(short).await
+    Ok((tx.complete(short).await?, summary))
 }
 
 impl Results {

@@ -1,0 +1,88 @@
+//! Which rows of each table belong to a tenant. A list, so that a new table cannot be forgotten: a test compares it
+//! with the schema.
+
+/// A table and its way to a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantTable {
+    pub name: &'static str,
+    pub rows: TenantRows,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantRows {
+    /// The rows `t` that meet this belong to project `$1` and to no other. They change: a restore may overwrite them.
+    Changing(&'static str),
+    /// The same; they are written once, and a restore only ever adds what is missing.
+    WrittenOnce(&'static str),
+    /// Rows that the tenant's own point at, and that others may share: a restore adds those that are missing and
+    /// leaves the others as they are.
+    Shared(&'static str),
+    /// Not in a tenant's backup, and why.
+    Left(&'static str),
+}
+
+use TenantRows::{Changing, Left, Shared, WrittenOnce};
+
+const OF_PROJECT: &str = "t.project_id = $1";
+const OF_RECONCILIATION: &str = "t.job_id IN (SELECT job_id FROM reconciliations WHERE project_id = $1)";
+const OF_JOB: &str = "t.job_id IN (SELECT id FROM jobs WHERE project_id = $1)";
+
+/// Every table of the schema, by name.
+pub const TENANT_TABLES: &[TenantTable] = &[
+    table("_sqlx_migrations", Left("of the schema, not of a tenant")),
+    table("attempts", WrittenOnce(OF_JOB)),
+    table("backup_copies", Left("the records of backups are not restored by them")),
+    table("backups", Left("the records of backups are not restored by them")),
+    table("batches", Changing(OF_PROJECT)),
+    table("concurrency_limits", Changing("t.scope = 'project' AND t.name = $1::text")),
+    table("data_sources", Changing(OF_PROJECT)),
+    table("dispatch_marks", Left("how far the relay is, of all tenants together")),
+    table("doorbells_out", Left("hints of a few seconds; the rescuer rings again")),
+    table("exceptions", WrittenOnce(OF_RECONCILIATION)),
+    table("files", Changing(OF_PROJECT)),
+    table("idempotency_keys", Left("answers to requests of a day, by user")),
+    table("job_events", WrittenOnce(OF_JOB)),
+    table("job_ledger", Left("books of all tenants together, kept by a trigger as jobs come back")),
+    table("jobs", Changing(OF_PROJECT)),
+    table("matched_records", WrittenOnce(OF_RECONCILIATION)),
+    table("matches", WrittenOnce(OF_RECONCILIATION)),
+    table("outbox", Left("doorbells; the rescuer rings again for what is available")),
+    table("project_members", Changing(OF_PROJECT)),
+    table("projects", Changing("t.id = $1")),
+    table("queue_pauses", Left("of the system")),
+    table("reconciliations", Changing(OF_PROJECT)),
+    table("rejected_lines", WrittenOnce(OF_RECONCILIATION)),
+    table("restores", Left("the records of restores are not restored by them")),
+    table("schedule_ticks", WrittenOnce("t.schedule_id IN (SELECT id FROM schedules WHERE project_id = $1)")),
+    table("schedules", Changing(OF_PROJECT)),
+    table("shipped_schedules", Left("of the system")),
+    table(
+        "users",
+        Shared(
+            "t.id IN (SELECT user_id FROM project_members WHERE project_id = $1
+                UNION SELECT created_by FROM projects WHERE id = $1
+                UNION SELECT uploaded_by FROM files WHERE project_id = $1
+                UNION SELECT created_by FROM data_sources WHERE project_id = $1
+                UNION SELECT created_by FROM jobs WHERE project_id = $1
+                UNION SELECT created_by FROM batches WHERE project_id = $1
+                UNION SELECT created_by FROM schedules WHERE project_id = $1)",
+        ),
+    ),
+];
+
+const fn table(name: &'static str, rows: TenantRows) -> TenantTable {
+    TenantTable { name, rows }
+}
+
+impl TenantRows {
+    /// The condition on `t` for one project, as SQL; `None` for tables that are left out.
+    pub fn of(&self, project: uuid::Uuid) -> Option<String> {
+        match self {
+            Changing(condition) | WrittenOnce(condition) | Shared(condition) => {
+                // COPY takes no parameters; a UUID has nothing in it that could end the text.
+                Some(condition.replace("$1", &format!("'{project}'::uuid")))
+            }
+            Left(_) => None,
+        }
+    }
+}

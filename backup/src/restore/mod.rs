@@ -1,0 +1,17 @@
+//! Getting it back: planned by pure functions, shown, then performed; and proved.
+//!
+//! Nothing that is live is touched before what replaces it was fetched, opened, loaded beside it and found to be what
+//! the manifest says. [`full`] replaces a database, [`merge`] brings rows back into one that runs, [`point_in_time`]
+//! makes a cluster as it was at a moment, and [`drill`] does everything but the last step, to know that it works.
+
+pub mod drill;
+pub mod full;
+pub mod merge;
+pub mod plan;
+pub mod point_in_time;
+mod proof;
+mod report;
+
+pub use plan::{Facts, Plan, Step};
+pub use proof::{Check, prove};
+pub use report::{Report, StepTime};

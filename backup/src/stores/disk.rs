@@ -1,0 +1,382 @@
+//! A store in a folder: a second disk, a network mount.
+
+use super::error::StoreError;
+use super::names::ObjectName;
+use super::store::{ByteStream, Creation, Head, ListPage, StoredObject};
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use uuid::Uuid;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    bytes_max: Option<u64>,
+    /// Of whole objects and of those arriving; counted at the start, then kept. Other processes that write to the
+    /// same folder are seen at the next start.
+    bytes: AtomicU64,
+}
+
+/// A temporary file that becomes the object.
+#[derive(Debug)]
+pub struct DiskUpload {
+    disk: Disk,
+    path: PathBuf,
+    creation: Creation,
+    file: Option<Arc<std::fs::File>>,
+    part: PartFile,
+    written: u64,
+}
+
+/// What is read at once.
+const READ_BYTES: usize = 1 << 20;
+/// Names of objects do not begin with a dot.
+const PART_PREFIX: &str = ".part-";
+/// What every name begins with. Other files of the folder (`lost+found`, say) are no business of ours.
+const OBJECTS: &str = "v1";
+
+impl Disk {
+    /// Makes the folder if it is missing. `bytes_max`: more than this in all is refused as [`StoreError::Full`].
+    /// Counts what is there when `bytes_max` is given.
+    pub fn open(root: PathBuf, bytes_max: Option<u64>) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(&root)?;
+        let mut bytes = 0;
+        if bytes_max.is_some() {
+            walk(&root.join(OBJECTS), &mut |_, found| bytes += found.len())?;
+        }
+        Ok(Self { shared: Arc::new(Shared { root, bytes_max, bytes: bytes.into() }) })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// Bytes that still fit below `bytes_max`.
+    pub fn bytes_left(&self) -> Option<u64> {
+        let max = self.shared.bytes_max?;
+        Some(max.saturating_sub(self.shared.bytes.load(Ordering::Relaxed)))
+    }
+
+    fn path(&self, name: &ObjectName) -> PathBuf {
+        self.shared.root.join(name.as_str())
+    }
+
+    pub(super) async fn put(
+        &self,
+        name: &ObjectName,
+        bytes: Bytes,
+        creation: Creation,
+    ) -> Result<(), StoreError> {
+        let mut upload = self.upload(name, creation);
+        let written = match upload.part(bytes).await {
+            Ok(()) => upload.finish().await,
+            error => error,
+        };
+        if written.is_err() {
+            upload.abort().await?;
+        }
+        written
+    }
+
+    pub(super) fn upload(&self, name: &ObjectName, creation: Creation) -> DiskUpload {
+        let path = self.path(name);
+        let part = path.with_file_name(format!("{PART_PREFIX}{}", Uuid::now_v7()));
+        let part = PartFile { path: part, disk: self.clone(), reserved: 0 };
+        DiskUpload { disk: self.clone(), path, creation, file: None, part, written: 0 }
+    }
+
+    pub(super) async fn get(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<ByteStream, StoreError> {
+        let path = self.path(name);
+        let file = blocking(move || {
+            let mut file = std::fs::File::open(path)?;
+            let Some(Range { start, end }) = range else { return Ok(file.take(u64::MAX)) };
+            file.seek(SeekFrom::Start(start))?;
+            Ok(file.take(end.saturating_sub(start)))
+        })
+        .await?;
+        let chunks = futures_util::stream::try_unfold(file, |mut file| async move {
+            blocking(move || {
+                let mut chunk = BytesMut::zeroed(READ_BYTES);
+                let mut filled = 0;
+                while filled < READ_BYTES {
+                    match file.read(&mut chunk[filled..])? {
+                        0 => break,
+                        length => filled += length,
+                    }
+                }
+                chunk.truncate(filled);
+                Ok((filled > 0).then(|| (chunk.freeze(), file)))
+            })
+            .await
+        });
+        Ok(chunks.boxed())
+    }
+
+    pub(super) async fn head(&self, name: &ObjectName) -> Result<Head, StoreError> {
+        let path = self.path(name);
+        let found = blocking(move || {
+            let found = std::fs::metadata(path)?;
+            if found.is_file() { Ok(found) } else { Err(StoreError::Missing) }
+        })
+        .await?;
+        Ok(Head { size_bytes: found.len(), modified_at: modified_at(&found), locked_until: None })
+    }
+
+    pub(super) async fn list(&self, prefix: &str) -> Result<ListPage, StoreError> {
+        let (root, prefix) = (self.shared.root.clone(), prefix.to_owned());
+        blocking(move || {
+            let mut objects = vec![];
+            // Only the folder that all these names share is walked.
+            let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+            if Path::new(folder).components().any(|c| !matches!(c, std::path::Component::Normal(_))) {
+                return Ok(ListPage { objects, next: None });
+            }
+            walk(&root.join(folder), &mut |path, found| {
+                let name = path.strip_prefix(&root).ok().and_then(Path::to_str);
+                let Some(name) = name.filter(|n| n.starts_with(&prefix)) else { return };
+                let Ok(name) = ObjectName::parse(name) else { return };
+                let (size_bytes, modified_at) = (found.len(), modified_at(found));
+                objects.push(StoredObject { name, size_bytes, modified_at });
+            })?;
+            Ok(ListPage { objects, next: None })
+        })
+        .await
+    }
+
+    pub(super) async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let (path, disk) = (self.path(name), self.clone());
+        blocking(move || {
+            let size_bytes = match std::fs::metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                found => found?.len(),
+            };
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                other => other?,
+            }
+            disk.give_back(size_bytes);
+            // Folders go with their last object; one that is not empty stays.
+            let folders = path.ancestors().skip(1).take_while(|f| *f != disk.shared.root);
+            for folder in folders {
+                if std::fs::remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn abort_unfinished(&self, prefix: &str, age: Duration) -> Result<u64, StoreError> {
+        let (disk, prefix) = (self.clone(), prefix.to_owned());
+        blocking(move || {
+            let (mut old, horizon) = (vec![], SystemTime::now() - age);
+            let root = &disk.shared.root;
+            walk(&root.join(OBJECTS), &mut |path, found| {
+                let part =
+                    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(PART_PREFIX));
+                let below = path.strip_prefix(root).is_ok_and(|p| p.to_string_lossy().starts_with(&prefix));
+                if part && below && found.modified().is_ok_and(|at| at < horizon) {
+                    old.push((path.to_owned(), found.len()));
+                }
+            })?;
+            for (path, size_bytes) in &old {
+                std::fs::remove_file(path)?;
+                disk.give_back(*size_bytes);
+            }
+            Ok(old.len() as u64)
+        })
+        .await
+    }
+
+    pub(super) async fn probe(&self) -> Result<f64, StoreError> {
+        let disk = self.clone();
+        blocking(move || {
+            let probe = disk.shared.root.join(format!("{PART_PREFIX}{}", Uuid::now_v7()));
+            std::fs::write(&probe, b"probe")?;
+            std::fs::remove_file(&probe)?;
+            let of_disk = share_used(&disk.shared.root)?;
+            let used = disk.shared.bytes.load(Ordering::Relaxed) as f64;
+            Ok(disk.shared.bytes_max.map_or(of_disk, |max| of_disk.max(used / max.max(1) as f64)))
+        })
+        .await
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), StoreError> {
+        let Some(max) = self.shared.bytes_max else { return Ok(()) };
+        let taken = self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|used| *used <= max)
+        });
+        taken.map(drop).map_err(|used| StoreError::Full { why: format!("{used} of {max} bytes are used") })
+    }
+
+    fn give_back(&self, bytes: u64) {
+        if self.shared.bytes_max.is_some() {
+            // Files that others wrote since the start were never counted.
+            let _ = self
+                .shared
+                .bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(bytes)));
+        }
+    }
+}
+
+impl DiskUpload {
+    pub(super) async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        // What a failed try has reserved is enough for the next one.
+        let needed = self.written + bytes.len() as u64;
+        if needed > self.part.reserved {
+            self.disk.take(needed - self.part.reserved)?;
+            self.part.reserved = needed;
+        }
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => {
+                let path = self.part.path.clone();
+                let file = blocking(move || create(&path)).await?;
+                self.file.insert(Arc::new(file)).clone()
+            }
+        };
+        let (at, length) = (self.written, bytes.len() as u64);
+        blocking(move || {
+            // Where it belongs, not where a failed try has stopped.
+            let mut file = &*file;
+            file.seek(SeekFrom::Start(at))?;
+            Ok(file.write_all(&bytes)?)
+        })
+        .await?;
+        self.written += length;
+        Ok(())
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
+        if self.file.is_none() {
+            self.part(Bytes::new()).await?;
+        }
+        let file = self.file.clone().expect("opened by the first part");
+        let (part, path, creation) = (self.part.path.clone(), self.path.clone(), self.creation);
+        blocking(move || {
+            file.sync_all()?;
+            match creation {
+                Creation::Replace => std::fs::rename(&part, &path)?,
+                Creation::Only => make_visible(&part, &path)?,
+            }
+            // The new name must survive a power cut too.
+            let folder = path.parent().expect("an object has a folder");
+            Ok(std::fs::File::open(folder)?.sync_all()?)
+        })
+        .await?;
+        self.part.reserved = 0;
+        Ok(())
+    }
+
+    pub(super) async fn abort(self) -> Result<(), StoreError> {
+        drop(self);
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<std::fs::File, StoreError> {
+    let create = || {
+        std::fs::create_dir_all(path.parent().expect("an object has a folder"))?;
+        std::fs::OpenOptions::new().write(true).create_new(true).open(path)
+    };
+    // A deletion may take the folder away between the two, as it was empty.
+    Ok(create()
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { create() } else { Err(error) })?)
+}
+
+/// Gives the file its name if nothing has it yet: a link, unlike a rename, never replaces.
+fn make_visible(part: &Path, path: &Path) -> io::Result<()> {
+    match std::fs::hard_link(part, path) {
+        Ok(()) => std::fs::remove_file(part),
+        // Some network mounts know no links. Two writers at the same instant are not told apart there.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
+        {
+            if path.try_exists()? {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(part, path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removed when dropped, unless it has become the object.
+#[derive(Debug)]
+struct PartFile {
+    path: PathBuf,
+    disk: Disk,
+    /// Bytes taken from the store's `bytes_max`.
+    reserved: u64,
+}
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+        self.disk.give_back(self.reserved);
+    }
+}
+
+/// Files that disappear meanwhile are passed over.
+fn walk(folder: &Path, found: &mut impl FnMut(&Path, &std::fs::Metadata)) -> io::Result<()> {
+    let files = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    for file in files {
+        let file = file?;
+        match file.metadata() {
+            Ok(of) if of.is_dir() => walk(&file.path(), found)?,
+            Ok(of) => found(&file.path(), &of),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn modified_at(found: &std::fs::Metadata) -> Option<DateTime<Utc>> {
+    found.modified().ok().map(Into::into)
+}
+
+/// Of the file system, 0 to 1.
+fn share_used(path: &Path) -> io::Result<f64> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: `statvfs` is plain numbers, for which zeros are a value; the path ends with a zero byte and outlives
+    // the call.
+    let of = unsafe {
+        let mut of: libc::statvfs = std::mem::zeroed();
+        if libc::statvfs(path.as_ptr(), &mut of) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        of
+    };
+    // What root has reserved for itself is not there for us.
+    let (free, used) = (of.f_bavail as f64, (of.f_blocks - of.f_bfree) as f64);
+    Ok(if free + used > 0.0 { used / (free + used) } else { 1.0 })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)?
+}

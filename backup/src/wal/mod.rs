@@ -1,0 +1,15 @@
+//! The archive of WAL: every file that PostgreSQL hands over, sealed, in all stores, and back again.
+//!
+//! Files are written once. A file that comes again is compared with what is there: the same is a success (PostgreSQL
+//! hands a file over again when it did not hear the answer), another is refused, for two clusters that write into one
+//! archive must not mix. Architecture invariant: nothing here asks the database, so that archiving goes on and
+//! recovery works while it is down.
+
+mod archive;
+mod coverage;
+mod file;
+
+pub(crate) use archive::whole;
+pub use archive::{Fetched, Pushed, fetch, prune, push};
+pub use coverage::{Coverage, History, Run as WalRun, coverage_of, read_coverage};
+pub use file::{Lsn, WalFile, WalNameError};

@@ -1,0 +1,8 @@
+//! Backups and restores of real databases by PostgreSQL's own programs, into stores on disk.
+
+mod catalogue;
+mod full;
+mod merge;
+mod place;
+mod tenant;
+mod wal;

@@ -1,0 +1,6 @@
+//! Backups from a shell, as an operator has them: a real cluster that archives its WAL through the executable, is
+//! lost, and comes back.
+
+mod commands;
+mod place;
+mod point_in_time;

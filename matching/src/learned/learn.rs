@@ -1,0 +1,222 @@
+//! The rounds of learning: what is probable with the numbers so far, and what numbers that makes.
+
+use super::blocks::Pairs;
+use super::calibration::{Calibration, SumTally};
+use super::fields::{Agreement, Field};
+use super::model::{FieldModel, ONE, Tally, USUAL_WEIGHT};
+use super::posterior::{self, Edge};
+use super::{FieldEvidence, LearnedEvidence};
+use crate::{Cancelled, Watch};
+use rayon::prelude::*;
+
+/// Rounds of learning at most.
+const ROUNDS_MAX: usize = 14;
+/// Rounds of messages in each of them: the next one goes on from there.
+const MESSAGE_ROUNDS: usize = 8;
+/// Learning ends when no weight moves by more, in bits.
+const LEARNED_BITS: f64 = 0.05;
+/// Rounds of learning what sums are worth.
+const CALIBRATION_ROUNDS: usize = 8;
+/// Odds in bits beyond which nothing more is to be said.
+const BITS_MAX: f64 = 60.0;
+
+/// What is known of both sides beside the pairs.
+pub(super) struct Ends {
+    /// Records that each node stands for.
+    pub left: Vec<u32>,
+    pub right: Vec<u32>,
+    /// All pairs in one currency.
+    pub pair_count: f64,
+}
+
+impl Ends {
+    /// Odds of a pair before anything is compared, that let so many pairs be right.
+    fn prior(&self, matches: f64) -> f64 {
+        let (l, r) = (self.left.len() as f64, self.right.len() as f64);
+        // A few records prove nothing about how many have a counterpart: half of them is the guess.
+        let few = 4.0 / (l.min(r) + 4.0);
+        let matches = (matches * (1.0 - few) + l.min(r) / 2.0 * few).clamp(0.5, l.min(r));
+        // Records without a counterpart: half a one is always left.
+        let free = |all: f64| (all - matches).max(0.5) / all;
+        matches / (self.pair_count * free(l) * free(r))
+    }
+}
+
+/// All learned numbers.
+#[derive(Debug)]
+pub(super) struct Model {
+    fields: Vec<FieldModel>,
+    calibration: Calibration,
+    /// log2 of the odds before anything is compared.
+    prior: f64,
+    /// Expected matches among the pairs: what taught the model.
+    matches: f64,
+}
+
+impl Model {
+    fn bits(&self, agreements: &[Agreement]) -> f64 {
+        self.fields.iter().zip(agreements).map(|(f, &a)| f.bits_of(a)).sum()
+    }
+
+    fn odds_of(&self, sum: f64) -> f64 {
+        (self.prior + self.calibration.of(sum)).clamp(-BITS_MAX, BITS_MAX).exp2()
+    }
+
+    fn odds(&self, agreements: &[Agreement]) -> f64 {
+        self.odds_of(self.bits(agreements))
+    }
+
+    /// The same odds, but never more than one error among so many matches as there were to learn from: that many
+    /// without an error would not prove more (Laplace's rule of succession).
+    pub fn sure_odds(&self, odds: f64) -> f64 {
+        odds / (1.0 + odds / (self.matches + 1.0))
+    }
+
+    pub fn evidence(&self, agreements: &[Agreement], alone: f64, among_others: f64) -> LearnedEvidence {
+        let fields = self
+            .fields
+            .iter()
+            .zip(agreements)
+            .map(|(field, &agreement)| FieldEvidence { agreement, bits: field.bits_of(agreement) as f32 });
+        let sum = self.bits(agreements);
+        LearnedEvidence {
+            calibration: (alone.log2() - self.prior - sum) as f32,
+            prior: self.prior as f32,
+            fields: fields.collect(),
+            others: (among_others / alone).log2() as f32,
+            few: (self.sure_odds(among_others) / among_others).log2() as f32,
+            taught_by: self.matches as f32,
+        }
+    }
+}
+
+/// What was learned, and what it makes of the pairs.
+pub(super) struct Taught {
+    pub model: Model,
+    /// By pair, with the odds it has alone.
+    pub edges: Vec<Edge>,
+    /// By pair, among others.
+    pub odds: Vec<f64>,
+}
+
+/// `random`: how often each level of each field occurs among pairs taken at random.
+pub(super) fn learn(
+    (watch, advance): (Watch<'_>, &(dyn Fn(f64) + Sync)),
+    fields: &[Field],
+    random: &[Vec<f64>],
+    pairs: &Pairs,
+    ends: Ends,
+) -> Result<Taught, Cancelled> {
+    let width = fields.len();
+    let guesses: Vec<FieldModel> = fields
+        .iter()
+        .zip(random)
+        .map(|(field, u)| {
+            // A level that no random pair has is rarer than one in so many.
+            let usual = field.usual();
+            let mixed = |(&u, &usual): (&f64, &f64)| {
+                (u * ends.pair_count + USUAL_WEIGHT * usual) / (ends.pair_count + USUAL_WEIGHT)
+            };
+            let u = u.iter().zip(&usual).map(mixed).map(|u| u.max(1e-6)).collect();
+            FieldModel::guess(field.levels(), field.ordered_from(), field.middle(), u)
+        })
+        .collect();
+    let expected = ends.left.len().min(ends.right.len()) as f64 / 2.0;
+    let calibration = Calibration::none();
+    let mut model =
+        Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2(), matches: expected };
+    let mut edges: Vec<Edge> =
+        pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
+    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right);
+    let mut field = rivals(&[]);
+    let weigh = |model: &Model, edges: &mut [Edge]| {
+        edges.par_iter_mut().enumerate().for_each(|(i, edge)| {
+            edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
+        });
+    };
+    for round in 0..ROUNDS_MAX {
+        weigh(&model, &mut edges);
+        // Again now and then all the same: most pairs lose their chances, and then there is less to do.
+        if [0, 2, 5].contains(&round) || !field.fits(&edges) {
+            field = rivals(&edges);
+        }
+        let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
+        advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
+        let (tallies, matched) = tally(fields, pairs, &probabilities);
+        let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
+        for (i, learning) in model.fields.iter_mut().enumerate() {
+            let usual = fields[i].usual();
+            learning.learn(&guesses[i], &tallies[i], &random[i], &usual, ends.pair_count);
+        }
+        model.prior = ends.prior(matched).log2();
+        let moved = model.fields.iter().flat_map(|f| &f.bits).zip(&before).map(|(a, b)| (a - b).abs());
+        if moved.fold(0.0, f64::max) < LEARNED_BITS {
+            break;
+        }
+    }
+    let field = calibrate(&mut model, watch, pairs, &mut edges, &ends)?;
+    let odds = edges.iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
+    Ok(Taught { model, edges, odds })
+}
+
+/// Learns what sums of weights are worth, and leaves the edges and messages as the whole model has them.
+fn calibrate(
+    model: &mut Model,
+    watch: Watch<'_>,
+    pairs: &Pairs,
+    edges: &mut [Edge],
+    ends: &Ends,
+) -> Result<posterior::Field, Cancelled> {
+    let width = model.fields.len();
+    let sums: Vec<f64> = (0..edges.len())
+        .into_par_iter()
+        .map(|i| model.bits(&pairs.agreements[i * width..(i + 1) * width]))
+        .collect();
+    let mut field = posterior::Field::new(&[], &[], &[]);
+    for round in 0..=CALIBRATION_ROUNDS {
+        edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+        if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) || !field.fits(edges) {
+            field = posterior::Field::new(edges, &ends.left, &ends.right);
+        }
+        let rounds = if round == CALIBRATION_ROUNDS { posterior::ROUNDS } else { MESSAGE_ROUNDS };
+        let probabilities = field.marginals(edges, rounds, watch)?;
+        if round == CALIBRATION_ROUNDS {
+            break;
+        }
+        let weights = probabilities.par_iter().zip(&sums).map(|(&p, &sum)| (sum, (p * ONE as f64) as u64));
+        let zero = || (SumTally::new(), 0u64);
+        let add = |(mut tally, all): (SumTally, u64), (sum, weight)| {
+            tally.add(sum, weight);
+            (tally, all + weight)
+        };
+        let (tally, matched) = weights.fold(zero, add).reduce(zero, |(a, n), (b, m)| (a.merge(&b), n + m));
+        let matched = matched as f64 / ONE as f64;
+        (model.prior, model.matches) = (ends.prior(matched).log2(), matched);
+        model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
+    }
+    Ok(field)
+}
+
+/// What each field's levels occur with, and the number of matches.
+fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>, f64) {
+    let width = fields.len();
+    let zero = || (fields.iter().map(|f| Tally::new(f.levels())).collect::<Vec<_>>(), 0u64);
+    let chunks = probabilities.par_chunks(4096).enumerate().map(|(chunk, probabilities)| {
+        let (mut tallies, mut sum) = zero();
+        for (i, &p) in probabilities.iter().enumerate() {
+            let weight = (p * ONE as f64) as u64;
+            sum += weight;
+            let at = (chunk * 4096 + i) * width;
+            for (tally, &agreement) in tallies.iter_mut().zip(&pairs.agreements[at..at + width]) {
+                tally.add(agreement, weight);
+            }
+        }
+        (tallies, sum)
+    });
+    let (tallies, sum) = chunks
+        .reduce(zero, |(a, s), (b, t)| (a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t));
+    (tallies, sum as f64 / ONE as f64)
+}
+
+#[cfg(test)]
+mod tests;

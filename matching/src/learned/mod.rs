@@ -1,0 +1,156 @@
+//! Learned passes: what each field's agreement is worth is found out from the records themselves.
+//!
+//! First every field is read into a form that compares fast, and pairs are found that share something few
+//! have. Then the numbers of the model are learned in rounds: with the numbers so far, how probable is each
+//! pair, one record belonging to one at most; with these probabilities, how often does each degree of
+//! agreement occur among pairs that belong together. Last, the probabilities are the confidences.
+
+mod blocks;
+mod calibration;
+mod codes;
+mod fields;
+mod frequency;
+mod learn;
+mod model;
+mod plan;
+mod posterior;
+mod random;
+mod reasons;
+mod rule;
+mod words;
+
+pub(crate) use plan::{COMPARISONS_MAX, LearnedPlan};
+pub use rule::{CompareAs, Comparison, FieldNames, LearnedRule};
+
+use crate::candidates::Scope;
+use crate::select::Pair;
+use crate::twins::Node;
+use crate::{Cancelled, Confidence, Side};
+use fields::{Agreement, Field, Part};
+use learn::{Ends, Taught};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Pairs less probable are no candidates, only competition.
+const PROBABLE_MIN: f64 = 0.02;
+
+/// What speaks for and against a pair of one learned pass, in bits: the sum is log2 of its odds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LearnedEvidence {
+    /// Before anything is compared.
+    pub prior: f32,
+    pub fields: Box<[FieldEvidence]>,
+    /// What the sum of all fields is worth beyond itself, see [`Calibration`].
+    pub calibration: f32,
+    /// Taken away by other candidates of both records; not positive.
+    pub others: f32,
+    /// Taken away because few matches taught the model; not positive.
+    pub few: f32,
+    /// How many matches those were.
+    pub taught_by: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FieldEvidence {
+    pub agreement: Agreement,
+    pub bits: f32,
+}
+
+/// All that a learned pass found.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    /// Candidates, sorted by left and right node.
+    pub pairs: Vec<Pair>,
+    /// By pair.
+    evidence: Vec<LearnedEvidence>,
+    pub gave_up: u64,
+}
+
+impl Learned {
+    pub fn evidence(&self, left: Node, right: Node) -> Option<&LearnedEvidence> {
+        let at = self.pairs.binary_search_by_key(&(left, right), |p| (p.left, p.right)).ok()?;
+        self.evidence.get(at)
+    }
+}
+
+pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Cancelled> {
+    let (left, right) = (&scope.remainder.left, &scope.remainder.right);
+    let (left_nodes, right_nodes) = (left.free_nodes(), right.free_nodes());
+    if left_nodes.is_empty() || right_nodes.is_empty() {
+        return Ok(Learned::default());
+    }
+    let sides = [
+        Part { records: left.records, nodes: &left_nodes },
+        Part { records: right.records, nodes: &right_nodes },
+    ];
+    let read = |c| Field::read(c, sides[0], sides[1], scope.watch);
+    let fields = plan.comparisons.iter().map(read).collect::<Result<Vec<_>, Cancelled>>()?;
+    (scope.advance)(0.2);
+    let pairs = blocks::find(scope, &fields, sides)?;
+    let (random, pair_count) = random::levels(&fields, sides, scope)?;
+    let capacities = |rest: &crate::remainder::Rest<'_>, nodes: &[Node]| -> Vec<u32> {
+        nodes.iter().map(|&node| rest.capacity(node)).collect()
+    };
+    let ends =
+        Ends { left: capacities(left, &left_nodes), right: capacities(right, &right_nodes), pair_count };
+    let Taught { model, edges, odds } =
+        learn::learn((scope.watch, scope.advance), &fields, &random, &pairs, ends)?;
+    let mut learned = Learned { gave_up: pairs.gave_up, ..Learned::default() };
+    let width = fields.len();
+    let mut found: Vec<(Pair, LearnedEvidence)> = (0..pairs.ends.len())
+        .into_par_iter()
+        .filter(|&i| posterior::probability(odds[i]) >= PROBABLE_MIN)
+        .map(|i| {
+            let sure = model.sure_odds(odds[i]);
+            let (l, r) = pairs.ends[i];
+            let agreements = &pairs.agreements[i * width..(i + 1) * width];
+            let evidence = model.evidence(agreements, edges[i].odds, odds[i]);
+            let pair = Pair {
+                left: left_nodes[l as usize],
+                right: right_nodes[r as usize],
+                confidence: Confidence::from_f64(posterior::probability(sure)),
+                spread: 1,
+            };
+            (pair, evidence)
+        })
+        .collect();
+    found.sort_unstable_by_key(|(p, _)| (p.left, p.right));
+    (learned.pairs, learned.evidence) = found.into_iter().unzip();
+    Ok(learned)
+}
+
+/// Pairs that are among the best (within the margin) of both their ends: the ties a person must decide.
+/// A non-empty list has at least one.
+pub(crate) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
+    let (mut best_left, mut best_right) = (HashMap::new(), HashMap::new());
+    for pair in open {
+        for (best, node) in [(&mut best_left, pair.left), (&mut best_right, pair.right)] {
+            let best = best.entry(node).or_insert(pair.confidence);
+            *best = pair.confidence.max(*best);
+        }
+    }
+    let near =
+        |best: Confidence, own: Confidence| best.millionths() <= own.millionths() + margin.millionths();
+    let keep = |p: &&Pair| near(best_left[&p.left], p.confidence) && near(best_right[&p.right], p.confidence);
+    open.iter().filter(keep).copied().collect()
+}
+
+/// Pairs below the threshold of records whose candidates together reach it: one of them is right, but none
+/// of them is clear. Only the ones at least half as probable as the record's best.
+pub(crate) fn undecided(pairs: &[Pair], threshold: Confidence) -> Vec<Pair> {
+    let mut sums: HashMap<(Side, Node), (u64, u32)> = HashMap::new();
+    let ends = |p: &Pair| [(Side::Left, p.left), (Side::Right, p.right)];
+    for pair in pairs {
+        for end in ends(pair) {
+            let sum = sums.entry(end).or_default();
+            sum.0 += u64::from(pair.confidence.millionths());
+            sum.1 = sum.1.max(pair.confidence.millionths());
+        }
+    }
+    let wanted = u64::from(threshold.millionths().max(1));
+    let undecided = |p: &&Pair| {
+        let own = p.confidence.millionths();
+        p.confidence < threshold && ends(p).iter().any(|end| sums[end].0 >= wanted && sums[end].1 <= 2 * own)
+    };
+    pairs.iter().filter(undecided).copied().collect()
+}

@@ -1,0 +1,100 @@
+"""Could we restore, how far back, and is that proven?"""
+
+from panels import above, dashboard, panel, stat
+
+AGE = "time() - max by (kind) (counterfoil_backup_last_success_timestamp_seconds)"
+
+NOW = [
+    stat(
+        "Last backup",
+        "s",
+        "Age of the newest complete full backup; two hours are too old.",
+        ("""time() - max(counterfoil_backup_last_success_timestamp_seconds{kind="full"})""", ""),
+        thresholds=above(5400, 7200),
+        width=6,
+    ),
+    stat(
+        "Last proven restore",
+        "s",
+        "Since a backup was restored into a scratch database and found equal.",
+        ("time() - max(counterfoil_backup_last_proven_restore_timestamp_seconds)", ""),
+        thresholds=above(86400, 2 * 86400),
+        width=6,
+    ),
+    stat(
+        "WAL behind",
+        "s",
+        "Since the newest WAL segment was stored: what a lost cluster would cost.",
+        ("time() - max(counterfoil_wal_last_archived_timestamp_seconds)", ""),
+        thresholds=above(120, 600),
+        width=6,
+    ),
+    stat(
+        "Stores that answer",
+        "none",
+        "Of the configured ones.",
+        ("sum(max by (store) (counterfoil_backup_store_up))", ""),
+        width=6,
+    ),
+]
+
+BACKUPS = [
+    panel("Age by kind", "s", "Since the newest one was complete.", (AGE, "{{kind}}"), thresholds=above(5400, 7200)),
+    panel("Backups", "none", "Ended, by outcome.", ("sum by (kind, outcome) (increase(counterfoil_backups_total[1h]))", "{{kind}} {{outcome}}")),
+    panel("Size", "bytes", "Of the newest one, as stored.", ("max by (kind) (counterfoil_backup_size_bytes)", "{{kind}}")),
+    panel(
+        "Size against the week before",
+        "percentunit",
+        "Deviation from the mean of seven days; more than 20 % wants an explanation.",
+        (
+            """abs(max by (kind) (counterfoil_backup_size_bytes)
+                   / max by (kind) (avg_over_time(counterfoil_backup_size_bytes[7d])) - 1)""",
+            "{{kind}}",
+        ),
+        thresholds=above(0.1, 0.2),
+    ),
+    panel(
+        "Duration",
+        "s",
+        "Of the newest one, and how long it may take.",
+        ("max by (kind) (counterfoil_backup_duration_seconds)", "{{kind}}"),
+        ("max by (kind) (counterfoil_backup_duration_max_seconds)", "most {{kind}}"),
+    ),
+    panel(
+        "Verifications",
+        "none",
+        "By method and outcome.",
+        ("sum by (method, outcome) (increase(counterfoil_backup_verifications_total[1h]))", "{{method}} {{outcome}}"),
+    ),
+]
+
+STORES = [
+    panel(
+        "Writes that failed",
+        "percentunit",
+        "After the last try, by store.",
+        (
+            """sum by (store) (rate(counterfoil_backup_store_writes_total{outcome="failed"}[$__rate_interval]))
+               / sum by (store) (rate(counterfoil_backup_store_writes_total[$__rate_interval]))""",
+            "{{store}}",
+        ),
+        thresholds=above(0.01, 0.1),
+        maximum=1,
+    ),
+    panel(
+        "Room used",
+        "percentunit",
+        "Where it is known.",
+        ("max by (store) (counterfoil_backup_store_used_ratio)", "{{store}}"),
+        thresholds=above(0.7, 0.8),
+        maximum=1,
+    ),
+    panel("Spool", "bytes", "What waits on the local disk for a store that is away.", ("max(counterfoil_backup_spool_bytes)", "spool")),
+]
+
+BOARD = dashboard(
+    "counterfoil-backups",
+    "Counterfoil / Backups",
+    "Age, proof, size and stores.",
+    [("Could we restore?", NOW), ("Backups", BACKUPS), ("Stores", STORES)],
+)

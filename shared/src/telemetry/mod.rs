@@ -1,0 +1,107 @@
+//! Logs and metrics, the same in every role. What is counted is in [`table`].
+
+pub mod metric;
+mod process;
+mod reference;
+mod statements;
+pub mod table;
+
+pub use reference::reference;
+
+use crate::config::{Log, LogFormat};
+use metric::{Metric, MetricKind, Presence, Role};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// Starts logging to standard error. `Err` names what is wrong with the filter.
+pub fn start_logging(log: &Log) -> Result<(), String> {
+    // lapin logs every reconnection attempt as an error of its own; our sessions report them once.
+    let filter =
+        EnvFilter::try_new(format!("{},lapin=off", log.filter)).map_err(|e| format!("log.filter: {e}"))?;
+    let json = match log.format {
+        LogFormat::Json => true,
+        LogFormat::Pretty => false,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if json {
+        lines.json().flatten_event(true).with_span_list(false).boxed()
+    } else {
+        lines.with_target(false).boxed()
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(statements::StatementTimes::default().with_filter(statements::filter()))
+        .try_init()
+        .map_err(|e| e.to_string())
+}
+
+/// Everything this process has counted, in Prometheus' text format.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// Bounds in seconds: from a cached answer to a long reconciliation.
+const DURATION_BUCKETS_S: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+];
+
+/// Of things that are counted, such as attempts.
+const COUNT_BUCKETS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0];
+
+impl Metrics {
+    /// Once per process; later calls fail. Everything that a process of these roles counts is there at once, at zero.
+    pub fn install(roles: &[Role]) -> Result<Self, String> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), DURATION_BUCKETS_S)
+            .and_then(|builder| {
+                builder
+                    .set_buckets_for_metric(Matcher::Full("counterfoil_job_attempts".into()), COUNT_BUCKETS)
+            })
+            .map_err(|e| e.to_string())?
+            .install_recorder()
+            .map_err(|e| e.to_string())?;
+        table::all().for_each(describe);
+        let exported = |metric: &&Metric| metric.roles.iter().any(|role| roles.contains(role));
+        table::all().filter(exported).for_each(start_at_zero);
+        if let Some(role) = roles.first() {
+            let role = if roles.len() > 1 { "up" } else { role.as_str() };
+            let version = env!("CARGO_PKG_VERSION");
+            metrics::gauge!("counterfoil_build_info", "version" => version, "role" => role).set(1.0);
+        }
+        Ok(Self(handle))
+    }
+
+    pub fn render(&self) -> String {
+        // Old samples of histograms are folded in on rendering; without the upkeep they would pile up between
+        // two scrapes that never come.
+        self.0.run_upkeep();
+        self.0.render() + &process::render()
+    }
+}
+
+fn describe(metric: &Metric) {
+    match metric.kind {
+        MetricKind::Counter => metrics::describe_counter!(metric.name, metric.meaning),
+        MetricKind::Gauge => metrics::describe_gauge!(metric.name, metric.meaning),
+        MetricKind::Histogram => metrics::describe_histogram!(metric.name, metric.meaning),
+    }
+}
+
+/// A series that only appears with its first increase has no increase.
+fn start_at_zero(metric: &Metric) {
+    if metric.presence != Presence::FromZero {
+        return;
+    }
+    for labels in metric.all_series().into_iter().flatten() {
+        let labels: Vec<metrics::Label> =
+            labels.into_iter().map(|(name, value)| metrics::Label::new(name, value)).collect();
+        match metric.kind {
+            MetricKind::Counter => metrics::counter!(metric.name, labels).increment(0),
+            MetricKind::Gauge => metrics::gauge!(metric.name, labels).increment(0.0),
+            MetricKind::Histogram => drop(metrics::histogram!(metric.name, labels)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Names for who may come in, for caches and for mail.
+
+use crate::telemetry::metric::{Label, Metric, Role, Unit};
+
+const ACCESS: &str = "identity, roles and limits";
+const API: &[Role] = &[Role::Api];
+
+pub(super) const METRICS: &[Metric] = &[
+    Metric::counter(
+        "counterfoil_logins_total",
+        &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong"])],
+        API,
+        "Attempts to log in",
+    ),
+    Metric::counter(
+        "counterfoil_access_denied_total",
+        &[Label::one_of("reason", &["no_token", "bad_token", "role", "tenant"])],
+        API,
+        "Requests refused for who asked; tenant: something of strangers was asked for",
+    ),
+    Metric::counter(
+        "counterfoil_rate_limited_total",
+        &[Label::one_of(
+            "class",
+            &[
+                "login",
+                "register",
+                "refresh",
+                "submissions",
+                "uploads",
+                "members",
+                "analytics",
+                "ip",
+                "user",
+                "token",
+                "project",
+            ],
+        )],
+        API,
+        "Requests refused because there were too many, by the limit that was reached",
+    ),
+    Metric::counter(
+        "counterfoil_refresh_tokens_reused_total",
+        &[],
+        API,
+        "Used refresh tokens that came back; each has ended its session",
+    ),
+    Metric::counter(
+        "counterfoil_signing_keys_read_total",
+        &[Label::one_of("outcome", &["ok", "failed"])],
+        API,
+        "Times the keys of access tokens were read again, every five minutes",
+    ),
+    Metric::counter(
+        "counterfoil_secret_errors_total",
+        &[Label::bounded("secret", "the settings that are secret")],
+        Role::ALL,
+        "Secrets that could not be read",
+    )
+    .once("the first such failure"),
+    Metric::gauge(
+        "counterfoil_cache_up",
+        Unit::Flag,
+        &[],
+        API,
+        "Whether the shared cache answered when last asked",
+    )
+    .once("the first request, where `redis.url` is set"),
+    Metric::counter(
+        "counterfoil_cache_requests_total",
+        &[
+            Label::bounded("cache", "the caches of the program"),
+            Label::one_of("outcome", &["hit", "miss", "failed"]),
+        ],
+        API,
+        "Questions to a cache",
+    )
+    .reserved(ACCESS),
+    Metric::gauge(
+        "counterfoil_mail_backlog",
+        Unit::Count,
+        &[],
+        Role::ALL,
+        "Mails that wait to be sent, counted in PostgreSQL",
+    )
+    .reserved("notifications"),
+    Metric::counter(
+        "counterfoil_mails_total",
+        &[Label::one_of("outcome", &["sent", "retried", "bounced", "given_up"])],
+        &[Role::Worker],
+        "Mails by what became of them",
+    )
+    .reserved("notifications"),
+];
