@@ -2,7 +2,7 @@
 # Gets the programs of the servers on a Debian-like machine and prints where they are.
 #
 #   sh ops/get-services.sh NAME...        NAME: postgresql, rabbitmq, redis, prometheus, alertmanager,
-#                                         compiler
+#                                         compiler, chromium
 #
 # Standard output has one `key=value` a line, the value unquoted up to the end of the line:
 #
@@ -12,6 +12,7 @@
 #   prometheus_server=…   prometheus_promtool=…
 #   alertmanager_server=… alertmanager_amtool=…
 #   compiler_cc=…
+#   chromium=…                                      only for the browser tests; large
 #
 # Progress goes to standard error. Exit code 0: everything asked for is there; 1: something is
 # missing, and the message says which one command gets it; 2: wrong usage.
@@ -36,7 +37,7 @@ main() {
     [ $# -gt 0 ] || { usage; exit 2; }
     for name; do
         case $name in
-        postgresql | rabbitmq | redis | prometheus | alertmanager | compiler) ;;
+        postgresql | rabbitmq | redis | prometheus | alertmanager | compiler | chromium) ;;
         *) usage; exit 2 ;;
         esac
     done
@@ -65,7 +66,7 @@ main() {
 
 usage() {
     say "usage: get-services.sh NAME..."
-    say "NAME: postgresql, rabbitmq, redis, prometheus, alertmanager, compiler"
+    say "NAME: postgresql, rabbitmq, redis, prometheus, alertmanager, compiler, chromium"
 }
 
 say() {
@@ -96,6 +97,7 @@ packages_of() {
         prometheus) printf '%sprometheus' "$sep" ;;
         alertmanager) printf '%sprometheus-alertmanager' "$sep" ;;
         compiler) printf '%sgcc libc6-dev' "$sep" ;;
+        chromium) printf '%schromium' "$sep" ;;
         esac
         sep=' '
     done
@@ -202,6 +204,11 @@ find_compiler() {
     echo "compiler_cc=$cc"
 }
 
+find_chromium() {
+    chromium=$(command -v chromium) || return 1
+    echo "chromium=$chromium"
+}
+
 # --- getting -------------------------------------------------------------------------------------
 
 get() {
@@ -216,6 +223,8 @@ get() {
         for name; do
             [ "$name" != compiler ] ||
                 give_up "a C compiler and the C library's headers are missing" "$*"
+            # Too large, and with too many paths of its own, to be unpacked into a folder.
+            [ "$name" != chromium ] || give_up "Chromium is missing" "$*"
         done
         [ "$private_dir_is" = usable ] || {
             say "programs cannot be unpacked into '$private_dir':"

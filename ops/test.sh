@@ -50,6 +50,7 @@ main() {
     start_services
     start_pair
 
+    is_whole=$([ $# != 0 ] || echo yes)
     # A focused run does not wait for the lints.
     if [ $# = 0 ]; then
         lint fmt cargo fmt --all --check
@@ -83,6 +84,10 @@ main() {
         cargo test --no-fail-fast --locked "$@" || tests_failed=$?
     [ "${tests_failed:-0}" = 0 ] || status=$tests_failed
     check_nothing_left
+    if [ "$is_whole" = yes ]; then
+        step 'build for the browser' cargo build --locked -p counterfoil &&
+            step 'browser' sh "$root/ops/browser/run.sh" || status=1
+    fi
     exit
 }
 

@@ -27,6 +27,8 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "files", description = "Uploads"),
         (name = "data sources", description = "A file and the meaning of its columns"),
         (name = "reconciliation", description = "Jobs and their results"),
+        (name = "review", description = "What people decide about results"),
+        (name = "audit", description = "Who did what"),
         (name = "jobs", description = "Jobs of any kind, batches of them, and what became of failed ones"),
         (name = "schedules", description = "Jobs that time alone starts"),
         (name = "analytics", description = "Figures of a project"),

@@ -40,8 +40,8 @@ pub(crate) struct Guard {
 pub(crate) enum Granted {
     /// Nothing of any project.
     Nothing,
-    /// This project, and the system's own things where `None`.
-    Project(Option<ProjectId>),
+    /// This project, and the system's own things where `None`, with the role that the caller has there.
+    Project(Option<ProjectId>, ProjectRole),
     /// All projects: a platform administrator named none.
     All,
 }
@@ -49,7 +49,23 @@ pub(crate) enum Granted {
 impl Granted {
     /// Not found, unless it was this project that was decided about.
     pub fn must_be(self, id: ProjectId) -> Result<(), Problem> {
-        if self == Self::Project(Some(id)) { Ok(()) } else { Err(Problem::not_found()) }
+        if self.project()? == id { Ok(()) } else { Err(Problem::not_found()) }
+    }
+
+    /// The project that was decided about; not found where there was none.
+    pub fn project(self) -> Result<ProjectId, Problem> {
+        match self {
+            Self::Project(Some(id), _) => Ok(id),
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    /// What the caller may do in it; not found where there was none.
+    pub fn role(self) -> Result<ProjectRole, Problem> {
+        match self {
+            Self::Project(_, role) => Ok(role),
+            _ => Err(Problem::not_found()),
+        }
     }
 
     /// The same for what concerns all projects when none is named.
@@ -153,6 +169,7 @@ async fn identify(
         _ => Owner::Nothing,
     };
     let (caller, standing) = credential.look_up(api, owner).await?;
+    shared::store::audit::is_user(caller.user_id);
     Ok((request, caller, standing, named))
 }
 
@@ -189,7 +206,7 @@ fn judge_role(standing: &Standing, needs: ProjectRole) -> Result<Granted, Proble
         Some(role) if role < needs => {
             Err(Problem::new(ProblemKind::Forbidden, format!("This needs the role {}", word(needs))))
         }
-        Some(_) => Ok(Granted::Project(standing.project_id)),
+        Some(role) => Ok(Granted::Project(standing.project_id, role)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What surrounds every route: limits, panics turned into problems, headers.
 
-use crate::observe::observe;
+use crate::observe::{observe, write_problems};
 use crate::problem::{Problem, ProblemKind};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -35,6 +35,14 @@ pub(crate) fn surround<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> R
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
         .layer(from_fn(observe))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+}
+
+/// The same routes as the pages ask them: without what concerns the wire only.
+pub(crate) fn inside<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .fallback(async || Problem::new(ProblemKind::UnknownRoute, "See /api/openapi.json for what there is"))
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(from_fn(write_problems))
 }
 
 /// For routes whose answer is short. Whatever was under way is dropped, and a transaction with it.

@@ -15,6 +15,8 @@ use tracing::Instrument;
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(request.headers());
     request.extensions_mut().insert(request_id.clone());
+    // Pages ask on under the same name.
+    request.headers_mut().insert(&REQUEST_ID, request_id.header());
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     // Without the query, and cut: both are the client's to choose.
@@ -29,6 +31,17 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     }
     response.headers_mut().insert(&REQUEST_ID, request_id.header());
     observed.finish(response.status());
+    response
+}
+
+/// The same for answers that stay in this process: what pages ask is observed as theirs.
+pub(crate) async fn write_problems(request: Request, next: Next) -> Response {
+    let request_id = RequestId::of(request.headers());
+    let path: String = request.uri().path().chars().take(200).collect();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
+        write_document(&mut response, &problem, &path, &request_id);
+    }
     response
 }
 

@@ -22,6 +22,7 @@ pub(crate) enum ProblemKind {
     Conflict,
     NotFinished,
     AlreadyFinished,
+    Stale,
     IdempotencyKeyReused,
     IdempotencyKeyInFlight,
     TooLarge,
@@ -60,6 +61,7 @@ impl ProblemKind {
             Conflict => ("conflict", StatusCode::CONFLICT, "The request conflicts with what is stored"),
             NotFinished => ("not_finished", StatusCode::CONFLICT, "The job has not finished"),
             AlreadyFinished => ("already_finished", StatusCode::CONFLICT, "The job has finished already"),
+            Stale => ("stale", StatusCode::PRECONDITION_FAILED, "It has changed since you looked"),
             IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -264,6 +266,14 @@ fn refused_by(constraint: &str, error: &StoreError) -> Problem {
             }],
             ..Problem::new(ProblemKind::Conflict, "There is an account with this address")
         },
+        // Four eyes: whoever proposed a decision has the first word only.
+        "review_verdicts_another_person" => {
+            Problem::new(ProblemKind::Forbidden, "The second word on a decision is another person's")
+        }
+        "review_four_eyes" => Problem::new(
+            ProblemKind::Conflict,
+            "The limit was lowered meanwhile: decide again, and a second person will be asked",
+        ),
         // The token outlived its user.
         "projects_created_by_fkey"
         | "files_uploaded_by_fkey"

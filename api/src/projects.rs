@@ -12,8 +12,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::ids::{OrganisationId, ProjectId};
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::projects::{self, Project, ProjectRole};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -169,7 +170,8 @@ pub(crate) async fn create_project(
         projects::create(&mut tx, ProjectId::new(), &new.name, caller.user_id, new.organisation_id).await?;
     let answer = ProjectAnswer::from(project);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let made = json!({"name": new.name, "admin": caller.user_id});
+    Note::of(ProjectId(answer.id), "project", answer.id).after(made).commit(tx).await?;
     Ok(response)
 }
 

@@ -9,11 +9,12 @@ use crate::quota::Class::{
     self, Analytics, Login, Members, Ordinary, Refresh, Register, Submission, Unlimited, Upload,
 };
 use crate::reconciliation::{self as runs, downloads};
+use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
 use crate::state::Api;
 use crate::vitals::{figures, health, scaling};
 use crate::{
-    analytics, api_keys, auth, data_sources, document, files, idempotency, invitations, jobs, layers, limits,
-    members, organisations, projects, queues, schedules,
+    analytics, api_keys, audit, auth, data_sources, document, files, idempotency, invitations, jobs, layers,
+    limits, members, organisations, projects, queues, schedules,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -75,6 +76,8 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::exceptions::list_exceptions));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::rejected_lines::list_rejected_lines));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::summary::show_summary));
+    t.add(Caller, Ordinary, routes!(runs::presets::list_presets));
+    t.add(operator(Of::Body), Ordinary, routes!(runs::sample::try_rules));
     t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(runs::events::watch_reconciliation));
     t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_matches));
     t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_matches_as_json_lines));
@@ -88,7 +91,30 @@ pub(crate) fn table() -> Table {
     );
     t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::workbook::download_workbook));
 
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(summary::show_review));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_exceptions));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::next_review_exception));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_exception));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_matches));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_match));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_hand_matches));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(history::list_decisions));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(history::show_decision));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(decisions::decide_about_results));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(verdicts::judge_decision));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(bulk::preview_bulk));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(bulk::decide_in_bulk));
+    t.add(viewer(Of::Project), Ordinary, routes!(verdicts::list_waiting_decisions));
+    t.add(viewer(Of::Project), Ordinary, routes!(settings::list_review_reasons));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::set_review_reason));
+    t.add(viewer(Of::Project), Ordinary, routes!(settings::list_four_eyes_limits));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::set_four_eyes_limit));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::remove_four_eyes_limit));
+    t.add(viewer(Of::Project), Ordinary, routes!(audit::list::list_audit));
+    t.add(Platform, Ordinary, routes!(audit::list::list_system_audit));
+
     t.add(viewer(Of::QueryOrAll), Ordinary, routes!(jobs::list::list_jobs));
+    t.add(viewer(Of::QueryOrAll), Ordinary, routes!(jobs::counts::count_jobs));
     t.add(viewer(Of::Job), Ordinary, routes!(jobs::show::show_job));
     t.add(viewer(Of::JobToCome), Ordinary, routes!(jobs::explain::explain_job));
     t.add(Platform, Ordinary, routes!(jobs::workers::list_workers));

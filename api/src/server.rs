@@ -3,11 +3,12 @@
 use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
 use crate::connections::{self, Limits};
-use crate::quota::{Counters, Quotas};
+use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
 use crate::state::{Api, SessionLife, Shared};
 use crate::vitals::{self, Vitals};
-use crate::{layers, routes};
+use crate::{audit, layers, routes};
+use axum::middleware::from_fn_with_state;
 use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::config::Config;
@@ -59,12 +60,15 @@ const DRAIN: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 2048;
 /// Made at once; a third client is asked to come back.
 const WORKBOOKS_MAX: usize = 2;
+/// Tried at once; further ones wait.
+const SAMPLES_MAX: usize = 2;
 
 /// Serves the API until `stop`, then answers what was asked already, for at most 10 s. Event streams end at
 /// once. A database or broker that is away is no reason to end: requests that need it get a 503.
 pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Result<(), ApiError> {
     let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
+    let store = parts.store.clone();
     let counters = match &config.redis.url {
         None => Counters::in_process_only(),
         Some(url) => Counters::with_redis(url).map_err(|error| ApiError::Redis(error.to_string()))?,
@@ -101,21 +105,29 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         watcher: watcher.clone(),
         policies: config.policies(),
         workbooks: Semaphore::new(WORKBOOKS_MAX),
+        samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,
         project_files_max: config.http.project_files_max,
         idempotency_key_life: Duration::from_secs(config.http.idempotency_key_hours * 3600),
         ring_again_after: Duration::from_secs(config.scheduler.ring_again_after_s),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
-    let router = layers::surround(routes::table().into_router(&api)).with_state(api.clone());
+    let router = routes::table().into_router(&api).layer(from_fn_with_state(api.clone(), audit::watch));
+    // Pages ask the same routes, in this process, as whoever looks at them.
+    let pages = pages::router(layers::inside(router.clone()).with_state(api.clone()));
+    let router = layers::surround(router.with_state(api.clone()).merge(pages));
+    let router = router.layer(axum::middleware::from_fn(pages::show_problems));
+    let router = router.layer(from_fn_with_state(api.clone(), remember));
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
-    let rotating = tokio::spawn(follow_keys(api));
+    let rotating = tokio::spawn(follow_keys(api.clone()));
+    let signing = tokio::spawn(audit::sign_hourly(store, api, stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
     rotating.abort();
+    signing.abort();
     tracing::info!("the API has stopped");
     Ok(())
 }

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub admission: Admission,
     /// Turns for making workbooks: each takes a core and some of the disk.
     pub workbooks: Semaphore,
+    /// Turns for trying rules on samples, which may take all cores.
+    pub samples: Semaphore,
     pub upload_bytes_max: u64,
     pub project_files_max: u32,
     pub idempotency_key_life: Duration,

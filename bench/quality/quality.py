@@ -1,7 +1,8 @@
-"""quality.py DATA [NAME]   precision, recall, F1 and calibration of `counterfoil match` on labelled files, one line a set
+"""quality.py DATA [NAME] [PAIR...]   precision, recall, F1 and calibration of `counterfoil match` on labelled files, a line a set
 
 DATA is a folder with the sets named below; COUNTERFOIL the executable (else `counterfoil` on the path). No rule, mapping
 or label is given to it: mappings are guessed and rules are the standard ones. Only NAME (part of a set's name) when given.
+PAIRs are folders made by ../matching/gen.py; a deposit is right when all its ledger lines are.
 Expected calibration error: ten bins of confidence, the distance between what was said and what was right, weighted by the
 matches in each. Needs nothing but Python."""
 import csv, json, os, subprocess, sys, tempfile, time
@@ -110,12 +111,48 @@ def labelled_pairs(data, out):
             return matches, seconds, right, wrong
         yield f"Magellan {kind} {name}", run
 
+def statement(data, out):
+    """A bank statement against a ledger export. What the authors say belongs together has the same reference; lines that they
+    made as fees, duplicates, or with another amount have no counterpart."""
+    folder = f"{data}/lerian_examples/context-02-bank-statement-vs-ledger/data"
+    def run():
+        with open(f"{folder}/midaz-ledger-export.json") as f:
+            ledger = {line["reference"]: line["ledger_entry_id"] for line in json.load(f)}
+        with open(f"{folder}/bank-statement.csv", newline="") as f:
+            alone = {"bank_only_unmatched", "bank_fee_only", "duplicate_bank_line", "amount_mismatch_outside_tolerance"}
+            bank = {line["bank_entry_id"]: line["reference"] for line in csv.DictReader(f) if line["scenario"] not in alone}
+        matches, seconds, _ = match(f"{folder}/bank-statement.csv", f"{folder}/midaz-ledger-export.json", out)
+        return matches, seconds, {(line, ledger[reference]) for line, reference in bank.items()}
+    yield "Lerian bank statement", run
+
+def invented(folder, out):
+    def run():
+        truth = {}
+        for bank, ledger, *_ in rows(f"{folder}/truth.csv"):
+            truth.setdefault(bank, []).append(ledger)
+        matches, seconds, _ = match(f"{folder}/bank.csv", f"{folder}/ledger.csv", out)
+        # Of a double booking either copy may carry the match.
+        if os.path.exists(f"{folder}/twins.csv"):
+            with open(f"{folder}/twins.csv", newline="") as f:
+                first_of = {line["bank_id"]: line["twin_of"] for line in csv.DictReader(f)}
+            taken = {bank for lefts, *_ in matches for bank in lefts}
+            for of in matches:
+                of[0] = {bank if first_of.get(bank, bank) in taken else first_of[bank] for bank in of[0]}
+        whole = lambda ids: " ".join(sorted(ids))
+        sums = [({whole(lefts)}, {whole(rights)}, confidence, tier) for lefts, rights, confidence, tier in matches]
+        return sums, seconds, {(bank, whole(ledgers)) for bank, ledgers in truth.items()}
+    yield os.path.basename(folder.rstrip("/")), run
+
 def main():
     data, only = sys.argv[1], (sys.argv[2:] or [""])[0]
     print("| set | precision | recall | F1 | calibration error | confirmed, right | s |\n|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as out:
-        for name, run in [*persons(data, out), *two_lists(data, out), *labelled_pairs(data, out)]:
+        for name, run in [*statement(data, out), *persons(data, out), *two_lists(data, out), *labelled_pairs(data, out)]:
             if only in name:
+                matches, seconds, *truth = run()
+                report(name, matches, seconds, *truth)
+        for folder in sys.argv[3:]:
+            for name, run in invented(folder, out):
                 matches, seconds, *truth = run()
                 report(name, matches, seconds, *truth)
 

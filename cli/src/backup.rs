@@ -9,6 +9,7 @@ use crate::stop;
 use anyhow::{Result, bail};
 use backup::catalogue::{self, Catalogued};
 use backup::engine::{Protected, Run};
+use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::kinds::{Created, configuration, full, physical, tenant};
 use backup::records::{self, RestoreLog};
@@ -22,6 +23,7 @@ use shared::config::Config;
 use shared::ids::BackupId;
 use shared::store::Store;
 use shared::store::backups::RestoreMode;
+use std::time::Duration;
 use uuid::Uuid;
 
 #[derive(Subcommand)]
@@ -129,6 +131,9 @@ pub struct PolicyArgs {
     #[arg(long, default_value_t = 5)]
     yearly: u32,
 }
+
+/// No backup takes so long: what has no manifest by then never gets one.
+const UNFINISHED_FOR: Duration = Duration::from_secs(86_400);
 
 impl Kind {
     fn class(self) -> BackupClass {
@@ -288,6 +293,10 @@ async fn verify_all(
     run: &Run,
 ) -> Result<()> {
     let engine = place.engine(config)?;
+    if heal {
+        let done = engine.stores.synchronise().await?;
+        println!("{} objects brought to stores that had missed them, {} still wait", done.paid, done.left);
+    }
     let mut found = catalogue::read(&engine, None).await?;
     if !backups.is_empty() {
         for id in backups {
@@ -438,6 +447,15 @@ async fn prune(config: &Config, dry_run: bool, policy: &PolicyArgs, place: &Back
     if !found.unanswered.is_empty() && !dry_run {
         bail!("not every store answers: nothing is removed");
     }
+    let is_unknown =
+        |b: &&Catalogued| b.manifest.as_ref().is_err_and(|e| !matches!(e, Error::Damaged { .. }));
+    if let Some(unknown) = found.backups.iter().find(is_unknown).filter(|_| !dry_run) {
+        // With its key it may be the one that matters, and need WAL that nobody else needs.
+        bail!(
+            "backup {} cannot be read, which may be for want of its key: nothing is removed",
+            unknown.folder.id
+        );
+    }
     let mut left = 0;
     for id in &plan.removed {
         println!("remove  {id}");
@@ -468,6 +486,11 @@ async fn prune(config: &Config, dry_run: bool, policy: &PolicyArgs, place: &Back
         (Some(from), Some(bytes)) => backup::wal::prune(&engine, from, bytes).await?,
         _ => 0,
     };
-    println!("removed {} backups and {wal} WAL files; {left} stay for now", plan.removed.len() - left);
+    let swept = engine.stores.sweep(&engine.cluster, UNFINISHED_FOR, Utc::now()).await;
+    println!(
+        "removed {} backups, {wal} WAL files and {} unfinished backups; {left} stay for now",
+        plan.removed.len() - left,
+        swept.unfinished.len()
+    );
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The one executable: every role of Counterfoil, and the tools that need no server.
 
 mod administration;
+mod audit;
 mod backup;
 mod demo;
 mod jobs;
@@ -19,6 +20,7 @@ mod wal;
 
 use clap::{Parser, Subcommand};
 use shared::config::Config;
+use shared::store::audit::{AuditedBy, Context};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,6 +63,9 @@ enum Command {
     /// Manage the jobs that time alone starts.
     #[command(subcommand)]
     Schedules(schedules::SchedulesCommand),
+    /// Read the audit log, and prove that nobody has changed it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Take, list, verify and prune backups of the database, and prove that they come back.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -116,11 +121,14 @@ fn main() -> ExitCode {
         Command::Worker(args) => role!(config => roles::worker(config, args)),
         Command::Scheduler => role!(config => roles::scheduler(config)),
         Command::Migrate => role!(config => roles::migrate(config)),
-        Command::Queues(command) => role!(config => queues::run(config, command)),
-        Command::Limits(command) => role!(config => queues::run_limits(config, command)),
-        Command::Jobs(command) => role!(config => jobs::run(config, command)),
-        Command::Users(command) => role!(config => users::run(config, command)),
-        Command::Schedules(command) => role!(config => schedules::run(config, command)),
+        Command::Queues(command) => role!(config => at_shell("queues", queues::run(config, command))),
+        Command::Limits(command) => role!(config => at_shell("limits", queues::run_limits(config, command))),
+        Command::Jobs(command) => role!(config => at_shell("jobs", jobs::run(config, command))),
+        Command::Users(command) => role!(config => at_shell("users", users::run(config, command))),
+        Command::Audit(command) => role!(config => audit::run(config, command)),
+        Command::Schedules(command) => {
+            role!(config => at_shell("schedules", schedules::run(config, command)))
+        }
         Command::Backup(command) => role!(config => backup::run(config, command)),
         Command::Restore(command) => {
             let file = cli.config.clone();
@@ -136,6 +144,12 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Puts the operator behind what a command changes, for the audit log.
+async fn at_shell<T>(noun: &str, command: impl Future<Output = T>) -> T {
+    let by = AuditedBy { name: Some(administration::operator()), ..AuditedBy::default() };
+    Context::new(format!("{noun}.at_shell"), by).around(command).await
 }
 
 fn in_runtime(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

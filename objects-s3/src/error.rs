@@ -69,7 +69,8 @@ impl S3Error {
             (416, _) => Self::Damaged { why: format!("shorter than it should be: {why}") },
             (501, _) => Self::Unsupported { why },
             (507, _) => Self::Full { why },
-            (408 | 425 | 429 | 500.., _) => Self::Unavailable { why },
+            // An upload is completed with 200 before it is known to succeed; a failure comes as the body then.
+            (200..300 | 408 | 425 | 429 | 500.., _) => Self::Unavailable { why },
             _ => Self::Refused { why },
         }
     }
@@ -95,6 +96,7 @@ mod tests {
             (400, "RequestTimeout"),
             (429, ""),
             (400, "BadDigest"),
+            (200, "InternalError"),
         ] {
             assert!(matches!(of(status, code), S3Error::Unavailable { .. }), "{status} {code}");
         }

@@ -270,7 +270,7 @@ impl Default for Auth {
             signing_key_file: None,
             signing_key: None,
             sealing_key: None,
-            access_token_minutes: 15,
+            access_token_minutes: 60,
             session_idle_hours: 168,
             session_days_max: 30,
             lock_after_failures: 10,

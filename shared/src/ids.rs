@@ -70,6 +70,10 @@ id!(InvitationId);
 id!(ApiKeyId);
 id!(ScheduleId);
 id!(
+    /// What somebody decided about results.
+    DecisionId
+);
+id!(
     /// One backup, in every store and in the records.
     BackupId
 );

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use shared::ids::UserId;
-use shared::store::StoreError;
+use shared::store::audit::{Note, Tenant};
 use shared::store::sessions::{self, SessionEnd};
 use shared::store::users::{self, User};
 use utoipa::ToSchema;
@@ -103,7 +103,8 @@ pub(crate) async fn change_password(
     let (user_id, kept) = (caller.user_id, caller.session_id());
     let ended =
         sessions::end_others(&mut tx, user_id, kept, SessionEnd::PasswordChanged, api.clock.now()).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let after = serde_json::json!({"sessions_ended": ended});
+    Note::of(Tenant::SYSTEM, "user", user_id).after(after).commit(tx).await?;
     tracing::info!(%user_id, sessions_ended = ended, "a password was changed");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use shared::ids::{SessionId, UserId};
+use shared::store::audit;
 use shared::store::sessions::NewSession;
 use utoipa::ToSchema;
 
@@ -66,6 +67,7 @@ pub(crate) async fn log_in(
     headers: HeaderMap,
     JsonBody(login): JsonBody<Login>,
 ) -> Result<Json<SessionTokens>, Problem> {
+    audit::is_named(&login.email);
     let subject = digest_of(&format!("login {}", login.email.to_lowercase()));
     let now = api.clock.now();
     if let Some(until) = api.store.login_locked_until(&subject, now).await? {
@@ -98,6 +100,7 @@ pub(crate) async fn log_in(
         api.store.renew_password_hash(user_id, &old, &new).await?;
         tracing::info!(%user_id, "a password was hashed anew, at today's cost");
     }
+    audit::is_user(user_id);
     api.store.forget_login_failures(&subject).await?;
     metrics::counter!("counterfoil_logins_total", "outcome" => "ok").increment(1);
     begin_session(&api, user_id, &client, &headers).await.map(Json)

@@ -1,11 +1,12 @@
 //! The Ed25519 keys that sign access tokens.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A private key; the same file for all API processes, so that each accepts the tokens of the others.
 pub struct SigningKey {
@@ -50,6 +51,18 @@ impl SigningKey {
         Ok(Self { pkcs8, public })
     }
 
+    /// Ed25519.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let pair = Ed25519KeyPair::from_pkcs8(&self.pkcs8).expect("checked when it was read");
+        pair.sign(bytes).as_ref().to_vec()
+    }
+
+    /// Whether a signature that names `key_id` is of these bytes; `None`: it names another key.
+    pub fn has_signed(&self, key_id: &str, bytes: &[u8], signature: &[u8]) -> Option<bool> {
+        let public = UnparsedPublicKey::new(&ED25519, &self.public);
+        (key_id == self.id()).then(|| public.verify(bytes, signature).is_ok())
+    }
+
     pub(super) fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
@@ -59,14 +72,14 @@ impl SigningKey {
     }
 
     /// Names the key in tokens: 16 hex digits of the public key's digest.
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         Sha256::digest(&self.public).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// The keys of one moment: the first signs, all verify. Put a new key behind the old one, wait until every process has
 /// read it, put it in front, and take the old one out when its last token has expired.
-pub struct SigningKeys(Vec<SigningKey>);
+pub struct SigningKeys(Vec<Arc<SigningKey>>);
 
 /// Most keys at once.
 const KEYS_MAX: usize = 10;
@@ -87,12 +100,12 @@ impl SigningKeys {
         if let Ok(key) = SigningKey::from_bytes(bytes)
             && !bytes.starts_with(b"-")
         {
-            return Ok(Self(vec![key]));
+            return Ok(Self(vec![Arc::new(key)]));
         }
         let mut keys = vec![];
         for der in PrivatePkcs8KeyDer::pem_slice_iter(bytes) {
             let der = der.map_err(|_| SigningKeyError::NotKeyBytes)?;
-            keys.push(SigningKey::from_bytes(der.secret_pkcs8_der())?);
+            keys.push(Arc::new(SigningKey::from_bytes(der.secret_pkcs8_der())?));
         }
         if keys.is_empty() || keys.len() > KEYS_MAX {
             Err(SigningKeyError::NotKeyBytes)
@@ -101,7 +114,12 @@ impl SigningKeys {
         }
     }
 
-    pub(super) fn all(&self) -> &[SigningKey] {
+    /// As [`SigningKey::has_signed`], by whichever of the keys it names.
+    pub fn has_signed(&self, key_id: &str, bytes: &[u8], signature: &[u8]) -> Option<bool> {
+        self.0.iter().find_map(|key| key.has_signed(key_id, bytes, signature))
+    }
+
+    pub(super) fn all(&self) -> &[Arc<SigningKey>] {
         &self.0
     }
 }
@@ -126,7 +144,7 @@ mod tests {
         let both =
             format!("{pem}-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&other));
         let ids: Vec<_> =
-            SigningKeys::from_bytes(both.as_bytes()).unwrap().0.iter().map(SigningKey::id).collect();
+            SigningKeys::from_bytes(both.as_bytes()).unwrap().0.iter().map(|key| key.id()).collect();
         assert_eq!(ids, [key.id(), SigningKey::from_bytes(&other).unwrap().id()]);
         assert_ne!(SigningKey::from_bytes(&SigningKey::generate()).unwrap().id(), key.id());
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use shared::ids::{SessionId, UserId};
 use shared::secrets::Secret;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -40,6 +40,7 @@ pub(crate) struct Tokens {
 struct Keys {
     encoding: EncodingKey,
     signing_id: String,
+    signing: Arc<SigningKey>,
     accepted: Vec<Accepted>,
 }
 
@@ -118,7 +119,8 @@ impl Keys {
         Self {
             encoding: EncodingKey::from_ed_der(signing.pkcs8()),
             signing_id: signing.id(),
-            accepted: keys.all().iter().map(Accepted::new).collect(),
+            signing: signing.clone(),
+            accepted: keys.all().iter().map(|key| Accepted::new(key)).collect(),
         }
     }
 }
@@ -195,6 +197,11 @@ impl Tokens {
                 false
             }
         }
+    }
+
+    /// The key that signs today.
+    pub fn signing_key(&self) -> Arc<SigningKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).signing.clone()
     }
 
     /// For whoever else checks our tokens.

@@ -16,8 +16,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use shared::ids::{DataSourceId, FileId, ProjectId};
-use shared::store::StoreError;
+use shared::store::audit::Note;
 use shared::store::data_sources::{self, DataSource, NewDataSource};
 use shared::store::files::File;
 use utoipa::ToSchema;
@@ -154,7 +155,8 @@ pub(crate) async fn create_data_source(
     }
     let answer = DataSourceAnswer::from(data_sources::insert(&mut tx, &new).await?);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let made = json!({"name": new.name, "file_id": new.file_id, "mapping": new.mapping});
+    Note::of(project_id, "data_source", new.id).after(made).commit(tx).await?;
     Ok(response)
 }
 

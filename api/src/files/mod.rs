@@ -73,7 +73,7 @@ pub(crate) async fn list_files(
 
 impl Api {
     /// Looks into a file in a thread that may block.
-    async fn look_into<T: Send + 'static>(
+    pub(crate) async fn look_into<T: Send + 'static>(
         &self,
         file: &File,
         look: impl FnOnce(std::fs::File) -> io::Result<T> + Send + 'static,

@@ -18,6 +18,7 @@ use futures_util::{Stream, StreamExt};
 use shared::ids::{FileId, ProjectId};
 use shared::objects::{ObjectKey, Objects, PutError, PutOutcome};
 use shared::store::StoreError;
+use shared::store::audit;
 use shared::store::files::{NewFile, insert_file_within};
 use shared::store::projects::ProjectRole;
 use std::time::Duration;
@@ -81,7 +82,11 @@ pub(crate) async fn upload_file(
     let repeatable = key.of_request(&api, &caller, "/api/files/upload", &sent);
     let object = upload.file.object;
     // On its own, so that a client that goes away now cannot part the row from the object.
-    let recorded = tokio::spawn(async move { record(&api, &new, object, &repeatable).await });
+    let recording = async move { record(&api, &new, object, &repeatable).await };
+    let recorded = match audit::current() {
+        Some(context) => tokio::spawn(context.around(recording)),
+        None => tokio::spawn(recording),
+    };
     recorded.await.map_err(|error| Problem::internal("recording an upload", &error))?
 }
 

@@ -20,9 +20,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use shared::ids::{BatchId, DataSourceId, ProjectId};
+use shared::store::audit::Note;
 use shared::store::batches::{BatchView, Completion, CompletionReconciliation, NewBatch, enqueue_batch};
-use shared::store::{StoreError, reconciliations};
+use shared::store::reconciliations;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -227,7 +229,8 @@ pub(crate) async fn submit_batch(
         completion_job_id,
     };
     let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, Some(status_url), &submitted).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let asked = json!({"name": batch.name, "job_ids": submitted.job_ids});
+    Note::of(project_id, "batch", batch.id).after(asked).commit(tx).await?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => "reconciliation")
         .increment(jobs.len() as u64);

@@ -13,7 +13,7 @@ pub(super) fn queue(text: &str) -> Result<QueueName, String> {
     QueueName::parse(text).map_err(|_| "must be a queue name: a-z, 0-9, _, . and -, at most 60".to_owned())
 }
 
-pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let moment = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
     // Ids hold the time, from 1970 on.
     moment
@@ -40,7 +40,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 }
 
 /// As it stands in a query string.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         match byte {

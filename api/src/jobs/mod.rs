@@ -7,6 +7,7 @@
 pub(crate) mod act;
 pub(crate) mod batches;
 pub(crate) mod bulk;
+pub(crate) mod counts;
 pub(crate) mod dead_groups;
 pub(crate) mod dead_letters;
 pub(crate) mod explain;
@@ -14,3 +15,5 @@ pub(crate) mod filter;
 pub(crate) mod list;
 pub(crate) mod show;
 pub(crate) mod workers;
+
+pub(crate) use filter::{escaped, moment};

@@ -29,6 +29,9 @@ pub(crate) struct JobAnswer {
     attempts_max: i32,
     /// Of the newest attempt.
     progress: Option<Progress>,
+    /// What it was asked to do; of a reconciliation see its own route.
+    #[schema(value_type = Object)]
+    args: serde_json::Value,
     /// What it left when it completed. Results of reconciliations have routes of their own.
     #[schema(value_type = Option<Object>)]
     result: Option<serde_json::Value>,
@@ -138,7 +141,7 @@ pub(crate) async fn show_job(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<JobAnswer>, Problem> {
     let (job, attempts, history) = api.store.job_with_history(id).await?.ok_or_else(Problem::not_found)?;
-    let result = api.store.job_result(id).await?;
+    let (args, result) = (api.store.job_args(id).await?.unwrap_or_default(), api.store.job_result(id).await?);
     Ok(Json(JobAnswer {
         id: id.0,
         kind: job.kind,
@@ -150,6 +153,7 @@ pub(crate) async fn show_job(
         attempt: job.attempt,
         attempts_max: job.attempts_max,
         progress: job.progress.map(|progress| progress.0.into()),
+        args,
         result,
         error: job.error,
         error_fingerprint: job.error_fingerprint,

@@ -1,9 +1,12 @@
 //! Where a request comes from.
 
 use super::Quotas;
-use axum::extract::{FromRequestParts, Request};
+use crate::state::Api;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -20,9 +23,24 @@ pub(crate) struct Client {
 /// Addresses looked at in `X-Forwarded-For`, from the last one on.
 const HOPS_MAX: usize = 20;
 
+tokio::task_local! {
+    static VISITOR: Client;
+}
+
+/// Remembers who asks for whatever is asked on in the same task: pages ask the API, and have no connection with it.
+pub(crate) async fn remember(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let client = Client::of(&request, &api.quotas);
+    VISITOR.scope(client, next.run(request)).await
+}
+
 impl Client {
     pub fn of(request: &Request, quotas: &Quotas) -> Self {
         let peer = request.extensions().get::<Peer>();
+        if peer.is_none()
+            && let Ok(client) = VISITOR.try_with(Clone::clone)
+        {
+            return client;
+        }
         let peer =
             peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| address.ip().to_canonical());
         let is_trusted = |ip: IpAddr| quotas.trusted_proxies.iter().any(|net| net.contains(&ip));

@@ -10,7 +10,7 @@ mod in_process;
 mod redis;
 mod spent;
 
-pub(crate) use client::{Client, Peer};
+pub(crate) use client::{Client, Peer, remember};
 pub(crate) use counters::Counters;
 pub(crate) use spent::Spent;
 

@@ -74,7 +74,7 @@ pub(crate) struct RemainderAnswer {
 }
 
 impl MatchAnswer {
-    fn new(found: StoredMatch, passes: &PassNames) -> Self {
+    pub fn new(found: StoredMatch, passes: &PassNames) -> Self {
         let exponent = exponent(&found.currency);
         // Sums of many records may be larger than any one amount.
         let sum = |records: &[StoredRecord]| {
@@ -124,6 +124,11 @@ impl PassNames {
         // Netting rules count on behind the passes.
         let named = ["pass", "netting"].into_iter().filter_map(|key| rules[key].as_array()).flatten();
         Self(named.map(|rule| rule["name"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// The number of a pass, from its name.
+    pub fn number(&self, name: &str) -> Option<i16> {
+        self.0.iter().position(|known| known == name).and_then(|number| i16::try_from(number).ok())
     }
 
     pub fn name(&self, pass: i16) -> &str {

@@ -9,9 +9,11 @@ pub(crate) mod list;
 pub(crate) mod matches;
 pub(crate) mod netting_body;
 pub(crate) mod open_items;
+pub(crate) mod presets;
 pub(crate) mod records;
 pub(crate) mod rejected_lines;
 pub(crate) mod rule_set_body;
+pub(crate) mod sample;
 pub(crate) mod show;
 pub(crate) mod stop;
 pub(crate) mod submission;
@@ -20,7 +22,10 @@ pub(crate) mod summary;
 pub(crate) mod watcher;
 
 pub(crate) use events::StateEvent;
+pub(crate) use exceptions::ExceptionAnswer;
 pub(crate) use list::{LineAnswer, State};
+pub(crate) use matches::{MatchAnswer, PassNames};
+pub(crate) use records::{Kind, RecordAnswer, exponent};
 pub(crate) use rule_set_body::RuleSetBody;
 pub(crate) use show::{Attempt, Progress};
 pub(crate) use submission::Submission;
@@ -33,13 +38,13 @@ use shared::ids::JobId;
 use shared::store::reconciliations::{Reconciliation, Summary};
 
 /// The address of a job; everything about it lies below.
-fn address(id: JobId) -> String {
+pub(crate) fn address(id: JobId) -> String {
     format!("/api/reconciliation/jobs/{id}")
 }
 
 impl Api {
     /// The reconciliation with its summary, once it has one; a conflict before.
-    async fn completed(&self, id: JobId) -> Result<(Reconciliation, Summary), Problem> {
+    pub(crate) async fn completed(&self, id: JobId) -> Result<(Reconciliation, Summary), Problem> {
         let mut reconciliation = self.store.reconciliation(id).await?.ok_or_else(Problem::not_found)?;
         match reconciliation.summary.take() {
             Some(summary) => Ok((reconciliation, summary)),

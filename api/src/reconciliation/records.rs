@@ -121,19 +121,25 @@ pub(crate) enum Kind {
     Ambiguous,
     /// The chain that this run continues has it in a confirmed match.
     AlreadyMatched,
+    /// A record of a match that a reviewer rejected or took apart.
+    Released,
 }
 
-impl From<Kind> for matching::ExceptionKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::MissingLeft => Self::MissingLeft,
-            Kind::MissingRight => Self::MissingRight,
-            Kind::AmountDiffers => Self::AmountDiffers,
-            Kind::DateDiffers => Self::DateDiffers,
-            Kind::CurrencyDiffers => Self::CurrencyDiffers,
-            Kind::Duplicate => Self::Duplicate,
-            Kind::Ambiguous => Self::Ambiguous,
-            Kind::AlreadyMatched => Self::AlreadyMatched,
+impl Kind {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        use matching::ExceptionKind;
+        match self {
+            Kind::MissingLeft => ExceptionKind::MissingLeft.as_str(),
+            Kind::MissingRight => ExceptionKind::MissingRight.as_str(),
+            Kind::AmountDiffers => ExceptionKind::AmountDiffers.as_str(),
+            Kind::DateDiffers => ExceptionKind::DateDiffers.as_str(),
+            Kind::CurrencyDiffers => ExceptionKind::CurrencyDiffers.as_str(),
+            Kind::Duplicate => ExceptionKind::Duplicate.as_str(),
+            Kind::Ambiguous => ExceptionKind::Ambiguous.as_str(),
+            Kind::AlreadyMatched => ExceptionKind::AlreadyMatched.as_str(),
+            // The core never finds one.
+            Kind::Released => "released",
         }
     }
 }

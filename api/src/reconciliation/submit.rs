@@ -13,10 +13,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::json;
 use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::job::{JobKind, NewJob};
+use shared::store::audit::Note;
 use shared::store::reconciliations::{Continuable, NewReconciliation, lock_to_continue};
-use shared::store::{Connection, StoreError, jobs, reconciliations};
+use shared::store::{Connection, jobs, reconciliations};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -84,7 +86,8 @@ pub(crate) async fn submit_reconciliation(
     let submitted = Submitted::at(job.id, dropped_passes);
     let location = Some(submitted.status_url.clone());
     let response = repeatable.keep(&mut tx, StatusCode::ACCEPTED, location, &submitted).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    let asked = json!({"name": new.name, "left_source_id": new.left_source_id, "right_source_id": new.right_source_id});
+    Note::of(project_id, "reconciliation", job.id).after(asked).commit(tx).await?;
     api.relay_wake.notify_one();
     metrics::counter!("counterfoil_jobs_accepted_total", "kind" => job.kind.as_str().to_owned()).increment(1);
     tracing::info!(job_id = %job.id, %project_id, priority = job.priority, "accepted a reconciliation");

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How old what a stream shows may be.
-const PERIOD: Duration = Duration::from_millis(300);
+const PERIOD: Duration = Duration::from_millis(150);
 
 /// What a stream shows of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,7 @@ impl Watcher {
         Some(Watch { seen, stop: self.0.stop.clone(), _place: Place { _permit: place } })
     }
 
-    /// Looks at all watched jobs every 300 ms while there are any, until `stop`. A database that is away only
+    /// Looks at all watched jobs every 150 ms while there are any, until `stop`. A database that is away only
     /// makes what the streams show older.
     pub async fn poll(self) {
         let polling = async {

@@ -16,7 +16,7 @@ async fn who_registers_may_log_in_and_is_known() {
 
     let login = json!({"email": "jane.doe@example.org", "password": PASSWORD});
     let token = server.client.post("/api/auth/login", &login).await.expect(200).json();
-    assert_eq!((&token["token_type"], &token["expires_in_s"]), (&json!("Bearer"), &json!(900)));
+    assert_eq!((&token["token_type"], &token["expires_in_s"]), (&json!("Bearer"), &json!(3600)));
     let jane = Client { token: token["access_token"].as_str().map(str::to_owned), ..server.client.clone() };
     let me = jane.get("/api/auth/me").await.expect(200).json();
     assert_eq!((&me["email"], &me["name"]), (&json!("Jane.Doe@Example.org"), &json!("Jane")));
@@ -97,7 +97,7 @@ async fn closed_registration_leaves_accounts_to_the_operator() {
 async fn tokens_end_with_their_time_and_belong_to_their_key() {
     let server = Server::start().await;
     let jane = server.log_in_as("jane").await;
-    server.clock.advance(TimeDelta::minutes(14));
+    server.clock.advance(TimeDelta::minutes(59));
     jane.get("/api/auth/me").await.expect(200);
 
     let with = |token: String| Client { token: Some(token), ..jane.clone() };

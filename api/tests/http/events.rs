@@ -113,7 +113,7 @@ async fn a_stream_lasts_no_longer_than_its_token() {
     let server = Server::start().await;
     let project = Project::make(&server, "jane").await;
     let id = project.submit().await;
-    server.clock.advance(TimeDelta::minutes(14) + TimeDelta::milliseconds(59_500));
+    server.clock.advance(TimeDelta::minutes(59) + TimeDelta::milliseconds(59_500));
     let mut events = project.client.events(&job_path(id, "/events"), None).await;
     events.next().await.expect("the present state");
     assert_eq!(events.next().await, None, "half a second was left");

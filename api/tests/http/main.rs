@@ -2,6 +2,7 @@
 
 mod admission;
 mod api_keys;
+mod audit;
 mod auth;
 mod batches;
 mod chains;
@@ -17,11 +18,13 @@ mod invitations;
 mod jobs;
 mod matrix;
 mod outcome;
+mod pages;
 mod problems;
 mod projects;
 mod queues;
 mod rate_limits;
 mod results;
+mod review;
 mod schedules;
 mod server;
 mod stopping;

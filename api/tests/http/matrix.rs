@@ -4,7 +4,6 @@
 //! in here without another word.
 
 use crate::client::Client;
-use crate::outcome::Outcome;
 use crate::server::{Project, Server, id_of};
 use crate::strangers::{Ids, ask, guarded, ids_of};
 use serde_json::{Value, json};
@@ -98,8 +97,12 @@ async fn user_of(client: &Client) -> UserId {
 
 /// Things that are there and finished, so that whoever is let in is answered at once.
 async fn finished_things(server: &Server, project: &Project) -> Ids {
-    let ids = ids_of(server, project).await;
-    Outcome::default().write(&server.store, ids.job.parse().expect("an id")).await;
+    let mut ids = ids_of(server, project).await;
+    crate::review::write_books(server, ids.job.parse().expect("an id")).await;
+    let decisions = format!("/api/reconciliation/jobs/{}/review/decisions", ids.job);
+    let decided =
+        project.client.post(&decisions, &json!({"action": "accept", "match": 2})).await.expect(201).json();
+    ids.decision = id_of(&decided).to_owned();
     ids
 }
 
@@ -231,6 +234,7 @@ async fn ten_thousand_tries_across_tenants_reach_nothing() {
                     right_source: mixed(&theirs.right_source, &own.right_source, &mut dice),
                     file: mixed(&theirs.file, &own.file, &mut dice),
                     schedule: theirs.schedule.clone(),
+                    decision: theirs.decision.clone(),
                 };
                 match by {
                     "file" => ids.file = theirs.file.clone(),

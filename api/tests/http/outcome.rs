@@ -136,7 +136,7 @@ pub fn exception(ordinal: i32, kind: &str) -> StoredException {
         side: "left".into(),
         currency: "JPY".into(),
         amount: 1500,
-        record: record(&format!("X{ordinal}"), 1500),
+        record: StoredRecord { row: ordinal as u32, ..record(&format!("X{ordinal}"), 1500) },
         says: "nothing like it".into(),
         candidates: vec![StoredCandidate {
             side: "right".into(),

@@ -115,6 +115,28 @@ impl Server {
         }
     }
 
+    /// Another API on the same database, which signs the audit log as it starts; with the key it does so with.
+    pub async fn sign_again(&self) -> SigningKey {
+        let bytes = SigningKey::generate();
+        let key = || SigningKey::from_bytes(&bytes).expect("a key");
+        let parts = Parts {
+            store: self.store.clone(),
+            objects: Objects::local_disk(self.objects.path().into()).expect("a folder"),
+            queue: self.queue.clone(),
+            metrics: metrics(),
+            clock: self.clock.clone(),
+            signing_keys: SigningKeys::from_bytes(&bytes).expect("a key"),
+            signing_keys_source: None,
+            sealing_key: None,
+            passwords: PasswordHasher::new(PasswordCost::TRIVIAL).expect("a hasher"),
+            relay_wake: self.relay_wake.clone(),
+            listener: TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+        };
+        let stop = self.stop.clone();
+        tokio::spawn(async move { api::run(&Config::default(), parts, stop).await });
+        key()
+    }
+
     /// A new account's client.
     pub async fn log_in_as(&self, name: &str) -> Client {
         self.register(name).await;

@@ -16,6 +16,7 @@ pub struct Ids {
     pub right_source: String,
     pub file: String,
     pub schedule: String,
+    pub decision: String,
 }
 
 /// One request to an operation of the document, about these things.
@@ -41,6 +42,8 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         address = address.replace(below, &ids.job);
     }
     address = address.replace("{scope}", "kind").replace("{name}", "reconciliation");
+    address = address.replace("{number}", "1").replace("{decision}", &ids.decision);
+    address = address.replace("{code}", "fee").replace("{currency}", "EUR");
     let parameters = operation["parameters"].as_array().map_or(&[] as &[_], Vec::as_slice);
     if parameters.iter().any(|p| p["name"] == "project_id") {
         address = format!("{address}?project_id={}", ids.project);
@@ -60,6 +63,9 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
             "project_id": ids.project, "file_id": ids.file, "name": "x", "mapping": mapping("description", "Text"),
         }),
         ("POST", "/api/files/{id}/dry-run") => json!({"mapping": mapping("description", "Text")}),
+        ("POST", "/api/reconciliation/sample") => json!({
+            "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.right_source,
+        }),
         ("POST", "/api/reconciliation/jobs") => json!({
             "project_id": ids.project, "left_source_id": ids.source, "right_source_id": ids.job,
         }),
@@ -86,6 +92,18 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         ("POST", "/api/projects/{id}/invitations") => json!({"role": "viewer"}),
         ("POST", "/api/projects/{id}/api-keys") => json!({"name": "x", "role": "viewer"}),
         ("PUT", "/api/projects/{id}/members/{user_id}") => json!({"role": "viewer"}),
+        ("POST", "/api/reconciliation/jobs/{id}/review/decisions") => {
+            json!({"action": "comment", "match": 1, "comment": "Looks right"})
+        }
+        ("POST", "/api/reconciliation/jobs/{id}/review/decisions/{decision}/verdict") => {
+            json!({"verdict": "approved"})
+        }
+        ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview") => json!({"exceptions": {}}),
+        ("POST", "/api/reconciliation/jobs/{id}/review/bulk") => {
+            json!({"action": "assign", "filter": {"exceptions": {}}, "token": "0".repeat(32)})
+        }
+        ("PUT", "/api/projects/{id}/review/reasons/{code}") => json!({"label": "Fee"}),
+        ("PUT", "/api/projects/{id}/review/limits/{currency}") => json!({"amount": "1000"}),
         ("PATCH", "/api/schedules/{id}") => json!({"version": 1, "priority": 2}),
         (_, path) => {
             assert!(operation.get("requestBody").is_none(), "say here what to send to {method} {path}");
@@ -128,6 +146,7 @@ pub async fn ids_of(server: &Server, project: &Project) -> Ids {
         source: project.left.clone(),
         right_source: project.right.clone(),
         schedule: project.schedule().await,
+        decision: JobId::new().to_string(),
         file: source.file_id.to_string(),
     }
 }
@@ -159,6 +178,7 @@ async fn strangers_cannot_tell_what_exists() {
         right_source: unknown(),
         file: unknown(),
         schedule: unknown(),
+        decision: unknown(),
     };
     let rows = "SELECT (SELECT count(*) FROM files) + (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM jobs)
         + (SELECT sum(version) FROM schedules)";
@@ -188,10 +208,14 @@ async fn strangers_cannot_tell_what_exists() {
 async fn the_owner_gets_an_answer_from_every_route() {
     let server = Server::start().await;
     let project = Project::make(&server, "jane").await;
-    let ids = ids_of(&server, &project).await;
+    let mut ids = ids_of(&server, &project).await;
     // What belongs to the system answers its administrators.
     server.promote("jane").await;
-    crate::outcome::Outcome::default().write(&server.store, ids.job.parse().expect("an id")).await;
+    crate::review::write_books(&server, ids.job.parse().expect("an id")).await;
+    let decisions = format!("/api/reconciliation/jobs/{}/review/decisions", ids.job);
+    let body = json!({"action": "accept", "match": 2});
+    let decided = project.client.post(&decisions, &body).await.expect(201).json();
+    ids.decision = crate::server::id_of(&decided).to_owned();
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (method, path, operation) in guarded(&server).await {
         // Administration is nobody's who owns but one project.
@@ -215,6 +239,8 @@ async fn the_owner_gets_an_answer_from_every_route() {
                 | "/api/jobs/{id}/cancel"
                 | "/api/jobs/{id}/redrive"
                 | "/api/jobs/{id}/retry-now"
+                | "/api/reconciliation/jobs/{id}/review/bulk"
+                | "/api/reconciliation/jobs/{id}/review/decisions/{decision}/verdict"
         );
         assert!(
             answer.status < 300 || (method == "POST" && in_the_way),

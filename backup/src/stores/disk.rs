@@ -1,12 +1,13 @@
 //! A store in a folder: a second disk, a network mount.
 
+use super::disk_upload::DiskUpload;
 use super::error::StoreError;
 use super::names::ObjectName;
 use super::store::{ByteStream, Creation, Head, ListPage, StoredObject};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,21 +30,10 @@ struct Shared {
     bytes: AtomicU64,
 }
 
-/// A temporary file that becomes the object.
-#[derive(Debug)]
-pub struct DiskUpload {
-    disk: Disk,
-    path: PathBuf,
-    creation: Creation,
-    file: Option<Arc<std::fs::File>>,
-    part: PartFile,
-    written: u64,
-}
-
 /// What is read at once.
 const READ_BYTES: usize = 1 << 20;
 /// Names of objects do not begin with a dot.
-const PART_PREFIX: &str = ".part-";
+pub(super) const PART_PREFIX: &str = ".part-";
 /// What every name begins with. Other files of the folder (`lost+found`, say) are no business of ours.
 const OBJECTS: &str = "v1";
 
@@ -91,10 +81,7 @@ impl Disk {
     }
 
     pub(super) fn upload(&self, name: &ObjectName, creation: Creation) -> DiskUpload {
-        let path = self.path(name);
-        let part = path.with_file_name(format!("{PART_PREFIX}{}", Uuid::now_v7()));
-        let part = PartFile { path: part, disk: self.clone(), reserved: 0 };
-        DiskUpload { disk: self.clone(), path, creation, file: None, part, written: 0 }
+        DiskUpload::new(self.clone(), self.path(name), creation)
     }
 
     pub(super) async fn get(
@@ -218,7 +205,7 @@ impl Disk {
         .await
     }
 
-    fn take(&self, bytes: u64) -> Result<(), StoreError> {
+    pub(super) fn take(&self, bytes: u64) -> Result<(), StoreError> {
         let Some(max) = self.shared.bytes_max else { return Ok(()) };
         let taken = self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(bytes).filter(|used| *used <= max)
@@ -226,7 +213,7 @@ impl Disk {
         taken.map(drop).map_err(|used| StoreError::Full { why: format!("{used} of {max} bytes are used") })
     }
 
-    fn give_back(&self, bytes: u64) {
+    pub(super) fn give_back(&self, bytes: u64) {
         if self.shared.bytes_max.is_some() {
             // Files that others wrote since the start were never counted.
             let _ = self
@@ -234,104 +221,6 @@ impl Disk {
                 .bytes
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(bytes)));
         }
-    }
-}
-
-impl DiskUpload {
-    pub(super) async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        // What a failed try has reserved is enough for the next one.
-        let needed = self.written + bytes.len() as u64;
-        if needed > self.part.reserved {
-            self.disk.take(needed - self.part.reserved)?;
-            self.part.reserved = needed;
-        }
-        let file = match &self.file {
-            Some(file) => file.clone(),
-            None => {
-                let path = self.part.path.clone();
-                let file = blocking(move || create(&path)).await?;
-                self.file.insert(Arc::new(file)).clone()
-            }
-        };
-        let (at, length) = (self.written, bytes.len() as u64);
-        blocking(move || {
-            // Where it belongs, not where a failed try has stopped.
-            let mut file = &*file;
-            file.seek(SeekFrom::Start(at))?;
-            Ok(file.write_all(&bytes)?)
-        })
-        .await?;
-        self.written += length;
-        Ok(())
-    }
-
-    pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
-        if self.file.is_none() {
-            self.part(Bytes::new()).await?;
-        }
-        let file = self.file.clone().expect("opened by the first part");
-        let (part, path, creation) = (self.part.path.clone(), self.path.clone(), self.creation);
-        blocking(move || {
-            file.sync_all()?;
-            match creation {
-                Creation::Replace => std::fs::rename(&part, &path)?,
-                Creation::Only => make_visible(&part, &path)?,
-            }
-            // The new name must survive a power cut too.
-            let folder = path.parent().expect("an object has a folder");
-            Ok(std::fs::File::open(folder)?.sync_all()?)
-        })
-        .await?;
-        self.part.reserved = 0;
-        Ok(())
-    }
-
-    pub(super) async fn abort(self) -> Result<(), StoreError> {
-        drop(self);
-        Ok(())
-    }
-}
-
-fn create(path: &Path) -> Result<std::fs::File, StoreError> {
-    let create = || {
-        std::fs::create_dir_all(path.parent().expect("an object has a folder"))?;
-        std::fs::OpenOptions::new().write(true).create_new(true).open(path)
-    };
-    // A deletion may take the folder away between the two, as it was empty.
-    Ok(create()
-        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { create() } else { Err(error) })?)
-}
-
-/// Gives the file its name if nothing has it yet: a link, unlike a rename, never replaces.
-fn make_visible(part: &Path, path: &Path) -> io::Result<()> {
-    match std::fs::hard_link(part, path) {
-        Ok(()) => std::fs::remove_file(part),
-        // Some network mounts know no links. Two writers at the same instant are not told apart there.
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
-        {
-            if path.try_exists()? {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            std::fs::rename(part, path)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Removed when dropped, unless it has become the object.
-#[derive(Debug)]
-struct PartFile {
-    path: PathBuf,
-    disk: Disk,
-    /// Bytes taken from the store's `bytes_max`.
-    reserved: u64,
-}
-
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-        self.disk.give_back(self.reserved);
     }
 }
 
@@ -375,7 +264,7 @@ fn share_used(path: &Path) -> io::Result<f64> {
     Ok(if free + used > 0.0 { used / (free + used) } else { 1.0 })
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)?

@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -75,6 +77,30 @@ impl Lane {
         self.shared.report().failed.is_some()
     }
 
+    /// Waits until everything is taken. A lane that takes nothing for `lag_max`, while another one has nothing left to
+    /// take, is left behind.
+    pub async fn flush(&self, lag_max: Duration, is_another_done: &AtomicBool) {
+        let (done, is_done) = oneshot::channel();
+        let flushed = async {
+            if self.pieces.send(Piece::Flush(done)).await.is_ok() {
+                let _ = is_done.await;
+            }
+        };
+        let mut flushed = pin!(flushed);
+        loop {
+            let waiting = self.pieces.capacity();
+            if tokio::time::timeout(lag_max, &mut flushed).await.is_ok() {
+                if !self.has_failed() {
+                    is_another_done.store(true, Ordering::Relaxed);
+                }
+                return;
+            }
+            if is_another_done.load(Ordering::Relaxed) && self.pieces.capacity() == waiting {
+                self.give_up("it lags behind the other stores");
+            }
+        }
+    }
+
     /// The store gets nothing more of this backup.
     pub fn give_up(&self, why: &str) {
         self.shared.fail(&self.kept, why);
@@ -110,6 +136,9 @@ impl Side {
             // A lane that has failed goes on emptying its queue, so that nobody waits for it.
             match piece {
                 Piece::Flush(done) => {
+                    if self.shared.report().failed.is_some() {
+                        self.abort().await;
+                    }
                     let _ = done.send(());
                 }
                 _ if self.shared.report().failed.is_some() => self.abort().await,

@@ -39,8 +39,10 @@
 //! ```
 
 mod care;
+mod commit;
 mod copying;
 mod disk;
+mod disk_upload;
 mod error;
 mod everywhere;
 mod fanout;
@@ -58,10 +60,11 @@ mod synchroniser;
 mod writer;
 
 pub use care::{Healing, Health, Swept};
+pub use commit::Commit;
 pub use disk::Disk;
 pub use error::StoreError;
 pub use everywhere::{Deletion, Found, Listing, Put, PutError};
-pub use fanout::{Commit, Fanout, FanoutError};
+pub use fanout::{Fanout, FanoutError};
 pub use kept::{Contact, Tries};
 pub use names::{BackupClass, BackupFolder, Cluster, NameError, ObjectName};
 pub use objects_s3::{BucketSettings, LockMode};
@@ -155,5 +158,39 @@ impl Stores {
 
     async fn synchroniser_woken(&self) {
         self.0.owed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything runs in jobs, which move between threads: the compiler is the one who checks this.
+    #[test]
+    fn everything_can_be_spawned() {
+        fn spawnable<T: Send + 'static>(_: T) {}
+        fn all(stores: Stores, fanout: fn() -> Fanout, folder: BackupFolder, pack: Pack, name: ObjectName) {
+            let (s, f, p, n) = (stores.clone(), folder.clone(), pack.clone(), name.clone());
+            spawnable(async move {
+                let mut fanout = fanout();
+                fanout.write(bytes::Bytes::new()).await?;
+                fanout.end().await?;
+                fanout.commit(bytes::Bytes::new()).await
+            });
+            spawnable(async move { s.get_checked(&n, 1, |_| Err::<(), _>("no")).await });
+            let s = stores.clone();
+            spawnable(async move {
+                let now = chrono::Utc::now();
+                let _ = s.delete_backup(&f).await;
+                let _ = s.sweep(&f.cluster, std::time::Duration::ZERO, now).await;
+                let _ = s.holdings(&f.cluster).await;
+                let _ = s.status().await;
+                let _ = s.synchronise().await;
+                let _ = (s.inspect(&p).await, s.heal(&p).await, s.fetch(&p).await, s.get(&p).await);
+                let _ = (s.put(&name, bytes::Bytes::new()).await, s.holders(&name, 0).await);
+                let _ = (s.delete(&name).await, s.list("v1/").await, s.owed().await);
+            });
+        }
+        let _ = all;
     }
 }

@@ -81,6 +81,10 @@ impl S3 {
         Ok(ListPage { objects: objects.collect(), next: page.next })
     }
 
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        Ok(self.bucket.list("v1/", None, 1).await.map(drop)?)
+    }
+
     pub(super) async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         if self.locking.is_none() {
             return Ok(self.bucket.delete(name.as_str()).await?);

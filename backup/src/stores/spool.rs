@@ -1,7 +1,7 @@
 //! What is owed to stores: notes of the objects that a store should have and has not, and copies of those that might
 //! not be whole anywhere else. A folder; several processes may share it.
 
-use super::disk::Disk;
+use super::disk::{Disk, blocking};
 use super::error::StoreError;
 use super::kept::{Kept, sha256};
 use super::names::ObjectName;
@@ -113,10 +113,4 @@ impl Spool {
 fn path_of(notes: &Path, store: &StoreName, object: &ObjectName) -> PathBuf {
     // Names of objects are longer than names of files may be.
     notes.join(format!("{store}.{}.json", Sha256Hex(sha256(object.as_str().as_bytes()))))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)?
 }

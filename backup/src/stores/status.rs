@@ -39,8 +39,6 @@ impl Stores {
         let probes = join_all(self.kept().iter().map(|kept| probe(kept))).await;
         let statuses = self.kept().iter().zip(probes).map(|(kept, probe)| {
             let owed = owed.iter().filter(|owed| owed.store == kept.name);
-            metrics::gauge!("counterfoil_backup_store_reachable", "store" => kept.name.to_string())
-                .set(f64::from(u8::from(probe.is_ok())));
             StoreStatus {
                 name: kept.name.clone(),
                 kind: kept.store.kind(),
@@ -68,6 +66,10 @@ impl Stores {
     }
 }
 
-async fn probe(kept: &Kept) -> Result<Option<f64>, StoreError> {
-    kept.noted(kept.store.probe().await)
+/// Asks for one small thing, and says in the metric whether it came.
+pub(super) async fn probe(kept: &Kept) -> Result<Option<f64>, StoreError> {
+    let probe = kept.noted(kept.store.probe().await);
+    metrics::gauge!("counterfoil_backup_store_reachable", "store" => kept.name.to_string())
+        .set(f64::from(u8::from(probe.is_ok())));
+    probe
 }

@@ -1,6 +1,7 @@
 //! One place where objects are kept.
 
-use super::disk::{Disk, DiskUpload};
+use super::disk::Disk;
+use super::disk_upload::DiskUpload;
 use super::error::StoreError;
 use super::names::ObjectName;
 use super::s3::{S3, S3Upload};
@@ -153,7 +154,7 @@ impl Store {
     pub async fn probe(&self) -> Result<Option<f64>, StoreError> {
         match self {
             Self::Disk(disk) => disk.probe().await.map(Some),
-            Self::S3(s3) => s3.list("v1/", None).await.map(|_| None),
+            Self::S3(s3) => s3.probe().await.map(|()| None),
         }
     }
 }

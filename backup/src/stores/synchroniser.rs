@@ -7,6 +7,7 @@ use super::kept::Kept;
 use super::lane::digest_is_right;
 use super::names::BackupFolder;
 use super::spool::{Owed, Reason, Spool};
+use super::status::probe;
 use super::store::{Creation, StoreName};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -52,7 +53,8 @@ impl Stores {
         for kept in self.kept() {
             let owed = by_store.remove(&kept.name).unwrap_or_default();
             let count = owed.len() as u64;
-            let paid = if owed.is_empty() { 0 } else { self.pay(spool, kept, owed).await? };
+            let is_reachable = probe(kept).await.is_ok();
+            let paid = if is_reachable { self.pay(spool, kept, owed).await? } else { 0 };
             done.paid += paid;
             done.left += count - paid;
             metrics::gauge!("counterfoil_backup_owed_objects", "store" => kept.name.to_string())
@@ -67,9 +69,6 @@ impl Stores {
     }
 
     async fn pay(&self, spool: &Spool, kept: &Arc<Kept>, mut owed: Vec<Owed>) -> Result<u64, StoreError> {
-        if kept.noted(kept.store.probe().await).is_err() {
-            return Ok(0);
-        }
         owed.sort_by_key(|owed| (owed.pack.object.is_manifest(), owed.pack.object.clone()));
         let (mut paid, mut incomplete) = (0, HashSet::new());
         for Owed { pack, reason, .. } in owed {
@@ -99,9 +98,14 @@ impl Stores {
         let creation = match digest_is_right(kept, tries, pack).await {
             Ok(()) => return Ok(()),
             Err(StoreError::Missing) => Creation::Only,
-            Err(StoreError::Damaged { .. }) if reason == Reason::Damaged => Creation::Replace,
-            // Half-written by a store that has no transactions; whatever it is, it is not the object.
-            Err(StoreError::Damaged { .. }) => Creation::Replace,
+            // Nobody else writes where a backup is. Elsewhere (WAL) something else of the same name is not ours to
+            // replace: it stays owed, which is an alarm.
+            Err(StoreError::Damaged { .. })
+                if reason == Reason::Damaged || BackupFolder::of(&pack.object).is_some() =>
+            {
+                Creation::Replace
+            }
+            Err(StoreError::Damaged { .. }) => return Err(StoreError::Exists),
             Err(error) => return Err(error),
         };
         let mut last = StoreError::Missing;
@@ -116,24 +120,36 @@ impl Stores {
         Err(last)
     }
 
-    /// Removes copies that nothing is owed of. Those of backups that are being written are younger than the horizon
-    /// of [`Stores::sweep`], which removes what crashes have left.
+    /// Removes copies that nothing is owed of, those of backups that are still being written excepted; what crashes
+    /// have left goes with [`Stores::sweep`].
     async fn clear_spool_copies(&self, spool: &Spool) -> Result<(), StoreError> {
-        // In this order: notes are written before copies, so a copy without a note is one that is paid for.
         let copies = spool.kept().store.list("v1/", None).await?.objects;
+        let folders: HashSet<_> = copies.iter().filter_map(|copy| BackupFolder::of(&copy.name)).collect();
+        let mut complete = HashSet::new();
+        for folder in folders {
+            if self.has_manifest(&folder).await {
+                complete.insert(folder);
+            }
+        }
+        // Last: a note is written before what makes its copy superfluous without it, so none is overlooked here.
         let owed: HashSet<_> = spool.owed().await?.into_iter().map(|owed| owed.pack.object).collect();
-        let complete: HashSet<_> = copies
-            .iter()
-            .filter(|copy| copy.name.is_manifest() && !owed.contains(&copy.name))
-            .filter_map(|copy| BackupFolder::of(&copy.name))
-            .collect();
         for copy in copies {
-            let folder = BackupFolder::of(&copy.name);
-            if folder.is_none_or(|folder| complete.contains(&folder)) && !owed.contains(&copy.name) {
+            let is_complete = BackupFolder::of(&copy.name).is_none_or(|folder| complete.contains(&folder));
+            if is_complete && !owed.contains(&copy.name) {
                 spool.kept().store.delete(&copy.name).await?;
             }
         }
         Ok(())
+    }
+
+    async fn has_manifest(&self, folder: &BackupFolder) -> bool {
+        let manifest = folder.manifest();
+        for kept in self.kept() {
+            if kept.noted(kept.store.head(&manifest).await).is_ok() {
+                return true;
+            }
+        }
+        false
     }
 }
 

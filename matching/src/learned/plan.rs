@@ -145,7 +145,7 @@ fn kind_of(sides: [(&Records, &[Column]); 2]) -> Kind {
     for (records, columns) in sides {
         // Whole columns up to the limit, beyond it one of so many ids: the same ones in any order.
         let every = (records.len() / VALUES_MAX + 1) as u64;
-        for row in records.rows().filter(|&row| every == 1 || id_hash(records, row) % every == 0) {
+        for row in records.rows().filter(|&row| every == 1 || id_hash(records, row).is_multiple_of(every)) {
             for text in columns.iter().map(|c| c.text(records, row).trim()).filter(|t| !t.is_empty()) {
                 values += 1;
                 if number(text).is_some() {
@@ -199,7 +199,7 @@ const MENTIONS_MIN: f64 = 0.1;
 fn share_with_mentions(records: &Records, columns: &[Column]) -> f64 {
     let every = (records.len() / VALUES_MAX + 1) as u64;
     let (mut texts, mut with) = (0u32, 0u32);
-    for row in records.rows().filter(|&row| every == 1 || id_hash(records, row) % every == 0) {
+    for row in records.rows().filter(|&row| every == 1 || id_hash(records, row).is_multiple_of(every)) {
         let mut values = columns.iter().map(|c| c.text(records, row)).filter(|t| !t.is_empty()).peekable();
         texts += u32::from(values.peek().is_some());
         let mut found = false;

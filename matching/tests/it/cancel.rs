@@ -35,6 +35,10 @@ const RULES: &str = r#"
     name = "sum"
     cardinality = "1:n"
     key = [{ left = "reference", right = "batch", normalise = "tokens" }]
+    [[pass]]
+    name = "learned"
+    amount = { percent = "5" }
+    learned = {}
 "#;
 
 #[test]

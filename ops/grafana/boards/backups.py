@@ -33,7 +33,7 @@ NOW = [
         "Stores that answer",
         "none",
         "Of the configured ones.",
-        ("sum(max by (store) (counterfoil_backup_store_up))", ""),
+        ("sum(max by (store) (counterfoil_backup_store_reachable))", ""),
         width=6,
     ),
 ]
@@ -70,12 +70,12 @@ BACKUPS = [
 
 STORES = [
     panel(
-        "Writes that failed",
+        "Requests that failed",
         "percentunit",
-        "After the last try, by store.",
+        "By store; each is tried three times.",
         (
-            """sum by (store) (rate(counterfoil_backup_store_writes_total{outcome="failed"}[$__rate_interval]))
-               / sum by (store) (rate(counterfoil_backup_store_writes_total[$__rate_interval]))""",
+            """sum by (store) (rate(counterfoil_backup_store_requests_total{outcome!="ok"}[$__rate_interval]))
+               / sum by (store) (rate(counterfoil_backup_store_requests_total[$__rate_interval]))""",
             "{{store}}",
         ),
         thresholds=above(0.01, 0.1),
@@ -89,7 +89,13 @@ STORES = [
         thresholds=above(0.7, 0.8),
         maximum=1,
     ),
-    panel("Spool", "bytes", "What waits on the local disk for a store that is away.", ("max(counterfoil_backup_spool_bytes)", "spool")),
+    panel(
+        "Owed and healed",
+        "none",
+        "Objects that a store should have and has not, and those replaced there from a store that had them whole.",
+        ("max by (store) (counterfoil_backup_owed_objects)", "owed {{store}}"),
+        ("sum by (store) (increase(counterfoil_backup_healed_total[1h]))", "healed {{store}}"),
+    ),
 ]
 
 BOARD = dashboard(

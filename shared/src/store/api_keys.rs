@@ -1,5 +1,6 @@
 //! Keys of machines: one project, one role below administrator, an end. How a key is checked: [`super::access`].
 
+use super::audit::Note;
 use super::projects::ProjectRole;
 use super::sessions::Digest;
 use super::{Store, StoreError};
@@ -40,6 +41,7 @@ pub struct ApiKey {
 impl Store {
     /// `false` when the project has [`KEYS_MAX`] already.
     pub async fn insert_api_key(&self, new: &NewApiKey) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "INSERT INTO api_keys (id, project_id, user_id, name, role, prefix, digest, created_at, expires_at)
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
@@ -55,9 +57,16 @@ impl Store {
         .bind(new.created_at)
         .bind(new.expires_at)
         .bind(KEYS_MAX)
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let after = serde_json::json!({
+            "name": new.name, "role": new.role, "prefix": new.prefix, "expires_at": new.expires_at,
+        });
+        Note::of(new.project_id, "api_key", new.id).after(after).commit(tx).await?;
+        Ok(true)
     }
 
     /// Those of a project that have not been revoked, expired ones too, newest first.
@@ -78,14 +87,19 @@ impl Store {
         id: ApiKeyId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND project_id = $2 AND revoked_at IS NULL",
         )
         .bind(id)
         .bind(project_id)
         .bind(now)
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        Note::of(project_id, "api_key", id).commit(tx).await?;
+        Ok(true)
     }
 }

@@ -4,6 +4,7 @@
 //! the one before. Instead [`Store::finish_batches`] looks for batches without an unfinished job, which is one probe
 //! of an index each, and finishes each once, whoever looks.
 
+use super::audit::Note;
 use super::jobs::{Asker, BulkAction, BulkDone, JobFilter, enqueue, enqueue_many};
 use super::reconciliations::{self, NewReconciliation};
 use super::{Store, StoreError};
@@ -214,15 +215,16 @@ impl Store {
     /// Cancels every job of a batch that has not finished, as [`Store::act_on_jobs`] does. What follows the batch
     /// still follows: it is told by its jobs' states what happened. `None`: no such batch.
     pub async fn cancel_batch(&self, id: BatchId, by: &Asker) -> Result<Option<BulkDone>, StoreError> {
-        let noted = sqlx::query(
-            "UPDATE batches SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = $1",
+        let mut tx = self.begin().await?;
+        let noted: Option<Option<ProjectId>> = sqlx::query_scalar(
+            "UPDATE batches SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = $1
+             RETURNING project_id",
         )
         .bind(id)
-        .execute(self.pool())
+        .fetch_optional(&mut *tx)
         .await?;
-        if noted.rows_affected() == 0 {
-            return Ok(None);
-        }
+        let Some(project_id) = noted else { return Ok(None) };
+        Note::of(project_id, "batch", id).commit(tx).await?;
         let filter = JobFilter { batch_id: Some(id), ..Default::default() };
         self.act_on_jobs(BulkAction::Cancel, &filter, BATCH_JOBS_MAX as u32, by).await.map(Some)
     }

@@ -1,9 +1,11 @@
 //! Uploaded files: what the database knows of them. The bytes are in the object store.
 
+use super::audit::Note;
 use super::{Store, StoreError};
 use crate::ids::{FileId, ProjectId, UserId};
 use crate::objects::ObjectKey;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 
 /// A file whose bytes are in the object store already: a row never points at nothing.
@@ -93,16 +95,18 @@ impl Store {
         let mut tx = self.begin().await?;
         let sources = sqlx::query("DELETE FROM data_sources WHERE file_id = $1").bind(id).execute(&mut *tx);
         let deleted = match sources.await.map_err(StoreError::from) {
-            Ok(_) => sqlx::query_scalar::<_, String>("DELETE FROM files WHERE id = $1 RETURNING object_key")
-                .bind(id)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(StoreError::from),
+            Ok(_) => sqlx::query_as::<_, (String, ProjectId, String)>(
+                "DELETE FROM files WHERE id = $1 RETURNING object_key, project_id, name",
+            )
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(StoreError::from),
             Err(error) => Err(error),
         };
         match deleted {
-            Ok(Some(key)) => {
-                tx.commit().await?;
+            Ok(Some((key, project_id, name))) => {
+                Note::of(project_id, "file", id).before(json!({"name": name})).commit(tx).await?;
                 Ok(Deleted::Done(ObjectKey::stored(key)))
             }
             Ok(None) => Ok(Deleted::Unknown),
@@ -164,7 +168,10 @@ pub async fn insert_file_within(
     if count(&mut *conn, new.project_id).await? >= i64::from(files_max) {
         return Ok(None);
     }
-    insert(conn, new).await.map(Some)
+    let file = insert(&mut *conn, new).await?;
+    let shown = json!({"name": file.name, "size_bytes": file.size_bytes});
+    Note::of(new.project_id, "file", new.id).after(shown).write(conn).await?;
+    Ok(Some(file))
 }
 
 async fn insert(conn: &mut PgConnection, new: &NewFile) -> Result<File, StoreError> {

@@ -1,5 +1,6 @@
 //! One-time tokens: who has one may register, and becomes what it says.
 
+use super::audit::{Note, Tenant};
 use super::projects::ProjectRole;
 use super::sessions::Digest;
 use super::{Store, StoreError};
@@ -66,6 +67,7 @@ pub async fn accept(
     .fetch_optional(&mut *conn)
     .await?;
     let Some(Found { id, project_id, role }) = found else { return Ok(None) };
+    let tenant = Tenant::from(project_id);
     let opens = match (project_id, role) {
         (Some(project_id), Some(role)) => {
             sqlx::query(
@@ -75,18 +77,20 @@ pub async fn accept(
             .bind(project_id)
             .bind(user_id)
             .bind(role)
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
             Opens::Project(project_id, role)
         }
         _ => {
             sqlx::query("UPDATE users SET is_platform_admin = true WHERE id = $1")
                 .bind(user_id)
-                .execute(conn)
+                .execute(&mut *conn)
                 .await?;
             Opens::Platform
         }
     };
+    let after = serde_json::json!({"user_id": user_id, "role": role, "platform_admin": project_id.is_none()});
+    Note::of(tenant, "invitation", id).after(after).write(conn).await?;
     tracing::info!(invitation_id = %id, %user_id, ?opens, "an invitation was accepted");
     Ok(Some(opens))
 }
@@ -97,6 +101,7 @@ impl Store {
             Opens::Project(project_id, role) => (Some(project_id), Some(role)),
             Opens::Platform => (None, None),
         };
+        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO invitations
                  (id, digest, project_id, role, makes_platform_admin, email, created_by, created_at, expires_at)
@@ -111,9 +116,10 @@ impl Store {
         .bind(new.created_by)
         .bind(new.created_at)
         .bind(new.expires_at)
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        let after = serde_json::json!({"role": role, "email": new.email, "expires_at": new.expires_at});
+        Note::of(project_id, "invitation", new.id).after(after).commit(tx).await
     }
 
     /// Whether somebody of this address may use the invitation now.
@@ -159,12 +165,17 @@ impl Store {
         project_id: ProjectId,
         id: InvitationId,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done =
             sqlx::query("DELETE FROM invitations WHERE id = $1 AND project_id = $2 AND used_at IS NULL")
                 .bind(id)
                 .bind(project_id)
-                .execute(self.pool())
+                .execute(&mut *tx)
                 .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        Note::of(project_id, "invitation", id).commit(tx).await?;
+        Ok(true)
     }
 }

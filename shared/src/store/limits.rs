@@ -1,11 +1,13 @@
 //! Limits on how many jobs run at once, and what is taken of them.
 
+use super::audit::{Note, Tenant};
 use super::outbox::{Lane, tenant_of};
 use super::{Store, StoreError};
 use crate::ids::{JobId, ProjectId};
 use crate::limits::{Limit, LimitName, LimitScope, Places, Subject};
 use crate::queue::QueueName;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -49,6 +51,7 @@ impl Store {
         jobs_max: u32,
         updated_by: &str,
     ) -> Result<LimitSet, StoreError> {
+        let mut tx = self.begin().await?;
         let stored: Option<StoredLimit> = sqlx::query_as(
             "INSERT INTO concurrency_limits (scope, name, jobs_max, updated_by)
              SELECT $1, $2, $3, $4
@@ -63,19 +66,32 @@ impl Store {
         .bind(i32::try_from(jobs_max).unwrap_or(i32::MAX))
         .bind(updated_by)
         .bind(i64::from(LIMITS_MAX))
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *tx)
         .await?;
+        if stored.is_some() {
+            let subject = format!("{}/{}", scope.as_str(), name.as_str());
+            let shown = json!({"jobs_max": jobs_max});
+            Note::of(Tenant::SYSTEM, "limit", subject).after(shown).commit(tx).await?;
+        }
         Ok(stored.map_or(LimitSet::TooMany, LimitSet::Stored))
     }
 
     /// `false`: there was no such limit.
     pub async fn remove_limit(&self, scope: LimitScope, name: &LimitName) -> Result<bool, StoreError> {
-        let removed = sqlx::query("DELETE FROM concurrency_limits WHERE scope = $1 AND name = $2")
-            .bind(scope)
-            .bind(name.as_str())
-            .execute(self.pool())
-            .await?;
-        Ok(removed.rows_affected() > 0)
+        let mut tx = self.begin().await?;
+        let removed: Option<i32> = sqlx::query_scalar(
+            "DELETE FROM concurrency_limits WHERE scope = $1 AND name = $2 RETURNING jobs_max",
+        )
+        .bind(scope)
+        .bind(name.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+        if removed.is_some() {
+            let subject = format!("{}/{}", scope.as_str(), name.as_str());
+            let shown = json!({"jobs_max": removed});
+            Note::of(Tenant::SYSTEM, "limit", subject).before(shown).commit(tx).await?;
+        }
+        Ok(removed.is_some())
     }
 
     /// All limits, nothing taken yet.

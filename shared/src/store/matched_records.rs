@@ -2,7 +2,8 @@
 //!
 //! An entry is 12 bytes: 8 of the SHA-256 of the record's id, 4 of the ordinal of its match. A hash of 64 bits
 //! finds candidates; the match itself says whether it has the id. Looking up reads all entries of the chain, 12
-//! bytes for each record it has matched within the retention.
+//! bytes for each record it has matched within the retention. What reviewers have settled is read from the items
+//! themselves: there is little of it.
 
 use super::results::StoredRecord;
 use super::{Store, StoreError};
@@ -30,11 +31,23 @@ pub fn hash_of(id: &str) -> u64 {
 /// A record of a confirmed match: the hash of its id, and the ordinal of the match.
 pub type Entry = (u64, i32);
 
-/// Where the chain has matched a record.
+/// How a record was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettledBy {
+    /// A match that was found, and accepted where it was only suggested.
+    Match,
+    /// A match that a reviewer made.
+    HandMatch,
+    /// A reviewer who accepted it as it is.
+    WriteOff,
+}
+
+/// Where the chain has settled a record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchedIn {
     pub job_id: JobId,
-    /// Of the match.
+    pub by: SettledBy,
+    /// Of the match, or of the exception that was written off.
     pub ordinal: i32,
     /// The ids of all its records.
     pub left_ids: Vec<String>,
@@ -112,7 +125,7 @@ impl Store {
             let matches: Vec<Sides> = sqlx::query_as(
                 "SELECT m.job_id, m.ordinal, m.left_records, m.right_records
                  FROM unnest($1::uuid[], $2::integer[]) AS hit (job_id, ordinal)
-                 JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal
+                 JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal AND m.state <> 'unmatched'
                  ORDER BY m.job_id, m.ordinal",
             )
             .bind(jobs)
@@ -120,18 +133,75 @@ impl Store {
             .fetch_all(self.pool())
             .await?;
             for (job_id, ordinal, Json(left), Json(right)) in matches {
-                let ids_of = |records: &[StoredRecord]| records.iter().map(|r| r.id.clone()).collect();
-                let matched =
-                    MatchedIn { job_id, ordinal, left_ids: ids_of(&left), right_ids: ids_of(&right) };
-                for record in if side == "left" { &left } else { &right } {
-                    let asked = ids.get(&hash_of(&record.id));
-                    if asked.is_some_and(|ids| ids.contains(&record.id.as_str())) {
-                        found.entry(record.id.clone()).or_insert_with(|| matched.clone());
-                    }
-                }
+                note(&mut found, ids, side, (job_id, SettledBy::Match, ordinal), &left, &right);
             }
         }
+        self.settled_by_review(chain_id, position, side, ids, &mut found).await?;
         Ok(found)
+    }
+
+    /// Suggestions that were accepted, matches by hand, and what was written off.
+    async fn settled_by_review(
+        &self,
+        chain_id: JobId,
+        position: i32,
+        side: &str,
+        ids: &HashMap<u64, Vec<&str>>,
+        found: &mut HashMap<String, MatchedIn>,
+    ) -> Result<(), StoreError> {
+        type Row = (JobId, i32, bool, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>);
+        let mut rows = sqlx::query_as::<_, Row>(
+            "SELECT m.job_id, m.ordinal, false, m.left_records, m.right_records
+             FROM reconciliations r JOIN matches m USING (job_id)
+             WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2 AND m.state = 'accepted'
+             UNION ALL
+             SELECT h.job_id, h.ordinal, true, h.left_records, h.right_records
+             FROM reconciliations r JOIN hand_matches h USING (job_id)
+             WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2 AND h.state = 'standing'",
+        )
+        .bind(chain_id)
+        .bind(position)
+        .fetch(self.pool());
+        while let Some((job_id, ordinal, by_hand, Json(left), Json(right))) = rows.try_next().await? {
+            let by = if by_hand { SettledBy::HandMatch } else { SettledBy::Match };
+            note(found, ids, side, (job_id, by, ordinal), &left, &right);
+        }
+        drop(rows);
+        let mut rows = sqlx::query_as::<_, (JobId, i32, Json<StoredRecord>)>(
+            "SELECT e.job_id, e.ordinal, e.record
+             FROM reconciliations r JOIN exceptions e USING (job_id)
+             WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2
+               AND e.state = 'written_off' AND e.side = $3::record_side",
+        )
+        .bind(chain_id)
+        .bind(position)
+        .bind(side)
+        .fetch(self.pool());
+        while let Some((job_id, ordinal, Json(record))) = rows.try_next().await? {
+            let (left, right) = if side == "left" { (vec![record], vec![]) } else { (vec![], vec![record]) };
+            note(found, ids, side, (job_id, SettledBy::WriteOff, ordinal), &left, &right);
+        }
+        Ok(())
+    }
+}
+
+/// Notes those records of one side that were asked for. The first place a record was found in speaks for it.
+fn note(
+    found: &mut HashMap<String, MatchedIn>,
+    asked: &HashMap<u64, Vec<&str>>,
+    side: &str,
+    (job_id, by, ordinal): (JobId, SettledBy, i32),
+    left: &[StoredRecord],
+    right: &[StoredRecord],
+) {
+    let ids_of = |records: &[StoredRecord]| records.iter().map(|r| r.id.clone()).collect();
+    for record in if side == "left" { left } else { right } {
+        let ids = asked.get(&hash_of(&record.id));
+        if ids.is_some_and(|ids| ids.contains(&record.id.as_str())) {
+            let place =
+                || MatchedIn { job_id, by, ordinal, left_ids: ids_of(left), right_ids: ids_of(right) };
+            found.entry(record.id.clone()).or_insert_with(place);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Members of a project and their roles.
 
+use super::audit::Note;
 use super::projects::ProjectRole;
 use super::{Store, StoreError};
 use crate::ids::{ProjectId, UserId};
@@ -89,7 +90,8 @@ impl Store {
             .bind(role)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let after = serde_json::json!({"role": role});
+        Note::of(project_id, "member", user_id).after(after).commit(tx).await?;
         Ok(MemberChange::Done)
     }
 
@@ -118,7 +120,7 @@ impl Store {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
+        Note::of(project_id, "member", user_id).commit(tx).await?;
         Ok(MemberChange::Done)
     }
 }

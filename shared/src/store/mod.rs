@@ -6,6 +6,7 @@
 pub mod access;
 pub mod analytics;
 pub mod api_keys;
+pub mod audit;
 pub mod backlog;
 pub mod backups;
 pub mod batches;
@@ -31,6 +32,7 @@ pub mod rate_limits;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
+pub mod review;
 pub mod schedules;
 pub mod second_factors;
 pub mod server_figures;

@@ -1,7 +1,7 @@
 //! Open items: records without a confirmed match, which the next run of a chain carries in.
 //!
-//! They are the exceptions of a run, the records of its suggested matches, and what part payments left open;
-//! nothing is stored twice.
+//! They are the open exceptions of a run, the records of its suggested matches that nobody has decided about, and what
+//! part payments left open; nothing is stored twice. Review counts: see [`super::review`].
 
 use super::results::{FirstSeen, MatchRow, StoredMatch, StoredRecord};
 use super::{Store, StoreError};
@@ -121,7 +121,7 @@ impl Store {
         {
             let mut rows = sqlx::query_as::<_, (String, String, Json<StoredRecord>)>(
                 "SELECT side::text, currency, record FROM exceptions
-                 WHERE job_id = $1 AND kind <> 'already_matched' ORDER BY ordinal",
+                 WHERE job_id = $1 AND state = 'open' AND kind <> 'already_matched' ORDER BY ordinal",
             )
             .bind(job_id)
             .fetch(&mut *conn);
@@ -133,7 +133,7 @@ impl Store {
         }
         let mut rows = sqlx::query_as::<_, (String, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>)>(
             "SELECT currency, left_records, right_records FROM matches
-             WHERE job_id = $1 AND tier = 'suggested' ORDER BY ordinal",
+             WHERE job_id = $1 AND tier = 'suggested' AND state = 'as_found' ORDER BY ordinal",
         )
         .bind(job_id)
         .fetch(&mut *conn);
@@ -153,7 +153,10 @@ impl Store {
         let mut rows = sqlx::query_as::<_, MatchRow>(
             "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
                     right_records, reasons, open_side::text AS open_side, open_amount
-             FROM matches WHERE job_id = $1 AND open_side IS NOT NULL AND tier = 'confirmed' ORDER BY ordinal",
+             FROM matches
+             WHERE job_id = $1 AND open_side IS NOT NULL
+               AND (state = 'accepted' OR (tier = 'confirmed' AND state = 'as_found'))
+             ORDER BY ordinal",
         )
         .bind(job_id)
         .fetch(&mut *conn);

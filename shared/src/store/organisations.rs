@@ -1,5 +1,6 @@
 //! Organisations: what keeps projects together.
 
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::{OrganisationId, ProjectId, UserId};
 use chrono::{DateTime, Utc};
@@ -22,7 +23,8 @@ impl Store {
         name: &str,
         founder: UserId,
     ) -> Result<Option<Organisation>, StoreError> {
-        Ok(sqlx::query_as(
+        let mut tx = self.begin().await?;
+        let founded: Option<Organisation> = sqlx::query_as(
             "INSERT INTO organisations (id, name, founded_by) SELECT $1, $2, $3
              WHERE (SELECT count(*) FROM organisations WHERE founded_by = $3) < $4
              RETURNING id, name, created_at",
@@ -31,8 +33,13 @@ impl Store {
         .bind(name)
         .bind(founder)
         .bind(FOUNDED_MAX)
-        .fetch_optional(self.pool())
-        .await?)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if founded.is_some() {
+            let after = serde_json::json!({"name": name});
+            Note::of(Tenant::SYSTEM, "organisation", id).after(after).commit(tx).await?;
+        }
+        Ok(founded)
     }
 
     /// Those the user founded or has a project of; platform administrators see all. Newest first, those older than

@@ -1,8 +1,10 @@
 //! Queues: pauses, how deep they are, and how far behind the relay is.
 
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::queue::QueueName;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 /// Why nothing of a queue starts.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -54,7 +56,8 @@ impl Store {
         reason: &str,
         paused_by: &str,
     ) -> Result<QueuePause, StoreError> {
-        Ok(sqlx::query_as(
+        let mut tx = self.begin().await?;
+        let pause: QueuePause = sqlx::query_as(
             "INSERT INTO queue_pauses (queue, reason, paused_by) VALUES ($1, $2, $3)
              ON CONFLICT (queue) DO UPDATE SET queue = excluded.queue
              RETURNING queue, reason, paused_by, paused_at",
@@ -62,12 +65,16 @@ impl Store {
         .bind(queue.as_str())
         .bind(reason)
         .bind(paused_by)
-        .fetch_one(self.pool())
-        .await?)
+        .fetch_one(&mut *tx)
+        .await?;
+        let shown = json!({"reason": pause.reason, "paused_at": pause.paused_at});
+        Note::of(Tenant::SYSTEM, "queue", queue).after(shown).commit(tx).await?;
+        Ok(pause)
     }
 
     /// `false`: it was not paused.
     pub async fn resume_queue(&self, queue: &QueueName) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         // The mark moves along: what waited for the pause has not waited for the relay.
         let resumed: Option<bool> = sqlx::query_scalar(
             "WITH resumed AS (DELETE FROM queue_pauses WHERE queue = $1 RETURNING queue), marked AS (
@@ -77,8 +84,10 @@ impl Store {
              SELECT true FROM resumed",
         )
         .bind(queue.as_str())
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *tx)
         .await?;
+        let shown = json!({"was_paused": resumed.is_some()});
+        Note::of(Tenant::SYSTEM, "queue", queue).before(shown).commit(tx).await?;
         Ok(resumed.is_some())
     }
 

@@ -1,5 +1,6 @@
 //! Second factors: the sealed secret of a person's one-time passwords, and the codes for when it is lost.
 
+use super::audit::{Note, Tenant};
 use super::sessions::Digest;
 use super::{Store, StoreError};
 use crate::ids::UserId;
@@ -71,7 +72,7 @@ impl Store {
             .bind(digests)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        Note::of(Tenant::SYSTEM, "user", user_id).commit(tx).await?;
         Ok(true)
     }
 
@@ -100,10 +101,15 @@ impl Store {
 
     /// `false`: there is none.
     pub async fn remove_second_factor(&self, user_id: UserId) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query("DELETE FROM second_factors WHERE user_id = $1")
             .bind(user_id)
-            .execute(self.pool())
+            .execute(&mut *tx)
             .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        Note::of(Tenant::SYSTEM, "user", user_id).commit(tx).await?;
+        Ok(true)
     }
 }

@@ -1,5 +1,6 @@
 //! Logins: a session and the chain of refresh tokens that keeps it going. Only digests of tokens are stored.
 
+use super::audit::{self, Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::{SessionId, UserId};
 use chrono::{DateTime, Utc};
@@ -153,6 +154,11 @@ impl Store {
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
+                audit::is_user(user_id);
+                if let Some(context) = audit::current() {
+                    let note = Note::of(Tenant::SYSTEM, "session", session_id);
+                    note.write_as(&mut tx, &context, "session.end_stolen").await?;
+                }
                 tx.commit().await?;
                 return Ok(Refreshed::Reused { user_id, session_id });
             }
@@ -200,6 +206,7 @@ impl Store {
         why: SessionEnd,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE sessions SET ended_at = $4, end_reason = $3
              WHERE id = $1 AND user_id = $2 AND ended_at IS NULL",
@@ -208,9 +215,13 @@ impl Store {
         .bind(user_id)
         .bind(why)
         .bind(now)
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        Note::of(Tenant::SYSTEM, "session", id).commit(tx).await?;
+        Ok(true)
     }
 
     /// [`end_others`] as a change of its own.
@@ -220,7 +231,10 @@ impl Store {
         but: Option<SessionId>,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
-        let mut connection = self.pool().acquire().await?;
-        end_others(&mut connection, user_id, but, SessionEnd::Revoked, now).await
+        let mut tx = self.begin().await?;
+        let ended = end_others(&mut tx, user_id, but, SessionEnd::Revoked, now).await?;
+        let after = serde_json::json!({"sessions_ended": ended});
+        Note::of(Tenant::SYSTEM, "user", user_id).after(after).commit(tx).await?;
+        Ok(ended)
     }
 }

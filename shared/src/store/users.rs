@@ -1,5 +1,6 @@
 //! People who may log in.
 
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
@@ -35,7 +36,7 @@ pub struct Credentials {
 
 /// Returns the user as stored; `None` when the address is taken, which harms no transaction.
 pub async fn insert_unless_taken(conn: &mut PgConnection, new: &NewUser) -> Result<Option<User>, StoreError> {
-    Ok(sqlx::query_as(
+    let made: Option<User> = sqlx::query_as(
         "INSERT INTO users (id, email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (lower(email)) DO NOTHING
          RETURNING id, email, name, is_platform_admin, created_at",
@@ -45,8 +46,13 @@ pub async fn insert_unless_taken(conn: &mut PgConnection, new: &NewUser) -> Resu
     .bind(&new.name)
     .bind(&new.password_hash)
     .bind(new.is_platform_admin)
-    .fetch_optional(conn)
-    .await?)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(user) = &made {
+        let shown = serde_json::json!({"email": user.email, "is_platform_admin": user.is_platform_admin});
+        Note::of(Tenant::SYSTEM, "user", user.id).after(shown).write(conn).await?;
+    }
+    Ok(made)
 }
 
 /// Keeps a new hash of a password.
@@ -62,7 +68,8 @@ pub async fn set_password_hash(conn: &mut PgConnection, id: UserId, hash: &str) 
 impl Store {
     /// Returns the user as stored.
     pub async fn insert_user(&self, new: &NewUser) -> Result<User, StoreError> {
-        Ok(sqlx::query_as(
+        let mut tx = self.begin().await?;
+        let user: User = sqlx::query_as(
             "INSERT INTO users (id, email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4, $5)
              RETURNING id, email, name, is_platform_admin, created_at",
         )
@@ -71,8 +78,11 @@ impl Store {
         .bind(&new.name)
         .bind(&new.password_hash)
         .bind(new.is_platform_admin)
-        .fetch_one(self.pool())
-        .await?)
+        .fetch_one(&mut *tx)
+        .await?;
+        let shown = serde_json::json!({"email": user.email, "is_platform_admin": user.is_platform_admin});
+        Note::of(Tenant::SYSTEM, "user", user.id).after(shown).commit(tx).await?;
+        Ok(user)
     }
 
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

@@ -60,6 +60,8 @@ pub enum Presence {
     Once(&'static str),
     /// The name is fixed, but nothing exports it yet: the part that will is not built. The text names it.
     Reserved(&'static str),
+    /// It is counted, but by no process that answers Prometheus; the text says why.
+    Unscraped(&'static str),
 }
 
 #[derive(Debug)]
@@ -188,12 +190,12 @@ impl Metric {
         self
     }
 
-    pub(super) const fn from_zero(mut self) -> Self {
+    pub(super) const fn at_zero(mut self) -> Self {
         self.presence = Presence::FromZero;
         self
     }
 
-    pub(super) const fn from_start(mut self) -> Self {
+    pub(super) const fn at_start(mut self) -> Self {
         self.presence = Presence::FromStart;
         self
     }
@@ -208,8 +210,18 @@ impl Metric {
         self
     }
 
+    pub(super) const fn unscraped(mut self, why: &'static str) -> Self {
+        self.presence = Presence::Unscraped(why);
+        self
+    }
+
     pub fn is_reserved(&self) -> bool {
         matches!(self.presence, Presence::Reserved(_))
+    }
+
+    /// Reserved or unscraped: Prometheus does not see it yet.
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.presence, Presence::Reserved(_) | Presence::Unscraped(_))
     }
 
     /// Every combination of label values; `None` when a label's values are not known beforehand.

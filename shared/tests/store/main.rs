@@ -1,5 +1,6 @@
 //! The store against a real PostgreSQL: every statement runs here at least once.
 
+mod audit;
 mod batches;
 mod conservation;
 mod cost;
@@ -14,8 +15,10 @@ mod migrations;
 mod operate;
 mod outbox;
 mod results;
+mod review;
 mod schedules;
 mod unique;
+mod volume;
 mod workers;
 
 use shared::ids::JobId;

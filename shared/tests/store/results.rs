@@ -12,7 +12,7 @@ use shared::store::users::NewUser;
 use shared::testing::TestDatabase;
 
 /// Accepts a reconciliation with everything it refers to.
-async fn accept_reconciliation(store: &Store) -> JobId {
+pub(super) async fn accept_reconciliation(store: &Store) -> JobId {
     let (user, project) = (UserId::new(), ProjectId::new());
     let email = format!("{user}@example.test");
     let new_user = NewUser {

@@ -79,7 +79,8 @@ async fn a_clean_up_removes_what_is_past_its_retention_and_tells_how_much() {
     assert_eq!(
         result,
         serde_json::json!({
-            "jobs": 2500, "batches": 0, "idempotency_keys": 0, "schedule_ticks": 0, "partitions": [],
+            "jobs": 2500, "batches": 0, "idempotency_keys": 0, "schedule_ticks": 0, "workers": 0,
+            "partitions": [],
         })
     );
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(store.pool()).await.unwrap();

@@ -68,6 +68,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
                 UNION SELECT created_by FROM schedules WHERE project_id = $1)",
         ),
     ),
+    table("workers", Left("processes that live, of all tenants together")),
 ];
 
 const fn table(name: &'static str, rows: TenantRows) -> TenantTable {

@@ -98,9 +98,10 @@ impl Submitters {
                 Ok(answer) if answer.status == 202 => {
                     return Some(text(&answer.expect(202), "id").parse().expect("a UUID"));
                 }
-                // Busy, limited, or without its database: it says so, and that nothing was stored or maybe was.
+                // Busy, limited, or without its database: it says so, and that nothing was stored or maybe was. Or its
+                // clock says that the token is not valid yet.
                 Ok(answer) => assert!(
-                    matches!(answer.status, 408 | 409 | 429 | 500 | 503 | 504),
+                    matches!(answer.status, 401 | 408 | 409 | 429 | 500 | 503 | 504),
                     "job {number}: {answer:?}"
                 ),
                 Err(_) => {}

@@ -33,7 +33,7 @@ const REQUIRED: [&str; 23] = [
     "BackupSizeDeviates",
     "BackupSlow",
     "BackupStoreFull",
-    "BackupStoreWritesFail",
+    "BackupStoreRequestsFail",
 ];
 
 #[test]

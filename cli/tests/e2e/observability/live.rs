@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Panels that cannot have data here, with the reason. What is listed and has data fails the test: this list shrinks.
-/// Panels about metrics that the table calls reserved are listed there.
+/// Panels about metrics that the table calls reserved or unscraped are listed there.
 const WITHOUT_DATA: [(&str, &str, &str); 1] = [(
     "services",
     "Processor time of its host",
@@ -65,18 +65,12 @@ fn a_running_system_fills_every_panel_and_raises_the_alarm() {
     raise_alarms(&mut place, &mut broker);
 }
 
-/// An attempt that fails and is repeated, and a job that is cancelled: so that failures have figures too.
+/// A job that dies and one that is cancelled: so that failures have figures too.
 fn fail_once(place: &Watched, project: &Project, left: &str, right: &str) {
     let hidden = place.deployment.hide_objects();
-    let failing = project.submit(left, right, &rules());
-    crate::wait::until("an attempt has failed", || {
-        let text = Client::new(&place.addresses()[1].1).get("/api/metrics").text();
-        let retried = r#"counterfoil_attempts_total{kind="reconciliation",outcome="retried"}"#;
-        let value = text.lines().find_map(|line| line.strip_prefix(retried))?;
-        (value.trim() != "0").then_some(())
-    });
+    let seen = project.submit(left, right, &rules()).wait_for_end();
+    assert_eq!(seen["state"], "dead", "{seen}");
     hidden.put_back();
-    failing.wait_until_completed();
     project.submit(left, right, &rules()).cancel();
 }
 
@@ -87,7 +81,7 @@ fn check_panels(prometheus: &Prometheus) {
         let is_listed = |expression: &&String| {
             let named =
                 WITHOUT_DATA.iter().any(|(board, title, _)| (*board, *title) == (&panel.board, &panel.title));
-            named || names(expression).into_iter().filter_map(metric_of).any(Metric::is_reserved)
+            named || names(expression).into_iter().filter_map(metric_of).any(Metric::is_awaited)
         };
         let (without, with): (Vec<&String>, Vec<&String>) = panel.expressions.iter().partition(is_listed);
         let at = format!("{} / {}", panel.board, panel.title);
@@ -149,7 +143,7 @@ fn check_exports(place: &Watched) {
         let exported = series_by_metric(&text);
         for (name, series) in &exported {
             let metric = table::find(name).unwrap_or_else(|| panic!("{name} is not in the table"));
-            assert!(!metric.is_reserved(), "{name} is exported: the table says it is reserved");
+            assert!(!metric.is_awaited(), "{name} is exported: the table says it is reserved or unscraped");
             assert!(metric.roles.contains(&role), "{name} is exported by a {role:?}");
             assert!(
                 text.contains(&format!("# TYPE {name} {}\n", metric.kind.as_str())),
@@ -159,7 +153,7 @@ fn check_exports(place: &Watched) {
             assert!(series.len() <= 2000, "{name} has {} series", series.len());
             series.iter().for_each(|labels| check_labels(metric, labels));
         }
-        for metric in table::all().filter(|metric| metric.roles.contains(&role) && !metric.is_reserved()) {
+        for metric in table::all().filter(|metric| metric.roles.contains(&role) && !metric.is_awaited()) {
             assert!(exported.contains_key(metric.name), "a {role:?} does not export {}", metric.name);
         }
     }

@@ -104,6 +104,14 @@ impl Store {
         .await?)
     }
 
+    /// What a job was asked to do.
+    pub async fn job_args(&self, id: JobId) -> Result<Option<serde_json::Value>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT args FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.pool())
+            .await?)
+    }
+
     /// What a completed job left as its result; results of reconciliations have tables of their own.
     pub async fn job_result(&self, id: JobId) -> Result<Option<serde_json::Value>, StoreError> {
         let result: Option<Option<serde_json::Value>> =

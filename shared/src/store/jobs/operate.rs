@@ -1,10 +1,13 @@
 //! What people ask of jobs: stop, start over, do not wait. One by one and by filter; each leaves an event.
 
 use super::list::JobFilter;
-use crate::ids::{JobId, UserId};
+use crate::ids::{JobId, ProjectId, UserId};
 use crate::job::JobState;
+use crate::store::audit::{self, Note};
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
 
 /// What to do to every job that fits a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +170,7 @@ impl Store {
 
     async fn cancel_jobs(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         // Locked in one order, so that two bulk actions cannot hold each other up for ever.
+        let mut tx = self.begin().await?;
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs
@@ -186,12 +190,15 @@ impl Store {
         .bind(ids)
         .bind(by.user_id())
         .bind(by.name())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
+        note(&mut tx, ids, changed.rows_affected()).await?;
+        tx.commit().await?;
         Ok(changed.rows_affected())
     }
 
     async fn make_jobs_due(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs WHERE id = ANY($1) AND state = 'scheduled' ORDER BY id FOR UPDATE
@@ -208,8 +215,10 @@ impl Store {
         .bind(ids)
         .bind(by.user_id())
         .bind(by.name())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
+        note(&mut tx, ids, changed.rows_affected()).await?;
+        tx.commit().await?;
         Ok(changed.rows_affected())
     }
 
@@ -230,6 +239,7 @@ impl Store {
     }
 
     async fn redrive_together(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
         let changed = sqlx::query(
             "WITH picked AS (
                  SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead' ORDER BY id FOR UPDATE
@@ -248,8 +258,32 @@ impl Store {
         .bind(ids)
         .bind(by.user_id())
         .bind(by.name())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
+        note(&mut tx, ids, changed.rows_affected()).await?;
+        tx.commit().await?;
         Ok(changed.rows_affected())
     }
+}
+
+/// Writes for each project what was asked of its jobs. In one order, so that two of these cannot wait in a circle.
+async fn note(conn: &mut PgConnection, ids: &[uuid::Uuid], changed: u64) -> Result<(), StoreError> {
+    if changed == 0 || audit::current().is_none() {
+        return Ok(());
+    }
+    let projects: Vec<(Option<ProjectId>, Vec<uuid::Uuid>)> = sqlx::query_as(
+        "SELECT project_id, array_agg(id ORDER BY id) FROM jobs WHERE id = ANY($1) GROUP BY project_id
+         ORDER BY project_id NULLS FIRST",
+    )
+    .bind(ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    for (project_id, ids) in projects {
+        let note = match ids.as_slice() {
+            [id] => Note::of(project_id, "job", id),
+            _ => Note::of(project_id, "jobs", ids.len()).after(json!({"asked": ids, "changed": changed})),
+        };
+        note.write(conn).await?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(super) use read::MatchRow;
+pub(super) use read::{ExceptionRow, MatchRow};
 pub use write::{write_exceptions, write_matches, write_rejected_lines};
 
 use crate::ids::JobId;

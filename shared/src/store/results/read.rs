@@ -1,7 +1,8 @@
 //! Reading results page by page, and deleting them.
 
 use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
-use crate::ids::JobId;
+use crate::ids::{JobId, ProjectId};
+use crate::store::audit::Note;
 use crate::store::job_ledger::book_removed;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
@@ -40,7 +41,7 @@ impl From<MatchRow> for StoredMatch {
 }
 
 #[derive(sqlx::FromRow)]
-struct ExceptionRow {
+pub(in crate::store) struct ExceptionRow {
     ordinal: i32,
     kind: String,
     side: String,
@@ -50,6 +51,22 @@ struct ExceptionRow {
     says: String,
     candidates: Json<Vec<StoredCandidate>>,
     candidates_found: i32,
+}
+
+impl From<ExceptionRow> for StoredException {
+    fn from(row: ExceptionRow) -> Self {
+        StoredException {
+            ordinal: row.ordinal,
+            kind: row.kind,
+            side: row.side,
+            currency: row.currency,
+            amount: row.amount,
+            record: row.record.0,
+            says: row.says,
+            candidates: row.candidates.0,
+            candidates_found: row.candidates_found,
+        }
+    }
 }
 
 impl Store {
@@ -76,7 +93,7 @@ impl Store {
         Ok(rows.into_iter().take_while(|row| row.confidence >= confidence_min).map(Into::into).collect())
     }
 
-    /// Exceptions after `after`, of one kind or all, by kind, side and row, at most `limit`.
+    /// Exceptions after `after` as they were found, of one kind or all, by kind, side and row, at most `limit`.
     pub async fn exceptions(
         &self,
         job_id: JobId,
@@ -89,8 +106,10 @@ impl Store {
                               candidates, candidates_found FROM exceptions";
         // Two statements, so that each is one range of one index.
         let filter = match kind {
-            Some(_) => "WHERE job_id = $1 AND ordinal > $2 AND kind = $4::exception_kind",
-            None => "WHERE job_id = $1 AND ordinal > $2 AND $4::text IS NULL",
+            Some(_) => {
+                "WHERE job_id = $1 AND ordinal > $2 AND kind = $4::exception_kind AND released_from IS NULL"
+            }
+            None => "WHERE job_id = $1 AND ordinal > $2 AND $4::text IS NULL AND released_from IS NULL",
         };
         let statement = format!("{columns} {filter} ORDER BY ordinal LIMIT $3");
         let rows: Vec<ExceptionRow> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
@@ -100,20 +119,7 @@ impl Store {
             .bind(kind)
             .fetch_all(self.pool())
             .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| StoredException {
-                ordinal: row.ordinal,
-                kind: row.kind,
-                side: row.side,
-                currency: row.currency,
-                amount: row.amount,
-                record: row.record.0,
-                says: row.says,
-                candidates: row.candidates.0,
-                candidates_found: row.candidates_found,
-            })
-            .collect())
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     /// Rejected lines after `after`, left side first, at most `limit`.
@@ -144,18 +150,18 @@ impl Store {
             .bind(job_id)
             .execute(&mut *tx)
             .await?;
-        let deleted = sqlx::query(
+        let deleted: Option<ProjectId> = sqlx::query_scalar(
             "DELETE FROM jobs WHERE id = $1 AND state IN ('completed', 'cancelled', 'dead')
                AND EXISTS (SELECT FROM reconciliations WHERE job_id = $1)
-               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)",
+               AND NOT EXISTS (SELECT FROM reconciliations WHERE continues = $1)
+             RETURNING project_id",
         )
         .bind(job_id)
-        .execute(&mut *tx)
-        .await?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        book_removed(&mut tx, deleted.rows_affected()).await?;
+        .fetch_optional(&mut *tx)
+        .await?
+        .flatten();
+        let Some(project_id) = deleted else { return Ok(false) };
+        book_removed(&mut tx, 1).await?;
         for statement in [
             "DELETE FROM matches WHERE job_id = $1",
             "DELETE FROM exceptions WHERE job_id = $1",
@@ -164,7 +170,7 @@ impl Store {
         ] {
             sqlx::query(statement).bind(job_id).execute(&mut *tx).await?;
         }
-        tx.commit().await?;
+        Note::of(project_id, "reconciliation", job_id).commit(tx).await?;
         Ok(true)
     }
 }

@@ -5,8 +5,10 @@ use super::tick::{Locked, TickDone, decide_due, insert_tick};
 use super::{COLUMNS, SCHEDULES_MAX, Schedule};
 use crate::ids::{JobId, ProjectId, ScheduleId, UserId};
 use crate::schedule::{MissedRuns, TickOutcome, Timing, kinds, shipped};
+use crate::store::audit::Note;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 
 /// A schedule to store. Timing, kind and args have been checked.
@@ -70,6 +72,18 @@ impl From<sqlx::Error> for ChangeError {
     }
 }
 
+fn note(schedule: &Schedule) -> Note {
+    Note::of(schedule.project_id, "schedule", schedule.id)
+}
+
+/// As the audit log keeps it.
+fn shown(schedule: &Schedule) -> serde_json::Value {
+    json!({
+        "name": schedule.name, "kind": schedule.kind, "args": schedule.args, "cron": schedule.cron,
+        "time_zone": schedule.time_zone, "priority": schedule.priority, "paused_at": schedule.paused_at,
+    })
+}
+
 impl Store {
     /// First due at the first occurrence after now.
     pub async fn insert_schedule(
@@ -112,7 +126,7 @@ impl Store {
                     version = version + 1
              WHERE id = $1 RETURNING {COLUMNS}"
         );
-        let changed = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        let changed: Schedule = sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(id)
             .bind(change.name.as_ref().unwrap_or(&schedule.name))
             .bind(change.args.as_ref().unwrap_or(&schedule.args))
@@ -124,7 +138,7 @@ impl Store {
             .bind(next_due_at)
             .fetch_one(&mut *tx)
             .await?;
-        tx.commit().await?;
+        note(&changed).before(shown(&schedule)).after(shown(&changed)).commit(tx).await?;
         Ok(changed)
     }
 
@@ -144,9 +158,13 @@ impl Store {
 
     /// Removes a schedule and its ledger; jobs it has started stay. `false`: there was none.
     pub async fn remove_schedule(&self, id: ScheduleId) -> Result<bool, StoreError> {
-        let removed =
-            sqlx::query("DELETE FROM schedules WHERE id = $1").bind(id).execute(self.pool()).await?;
-        Ok(removed.rows_affected() == 1)
+        let mut tx = self.begin().await?;
+        let statement = format!("DELETE FROM schedules WHERE id = $1 RETURNING {COLUMNS}");
+        let removed: Option<Schedule> =
+            sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(&mut *tx).await?;
+        let Some(removed) = removed else { return Ok(false) };
+        note(&removed).before(shown(&removed)).commit(tx).await?;
+        Ok(true)
     }
 
     /// Stores each shipped schedule that was never stored before; returns their names. May run any number of times,
@@ -217,7 +235,9 @@ pub async fn insert_schedule(
     if count >= SCHEDULES_MAX {
         return Err(ChangeError::TooMany);
     }
-    Ok(insert(conn, new, None, now).await?)
+    let schedule = insert(&mut *conn, new, None, now).await?;
+    note(&schedule).after(shown(&schedule)).write(conn).await?;
+    Ok(schedule)
 }
 
 /// As [`Store::run_schedule_now`], in the caller's transaction, which after an error can only be rolled back.
@@ -238,8 +258,11 @@ pub async fn run_schedule_now(
             break;
         }
     }
-    match start(conn, &schedule, job_id, asked_by, request_id).await {
-        Ok(()) => Ok(job_id),
+    match start(&mut *conn, &schedule, job_id, asked_by, request_id).await {
+        Ok(()) => {
+            note(&schedule).after(json!({"job_id": job_id})).write(conn).await?;
+            Ok(job_id)
+        }
         Err(StartError::Unavailable(error)) => Err(error.into()),
         Err(StartError::Refused(says)) => Err(ChangeError::CannotRun { says }),
     }

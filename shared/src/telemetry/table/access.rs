@@ -19,6 +19,18 @@ pub(super) const METRICS: &[Metric] = &[
         "Requests refused for who asked; tenant: something of strangers was asked for",
     ),
     Metric::counter(
+        "counterfoil_audit_failed_total",
+        &[],
+        API,
+        "Logins, denials and calls to the broker that could not be written to the audit log",
+    ),
+    Metric::counter(
+        "counterfoil_audit_checkpoints_total",
+        &[Label::one_of("outcome", &["signed", "failed"])],
+        API,
+        "Signatures under the ends of the audit log's chains",
+    ),
+    Metric::counter(
         "counterfoil_rate_limited_total",
         &[Label::one_of(
             "class",

@@ -1,9 +1,10 @@
-//! Names for the backup engine. It exports them from the process that does the work, a worker, and after a restart from
-//! its records: an age must not look young because a process is.
+//! Backups. What is reserved comes with scheduled backups: from the process that does the work, a worker, and after its
+//! restart from the records: an age must not look young because a process is.
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
-const ENGINE: &str = "the backup engine";
+const ENGINE: &str = "scheduled backups";
+const COMMANDS: &str = "only commands at a shell make backups yet";
 const WORKER: &[Role] = &[Role::Worker];
 const KIND: Label = Label::one_of("kind", &["full", "tenant", "base", "configuration"]);
 const STORE: Label = Label::bounded("store", "the configured stores");
@@ -64,34 +65,41 @@ pub(super) const METRICS: &[Metric] = &[
     )
     .reserved(ENGINE),
     Metric::counter(
-        "counterfoil_backup_store_writes_total",
-        &[STORE, Label::one_of("outcome", &["ok", "failed"])],
+        "counterfoil_backup_store_requests_total",
+        &[STORE, Label::bounded("outcome", "ok, or the kind of the error")],
         WORKER,
-        "Objects written to a store; failed after the last try",
+        "Requests to a store",
     )
-    .reserved(ENGINE),
+    .unscraped(COMMANDS),
     Metric::gauge(
-        "counterfoil_backup_store_up",
+        "counterfoil_backup_store_reachable",
         Unit::Flag,
         &[STORE],
         WORKER,
         "Whether a store answered when last asked",
     )
-    .reserved(ENGINE),
+    .unscraped(COMMANDS),
+    Metric::gauge(
+        "counterfoil_backup_owed_objects",
+        Unit::Count,
+        &[STORE],
+        WORKER,
+        "Objects that a store should have and has not; they wait on the local disk",
+    )
+    .unscraped(COMMANDS),
+    Metric::counter(
+        "counterfoil_backup_healed_total",
+        &[STORE],
+        WORKER,
+        "Objects replaced in a store from another one that had them whole",
+    )
+    .unscraped(COMMANDS),
     Metric::gauge(
         "counterfoil_backup_store_used_ratio",
         Unit::Ratio,
         &[STORE],
         WORKER,
         "Share of a store's room that is used, where it is known",
-    )
-    .reserved(ENGINE),
-    Metric::gauge(
-        "counterfoil_backup_spool_bytes",
-        Unit::Bytes,
-        &[],
-        WORKER,
-        "What waits on the local disk for a store that is away",
     )
     .reserved(ENGINE),
     Metric::gauge(

@@ -89,19 +89,19 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Transactions of this database, of whomever, since its statistics were reset",
     )
-    .from_start(),
+    .at_start(),
     Metric::counter(
         "counterfoil_database_deadlocks_total",
         &[],
         Role::ALL,
         "Deadlocks the server has broken",
     )
-    .from_start(),
+    .at_start(),
     Metric::counter(
         "counterfoil_database_blocks_total",
         &[Label::one_of("from", &["cache", "disk"])],
         Role::ALL,
         "Blocks read, by whether the server had them in memory",
     )
-    .from_start(),
+    .at_start(),
 ];

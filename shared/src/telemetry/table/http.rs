@@ -31,7 +31,7 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Requests being answered",
     )
-    .from_zero(),
+    .at_zero(),
     Metric::gauge(
         "counterfoil_event_streams_open",
         Unit::Count,
@@ -39,7 +39,7 @@ pub(super) const METRICS: &[Metric] = &[
         &[Role::Api],
         "Server-sent event streams open",
     )
-    .from_zero(),
+    .at_zero(),
     Metric::counter(
         "counterfoil_requests_replayed_total",
         &[],

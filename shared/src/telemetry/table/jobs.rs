@@ -7,8 +7,10 @@ const QUEUE: Label = Label::kinds("queue");
 const UNFINISHED: Label = Label::one_of("state", &["scheduled", "available", "running"]);
 
 /// As in the order they are started in.
-const LOOP: Label =
-    Label::one_of("loop", &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner"]);
+const LOOP: Label = Label::one_of(
+    "loop",
+    &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner", "backup_synchroniser"],
+);
 
 const WORKER: &[Role] = &[Role::Worker];
 const SCHEDULER: &[Role] = &[Role::Scheduler];
@@ -88,7 +90,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Attempts of a queue that this process runs",
     )
-    .from_zero(),
+    .at_zero(),
     Metric::gauge(
         "counterfoil_workers",
         Unit::Count,
@@ -102,8 +104,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Times this worker told that it lives",
     ),
-    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds")
-        .from_zero(),
+    Metric::gauge("counterfoil_leases_held", Unit::Count, &[], WORKER, "Leases this process holds").at_zero(),
     Metric::counter(
         "counterfoil_leases_lost_total",
         &[],
@@ -115,12 +116,6 @@ pub(super) const METRICS: &[Metric] = &[
         &[Label::one_of("outcome", &["ok", "failed"])],
         WORKER,
         "Rounds of lease renewal",
-    ),
-    Metric::counter(
-        "counterfoil_worker_heartbeats_total",
-        &[Label::one_of("outcome", &["ok", "failed"])],
-        WORKER,
-        "Times a worker told that it lives",
     ),
     Metric::counter(
         "counterfoil_leases_refused_total",
@@ -135,12 +130,6 @@ pub(super) const METRICS: &[Metric] = &[
         "Jobs taken back from silent workers, by what became of them",
     ),
     Metric::counter("counterfoil_jobs_staged_total", &[], SCHEDULER, "Scheduled jobs made available"),
-    Metric::counter(
-        "counterfoil_relay_wakes_total",
-        &[Label::one_of("outcome", &["told", "failed"])],
-        &[Role::Api],
-        "Times relays in other processes were told of new doorbells",
-    ),
     Metric::counter(
         "counterfoil_doorbells_rung_again_total",
         &[],

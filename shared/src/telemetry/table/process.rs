@@ -24,7 +24,7 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter("counterfoil_process_cpu_seconds_total", &[], Role::ALL, "Processor time used")
         .of(Unit::Seconds)
-        .from_start(),
+        .at_start(),
     Metric::gauge(
         "counterfoil_process_cpus",
         Unit::Count,

@@ -97,5 +97,5 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Connections to the broker that are up",
     )
-    .from_zero(),
+    .at_zero(),
 ];

@@ -8,7 +8,7 @@ use matching::{
 };
 use shared::ids::JobId;
 use shared::store::Store;
-use shared::store::matched_records::{MatchedIn, hash_of};
+use shared::store::matched_records::{MatchedIn, SettledBy, hash_of};
 use shared::store::open_items::{OpenItem, VisitError};
 use shared::store::reconciliations::Reconciliation;
 use shared::store::results::FirstSeen;
@@ -152,7 +152,16 @@ fn already_matched(place: &MatchedIn) -> String {
     let ids = |ids: &[String]| ids.to_vec();
     let (left, right) = (ids(&place.left_ids), ids(&place.right_ids));
     let id = MatchId::of_ids(left.iter().map(String::as_str), right.iter().map(String::as_str));
-    format!("already matched as {id} (number {}) in the reconciliation {}", place.ordinal + 1, place.job_id)
+    let (number, job) = (place.ordinal + 1, place.job_id);
+    match place.by {
+        SettledBy::Match => format!("already matched as {id} (number {number}) in the reconciliation {job}"),
+        SettledBy::HandMatch => {
+            format!("already matched by hand as {id} (number {number}) in the reconciliation {job}")
+        }
+        SettledBy::WriteOff => {
+            format!("already written off as exception number {number} in the reconciliation {job}")
+        }
+    }
 }
 
 /// Numbers for what is the same for many items.

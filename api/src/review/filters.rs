@@ -1,0 +1,421 @@
+//! The words by which items are chosen: the same in the query of a list and in the body of a bulk decision.
+
+use super::answers::{ExceptionStateWord, MatchStateWord};
+use crate::caller::Caller;
+use crate::problem::{Mistake, Problem};
+use crate::read::{Fields, Parameters};
+use crate::reconciliation::{Kind, PassNames, exponent};
+use chrono::{NaiveDate, TimeDelta};
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::{Deserialize, Serialize};
+use shared::ids::UserId;
+use shared::store::review::{ExceptionFilter, MatchFilter, Who};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RecordSide)]
+pub(crate) enum SideWord {
+    Left,
+    Right,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MatchTier)]
+pub(crate) enum TierWord {
+    Confirmed,
+    Suggested,
+}
+
+/// By which exceptions are chosen: those that fit all that is given.
+#[derive(Debug, Clone, Default, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ExceptionFilter)]
+pub(crate) struct ExceptionWords {
+    #[schema(nullable = false)]
+    kind: Option<Kind>,
+    #[schema(nullable = false)]
+    side: Option<SideWord>,
+    #[schema(nullable = false)]
+    state: Option<ExceptionStateWord>,
+    /// A user's id, `me` or `nobody`.
+    #[param(value_type = Option<String>)]
+    #[schema(nullable = false, value_type = Option<String>)]
+    assignee: Option<Assignee>,
+    #[schema(nullable = false)]
+    reason_code: Option<String>,
+    /// Three letters. Needed with amounts.
+    #[schema(nullable = false)]
+    currency: Option<String>,
+    /// Decimal of major units, without a sign: so much or more.
+    #[schema(nullable = false)]
+    min_amount: Option<String>,
+    #[schema(nullable = false)]
+    max_amount: Option<String>,
+    /// Days since the record's own day.
+    #[param(minimum = 0, maximum = 36500)]
+    #[schema(nullable = false, minimum = 0, maximum = 36500)]
+    min_age_days: Option<u32>,
+    #[param(minimum = 0, maximum = 36500)]
+    #[schema(nullable = false, minimum = 0, maximum = 36500)]
+    max_age_days: Option<u32>,
+    #[schema(nullable = false)]
+    due_before: Option<NaiveDate>,
+    /// Whether it waits for a second person.
+    #[schema(nullable = false)]
+    waiting: Option<bool>,
+}
+
+/// By which matches are chosen: those that fit all that is given.
+#[derive(Debug, Clone, Default, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MatchFilter)]
+pub(crate) struct MatchWords {
+    #[schema(nullable = false)]
+    tier: Option<TierWord>,
+    #[schema(nullable = false)]
+    state: Option<MatchStateWord>,
+    /// Name of a pass of the rules.
+    #[schema(nullable = false)]
+    pass: Option<String>,
+    #[param(minimum = 0, maximum = 1)]
+    #[schema(nullable = false, minimum = 0, maximum = 1)]
+    min_confidence: Option<f64>,
+    #[param(minimum = 0, maximum = 1)]
+    #[schema(nullable = false, minimum = 0, maximum = 1)]
+    max_confidence: Option<f64>,
+    /// A user's id, `me` or `nobody`.
+    #[param(value_type = Option<String>)]
+    #[schema(nullable = false, value_type = Option<String>)]
+    assignee: Option<Assignee>,
+    #[schema(nullable = false)]
+    reason_code: Option<String>,
+    /// Three letters. Needed with amounts.
+    #[schema(nullable = false)]
+    currency: Option<String>,
+    /// Decimal of major units, without a sign: the larger side has so much or more.
+    #[schema(nullable = false)]
+    min_amount: Option<String>,
+    #[schema(nullable = false)]
+    max_amount: Option<String>,
+    #[schema(nullable = false)]
+    due_before: Option<NaiveDate>,
+    /// Whether it waits for a second person.
+    #[schema(nullable = false)]
+    waiting: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Assignee {
+    Me,
+    Nobody,
+    User(UserId),
+}
+
+impl std::fmt::Display for Assignee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Assignee::Me => f.write_str("me"),
+            Assignee::Nobody => f.write_str("nobody"),
+            Assignee::User(user) => user.fmt(f),
+        }
+    }
+}
+
+/// Where the words come from: a query string or an object. Each notes what is wrong.
+pub(super) trait Source {
+    fn word<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T>;
+}
+
+impl Source for Parameters {
+    fn word<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.optional(name, read)
+    }
+}
+
+impl Source for Fields<'_> {
+    fn word<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.optional(name, |value, place| {
+            let text = match &value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Number(number) => number.to_string(),
+                serde_json::Value::Bool(truth) => truth.to_string(),
+                _ => return place.wrong("type", "must be a single value"),
+            };
+            read(&text).map_err(|detail| place.wrong::<T>("value", detail)).ok()
+        })
+    }
+}
+
+fn choice<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let word: String = text.chars().take(100).collect();
+    T::deserialize(StrDeserializer::<WordError>::new(&word)).map_err(|error| error.to_string())
+}
+
+fn assignee(text: &str) -> Result<Assignee, String> {
+    match text {
+        "me" => Ok(Assignee::Me),
+        "nobody" => Ok(Assignee::Nobody),
+        id => id.parse().map(Assignee::User).map_err(|_| "must be a user's id, `me` or `nobody`".to_owned()),
+    }
+}
+
+pub(super) fn reason_code(text: &str) -> Result<String, String> {
+    let is_one = (1..=40).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a reason code: a-z, 0-9 and _, at most 40".to_owned())
+    }
+}
+
+pub(super) fn currency(text: &str) -> Result<String, String> {
+    matching::Currency::parse(text)
+        .map(|currency| currency.code().to_owned())
+        .map_err(|_| "must be a currency: three letters of ISO 4217".to_owned())
+}
+
+/// A decimal without a sign, as text: which currency's digits it has is known later.
+pub(super) fn decimal(text: &str) -> Result<String, String> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str, max: usize| part.len() <= max && part.bytes().all(|b| b.is_ascii_digit());
+    let is_one = !whole.is_empty() && digits(whole, 14) && digits(fraction, 4) && !text.ends_with('.');
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a decimal like 1234.50, without a sign".to_owned())
+    }
+}
+
+/// Minor units of `currency`; `None`: more digits than it has.
+pub(super) fn minor(text: &str, currency: &str) -> Option<i64> {
+    let exponent = exponent(currency) as usize;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > exponent {
+        return None;
+    }
+    format!("{whole}{fraction:0<exponent$}").parse().ok()
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    let wrong = || "must be a whole number of days, 0 to 36500".to_owned();
+    text.parse().ok().filter(|days| *days <= 36_500).ok_or_else(wrong)
+}
+
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| "must be a day like 2026-01-31".to_owned())
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let wrong = || "must be a number, 0 to 1".to_owned();
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong)
+}
+
+fn pass(text: &str) -> Result<String, String> {
+    if text.chars().count() <= 200 {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a pass".to_owned())
+    }
+}
+
+impl ExceptionWords {
+    pub(super) fn read(source: &mut impl Source) -> Self {
+        Self {
+            kind: source.word("kind", choice),
+            side: source.word("side", choice),
+            state: source.word("state", choice),
+            assignee: source.word("assignee", assignee),
+            reason_code: source.word("reason_code", reason_code),
+            currency: source.word("currency", currency),
+            min_amount: source.word("min_amount", decimal),
+            max_amount: source.word("max_amount", decimal),
+            min_age_days: source.word("min_age_days", days),
+            max_age_days: source.word("max_age_days", days),
+            due_before: source.word("due_before", day),
+            waiting: source.word("waiting", truth),
+        }
+    }
+
+    /// As the store reads them. `today` is what ages are counted from.
+    pub(super) fn filter(&self, caller: &Caller, today: NaiveDate) -> Result<ExceptionFilter, Problem> {
+        let back = |days: Option<u32>| days.map(|days| today - TimeDelta::days(days.into()));
+        let (amount_min, amount_max) = amounts(&self.currency, &self.min_amount, &self.max_amount)?;
+        Ok(ExceptionFilter {
+            kind: self.kind.map(|kind| kind.as_str().to_owned()),
+            side: self.side.map(|side| match side {
+                SideWord::Left => "left",
+                SideWord::Right => "right",
+            }),
+            state: self.state.map(Into::into),
+            assignee: who(self.assignee, caller),
+            reason_code: self.reason_code.clone(),
+            currency: self.currency.clone(),
+            amount_min,
+            amount_max,
+            dated_from: back(self.max_age_days),
+            dated_through: back(self.min_age_days),
+            due_before: self.due_before,
+            is_waiting: self.waiting,
+        })
+    }
+
+    /// Only open ones, unless another state is asked for.
+    pub(super) fn or_open(mut self) -> Self {
+        self.state.get_or_insert(ExceptionStateWord::Open);
+        self
+    }
+
+    /// For the address of the next page.
+    pub(super) fn kept(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("kind", self.kind.map(|kind| kind.as_str().to_owned())),
+            ("side", self.side.map(|side| if side == SideWord::Left { "left" } else { "right" }.to_owned())),
+            (
+                "state",
+                self.state
+                    .map(|state| shared::store::review::ExceptionState::from(state).as_str().to_owned()),
+            ),
+            ("assignee", self.assignee.map(|assignee| assignee.to_string())),
+            ("reason_code", self.reason_code.clone()),
+            ("currency", self.currency.clone()),
+            ("min_amount", self.min_amount.clone()),
+            ("max_amount", self.max_amount.clone()),
+            ("min_age_days", self.min_age_days.map(|days| days.to_string())),
+            ("max_age_days", self.max_age_days.map(|days| days.to_string())),
+            ("due_before", self.due_before.map(|day| day.to_string())),
+            ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+        ]
+    }
+}
+
+impl MatchWords {
+    pub(super) fn read(source: &mut impl Source) -> Self {
+        Self {
+            tier: source.word("tier", choice),
+            state: source.word("state", choice),
+            pass: source.word("pass", pass),
+            min_confidence: source.word("min_confidence", share),
+            max_confidence: source.word("max_confidence", share),
+            assignee: source.word("assignee", assignee),
+            reason_code: source.word("reason_code", reason_code),
+            currency: source.word("currency", currency),
+            min_amount: source.word("min_amount", decimal),
+            max_amount: source.word("max_amount", decimal),
+            due_before: source.word("due_before", day),
+            waiting: source.word("waiting", truth),
+        }
+    }
+
+    pub(super) fn filter(&self, caller: &Caller, passes: &PassNames) -> Result<MatchFilter, Problem> {
+        let (amount_min, amount_max) = amounts(&self.currency, &self.min_amount, &self.max_amount)?;
+        let pass = match &self.pass {
+            None => None,
+            Some(name) => {
+                Some(passes.number(name).ok_or_else(|| wrong("pass", "the rules have no such pass"))?)
+            }
+        };
+        let millionths =
+            |share: Option<f64>| share.map(|s| matching::Confidence::from_f64(s).millionths() as i32);
+        Ok(MatchFilter {
+            tier: self.tier.map(|tier| match tier {
+                TierWord::Confirmed => "confirmed",
+                TierWord::Suggested => "suggested",
+            }),
+            state: self.state.map(Into::into),
+            pass,
+            confidence_min: millionths(self.min_confidence),
+            confidence_max: millionths(self.max_confidence),
+            assignee: who(self.assignee, caller),
+            reason_code: self.reason_code.clone(),
+            currency: self.currency.clone(),
+            amount_min,
+            amount_max,
+            due_before: self.due_before,
+            is_waiting: self.waiting,
+        })
+    }
+
+    pub(super) fn kept(&self) -> Vec<(&'static str, Option<String>)> {
+        let tier = |tier| if tier == TierWord::Confirmed { "confirmed" } else { "suggested" }.to_owned();
+        vec![
+            ("tier", self.tier.map(tier)),
+            (
+                "state",
+                self.state.map(|state| shared::store::review::MatchState::from(state).as_str().to_owned()),
+            ),
+            ("pass", self.pass.as_deref().map(crate::jobs::escaped)),
+            ("min_confidence", self.min_confidence.map(|share| share.to_string())),
+            ("max_confidence", self.max_confidence.map(|share| share.to_string())),
+            ("assignee", self.assignee.map(|assignee| assignee.to_string())),
+            ("reason_code", self.reason_code.clone()),
+            ("currency", self.currency.clone()),
+            ("min_amount", self.min_amount.clone()),
+            ("max_amount", self.max_amount.clone()),
+            ("due_before", self.due_before.map(|day| day.to_string())),
+            ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+        ]
+    }
+}
+
+fn who(assignee: Option<Assignee>, caller: &Caller) -> Option<Who> {
+    assignee.map(|assignee| match assignee {
+        Assignee::Me => Who::User(caller.user_id),
+        Assignee::Nobody => Who::Nobody,
+        Assignee::User(user) => Who::User(user),
+    })
+}
+
+/// Amounts in minor units. They mean nothing without a currency.
+fn amounts(
+    currency: &Option<String>,
+    min: &Option<String>,
+    max: &Option<String>,
+) -> Result<(Option<i64>, Option<i64>), Problem> {
+    let in_minor = |name: &'static str, text: &Option<String>| match (text, currency) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(wrong("currency", "is needed with amounts")),
+        (Some(text), Some(currency)) => {
+            minor(text, currency).map(Some).ok_or_else(|| wrong(name, "has more digits than the currency"))
+        }
+    };
+    Ok((in_minor("min_amount", min)?, in_minor("max_amount", max)?))
+}
+
+fn wrong(parameter: &str, detail: &str) -> Problem {
+    Problem::invalid(vec![Mistake {
+        pointer: None,
+        parameter: Some(parameter.to_owned()),
+        code: "value",
+        detail: detail.to_owned(),
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact() {
+        assert_eq!(minor("12", "EUR"), Some(1200));
+        assert_eq!(minor("12.5", "EUR"), Some(1250));
+        assert_eq!(minor("12.500", "EUR"), Some(1250));
+        assert_eq!(minor("12.505", "EUR"), None);
+        assert_eq!(minor("12.0", "JPY"), Some(12));
+        assert_eq!(minor("12.505", "BHD"), Some(12505));
+        for bad in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "999999999999999", "1.00000"] {
+            assert!(decimal(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The pages as a browser asks for them, on real services: what they show, what their forms do, and who may not.
+
+mod browser;
+mod flow;
+mod guard;
+mod jobs;

@@ -1,0 +1,7 @@
+//! Files read as `excel`, whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sources::Format;
+
+fuzz_target!(|bytes: &[u8]| counterfoil_fuzz::file(Format::Excel, bytes));

@@ -1,0 +1,7 @@
+//! Files read as `mt940`, whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sources::Format;
+
+fuzz_target!(|bytes: &[u8]| counterfoil_fuzz::file(Format::Mt940, bytes));

@@ -1,0 +1,22 @@
+//! From two unknown files to a submitted reconciliation, in three steps: files, columns, rules.
+
+mod builder;
+mod columns;
+mod files;
+mod mapping;
+mod rules;
+
+use crate::Site;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+pub(crate) fn routes() -> Router<Site> {
+    const BASE: &str = "/p/{project}/reconcile";
+    Router::new()
+        // The API has its own limit for each file, while it is written.
+        .route(&format!("{BASE}/upload"), post(files::upload).layer(DefaultBodyLimit::disable()))
+        .route(BASE, get(files::show))
+        .route(&format!("{BASE}/columns"), get(columns::show).post(columns::decide))
+        .route(&format!("{BASE}/rules"), get(rules::show).post(rules::decide))
+}

@@ -1,0 +1,277 @@
+//! Step three: how to compare. Every rule set that comes with the program is tried on the beginning of both files, so
+//! that the choice is between results and not between names.
+
+use super::builder;
+use crate::answers::{DataSource, Items, Made, Preset, Sample};
+use crate::ask::Refusal;
+use crate::form::{Fields, Posted};
+use crate::html::escape_query;
+use crate::overview::{ExceptionCount, exception_counts};
+use crate::problem::Mistake;
+use crate::shell::{Shell, Visit};
+use askama::Template;
+use axum::extract::RawQuery;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Value, json};
+
+/// A rule set to choose.
+pub(crate) struct Option_ {
+    /// `standard`, the name of a preset, or `own`.
+    pub value: String,
+    pub title: String,
+    pub says: String,
+    pub is_chosen: bool,
+    pub tried: Option<SampleShown>,
+    /// Why it does not fit.
+    pub refused: Option<String>,
+}
+
+pub(crate) struct SampleShown {
+    pub sample: Sample,
+    /// Of the records of the sample, inside matches.
+    pub share: f64,
+    pub exceptions: Vec<ExceptionCount>,
+}
+
+#[derive(Template)]
+#[template(path = "reconcile/rules.html")]
+pub(crate) struct RulesPage {
+    pub shell: Shell,
+    pub left: DataSource,
+    pub right: DataSource,
+    pub left_fields: Vec<String>,
+    pub right_fields: Vec<String>,
+    pub options: Vec<Option_>,
+    pub own: String,
+    pub name: String,
+    pub threshold: String,
+    pub mistakes: Vec<Mistake>,
+    /// Of what is chosen.
+    pub detail: Option<SampleShown>,
+    pub opens_builder: bool,
+}
+
+/// What the form says.
+struct Chosen {
+    choice: String,
+    own: String,
+    name: String,
+    threshold: String,
+}
+
+impl Chosen {
+    fn read(form: &Fields) -> Self {
+        let choice = form.given("choice").unwrap_or("standard");
+        Self {
+            choice: choice.to_owned(),
+            // With its white space: lines of a text.
+            own: form.get("own").replace("\r\n", "\n"),
+            name: form.get("name").to_owned(),
+            threshold: form.get("threshold").to_owned(),
+        }
+    }
+
+    /// The submission, or why the text is none.
+    fn body(&self, visit: &Visit, left: &str, right: &str) -> Result<Value, Mistake> {
+        let mut body = json!({"left_source_id": left, "right_source_id": right});
+        match self.choice.as_str() {
+            "standard" => {}
+            "own" => body["rules"] = builder::parse(&self.own)?,
+            preset => body["preset"] = preset.into(),
+        }
+        if !self.name.is_empty() {
+            body["name"] = self.name.as_str().into();
+        }
+        if !self.threshold.is_empty() {
+            let share = self.threshold.replace(',', ".").parse::<f64>().map(|percent| percent / 100.0);
+            body["confidence_threshold"] = share.map_or_else(|_| json!(self.threshold), |share| json!(share));
+        }
+        Ok(visit.in_project(body))
+    }
+}
+
+pub(super) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    let asked = Fields::parse(query.unwrap_or_default().as_bytes());
+    let chosen =
+        Chosen { choice: String::new(), own: String::new(), name: String::new(), threshold: String::new() };
+    let page = page(&visit, asked.get("left"), asked.get("right"), chosen, vec![]).await?;
+    Ok(visit.page(&page))
+}
+
+pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refusal> {
+    let (left, right) = (form.get("left"), form.get("right"));
+    let mut chosen = Chosen::read(&form);
+    let action = form.get("action");
+    if let Some(preset) = action.strip_prefix("edit:") {
+        chosen.own = presets(&visit)
+            .await?
+            .into_iter()
+            .find(|known| known.name == preset)
+            .map(|known| known.text)
+            .unwrap_or_default();
+        chosen.choice = "own".into();
+    } else if action == "add" {
+        chosen.own = builder::with_pass(&chosen.own, &form);
+        chosen.choice = "own".into();
+    } else if action == "run" {
+        let refused = match chosen.body(&visit, left, right) {
+            Ok(body) => match visit.ask.post::<Made>("/api/reconciliation/jobs", &body).await {
+                Ok(made) => {
+                    let target = format!("{}/reconciliations/{}", visit.shell.base(), made.id);
+                    return Ok(Redirect::to(&target).into_response());
+                }
+                Err(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => refusal.document.errors,
+                Err(refusal) => return Err(refusal),
+            },
+            Err(mistake) => vec![mistake],
+        };
+        let page = page(&visit, left, right, chosen, refused).await?;
+        return Ok(visit.page_of(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    let mut page = page(&visit, left, right, chosen, vec![]).await?;
+    page.opens_builder = action == "add";
+    let status = if page.mistakes.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok(visit.page_of(status, &page))
+}
+
+async fn presets(visit: &Visit) -> Result<Vec<Preset>, Refusal> {
+    Ok(visit.ask.get::<Items<Preset>>("/api/reconciliation/presets").await?.items)
+}
+
+/// An empty choice takes what matches most.
+async fn page(
+    visit: &Visit,
+    left: &str,
+    right: &str,
+    chosen: Chosen,
+    mut mistakes: Vec<Mistake>,
+) -> Result<RulesPage, Refusal> {
+    let source = async |id: &str| {
+        visit.ask.get::<DataSource>(&format!("/api/data-sources/{}", escape_query(id))).await
+    };
+    let (left, right) = (source(left).await?, source(right).await?);
+    let mut options = vec![option(
+        "standard",
+        "Made for these files",
+        "Passes on the fields that both sides have: references, amounts, dates, texts",
+    )];
+    for preset in presets(visit).await? {
+        options.push(option(
+            &preset.name,
+            &crate::words::words(&preset.name),
+            &crate::words::words(&preset.title),
+        ));
+    }
+    options.push(option(
+        "own",
+        "Rules of your own",
+        "Written below as text, or put together from common passes",
+    ));
+    for option in &mut options {
+        let is_own = option.value == "own";
+        if is_own && (chosen.own.trim().is_empty() || !mistakes.is_empty()) {
+            continue;
+        }
+        let trial = Chosen {
+            choice: option.value.clone(),
+            own: chosen.own.clone(),
+            name: String::new(),
+            threshold: chosen.threshold.clone(),
+        };
+        match try_on(visit, &trial, &left.id, &right.id).await? {
+            Ok(sample) => option.tried = Some(sample_shown(sample)),
+            Err(found) if is_own => mistakes = found,
+            Err(found) => option.refused = found.first().map(|first| first.detail.clone()),
+        }
+    }
+    let best = options.iter().filter_map(|option| Some((option.tried.as_ref()?.share, option.value.clone())));
+    // Of equals the first: it is the simplest.
+    let best = best.fold(None, |best: Option<(f64, String)>, next| match best {
+        Some(best) if best.0 + 1e-9 >= next.0 => Some(best),
+        _ => Some(next),
+    });
+    let choice = if chosen.choice.is_empty() {
+        best.map_or_else(|| "standard".into(), |(_, value)| value)
+    } else {
+        chosen.choice
+    };
+    let mut detail = None;
+    for option in &mut options {
+        option.is_chosen = option.value == choice;
+        if option.is_chosen {
+            detail = option.tried.as_ref().map(|tried| sample_shown(tried.sample.clone()));
+        }
+    }
+    Ok(RulesPage {
+        shell: visit.shell("reconcile"),
+        left_fields: fields_of(&left),
+        right_fields: fields_of(&right),
+        name: if chosen.name.is_empty() {
+            format!("{} / {}", left.name, right.name).chars().take(200).collect()
+        } else {
+            chosen.name
+        },
+        left,
+        right,
+        options,
+        own: chosen.own,
+        threshold: chosen.threshold,
+        mistakes,
+        detail,
+        opens_builder: false,
+    })
+}
+
+fn option(value: &str, title: &str, says: &str) -> Option_ {
+    Option_ {
+        value: value.into(),
+        title: title.into(),
+        says: says.into(),
+        is_chosen: false,
+        tried: None,
+        refused: None,
+    }
+}
+
+async fn try_on(
+    visit: &Visit,
+    chosen: &Chosen,
+    left: &str,
+    right: &str,
+) -> Result<Result<Sample, Vec<Mistake>>, Refusal> {
+    let body = match chosen.body(visit, left, right) {
+        Ok(body) => body,
+        Err(mistake) => return Ok(Err(vec![mistake])),
+    };
+    match visit.ask.post::<Sample>("/api/reconciliation/sample", &body).await {
+        Ok(sample) => Ok(Ok(sample)),
+        Err(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => {
+            Ok(Err(refusal.document.errors))
+        }
+        // Took too long: no reason to show nothing at all.
+        Err(refusal) if refusal.document.kind.ends_with(":timed_out") => {
+            let detail = refusal.document.detail;
+            Ok(Err(vec![Mistake { pointer: None, parameter: None, code: "slow".into(), detail }]))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+pub(crate) fn sample_shown(sample: Sample) -> SampleShown {
+    let records = sample.left_records + sample.right_records;
+    let matched = sample.left_matched + sample.right_matched;
+    SampleShown {
+        share: if records > 0 { matched as f64 / records as f64 } else { 0.0 },
+        exceptions: exception_counts(sample.exceptions_by_kind.iter()),
+        sample,
+    }
+}
+
+/// The fields that rules may name.
+fn fields_of(source: &DataSource) -> Vec<String> {
+    let named = source.mapping["fields"].as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+    let mut fields = named.unwrap_or_default();
+    fields.push("id".into());
+    fields
+}
