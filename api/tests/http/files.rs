@@ -49,12 +49,13 @@ async fn a_preview_proposes_a_mapping_that_can_be_sent_as_it_is() {
 async fn a_preview_says_what_it_does_not_know() {
     let server = Server::start().await;
     let project = Project::make(&server, "jane").await;
-    // Each date may have the day or the month first, and nothing is an amount.
-    let id = uploaded(&project, "odd.csv", "Name,Date\nBerg,01/02/2026\nHolm,03/04/2026\n").await;
+    // Each date may have the day or the month first, and what is called an amount is none.
+    let odd = "Name,Date,Amount\nBerg,01/02/2026,much\nHolm,03/04/2026,little\n";
+    let id = uploaded(&project, "odd.csv", odd).await;
     let seen = preview(&project, &id).await;
     assert_eq!((&seen["mapping"], &seen["rows"]), (&json!(null), &json!([])));
     let found = places(&seen);
-    for place in ["amount.column", "currency.column", "date.format", "id"] {
+    for place in ["amount.decimal_mark", "columns", "currency.column", "date.format", "id"] {
         assert!(found.contains(&place), "{place} in {seen}");
     }
     // Files that cannot be read say why.

@@ -47,7 +47,7 @@ async fn unknown_addresses_and_methods_are_problems_too() {
     let problem = server.client.get("/api/nothing?q=1").await.problem(404, "unknown_route");
     assert_eq!(problem["instance"], "/api/nothing");
     assert_eq!(problem["errors"], json!([]));
-    server.client.get("/").await.problem(404, "unknown_route");
+    server.client.get("/nothing/here").await.problem(404, "unknown_route");
     let answer = server.client.delete("/api/auth/login").await;
     assert_eq!(answer.header("allow"), "POST");
     answer.problem(405, "method_not_allowed");

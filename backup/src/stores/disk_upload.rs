@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// A temporary file that becomes the object.
@@ -18,13 +19,15 @@ pub struct DiskUpload {
     file: Option<Arc<std::fs::File>>,
     part: PartFile,
     written: u64,
+    /// Held by work on a blocking thread, which goes on when the future that waits for it is dropped.
+    busy: Arc<Mutex<()>>,
 }
 
 impl DiskUpload {
     pub(super) fn new(disk: Disk, path: PathBuf, creation: Creation) -> Self {
         let part = path.with_file_name(format!("{PART_PREFIX}{}", Uuid::now_v7()));
         let part = PartFile { path: part, disk: disk.clone(), reserved: 0 };
-        Self { disk, path, creation, file: None, part, written: 0 }
+        Self { disk, path, creation, file: None, part, written: 0, busy: Arc::default() }
     }
 
     pub(super) async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
@@ -38,12 +41,19 @@ impl DiskUpload {
             Some(file) => file.clone(),
             None => {
                 let path = self.part.path.clone();
-                let file = blocking(move || create(&path)).await?;
+                let busy = self.busy.clone().lock_owned().await;
+                let create = move || {
+                    let _busy = busy;
+                    create(&path)
+                };
+                let file = blocking(create).await?;
                 self.file.insert(Arc::new(file)).clone()
             }
         };
         let (at, length) = (self.written, bytes.len() as u64);
+        let busy = self.busy.clone().lock_owned().await;
         blocking(move || {
+            let _busy = busy;
             // Where it belongs, not where a failed try has stopped.
             let mut file = &*file;
             file.seek(SeekFrom::Start(at))?;
@@ -76,7 +86,9 @@ impl DiskUpload {
     }
 
     pub(super) async fn abort(self) -> Result<(), StoreError> {
-        drop(self);
+        // Or a file could be created after it was removed.
+        let idle = self.busy.clone().lock_owned().await;
+        drop((self, idle));
         Ok(())
     }
 }

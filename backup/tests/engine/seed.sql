@@ -41,6 +41,24 @@ SELECT job_id, n, 1000000, 'confirmed', 0, 'EUR', 0, jsonb_build_array(jsonb_bui
 FROM reconciliations, generate_series(1, 50) AS n;
 INSERT INTO exceptions (job_id, ordinal, kind, side, currency, amount, record, says, candidates, candidates_found)
 SELECT job_id, n, 'missing_right', 'left', 'EUR', 100, '{}', 'missing', '[]', 0 FROM reconciliations, generate_series(1, 10) AS n;
+INSERT INTO four_eyes_limits (project_id, currency, amount) SELECT id, 'EUR', 100000 FROM projects;
+-- One decision of each run: a match by hand that a second person refused, but for one in each project that waits.
+INSERT INTO review_decisions (id, job_id, project_id, action, items, is_bulk, subject, needs_approval, decided_by)
+SELECT gen_random_uuid(), r.job_id, r.project_id, 'match', 1, false, 'hand_match', true, p.created_by
+FROM reconciliations r JOIN projects p ON p.id = r.project_id;
+INSERT INTO review_changes (decision_id, job_id, subject, ordinal, before, after)
+SELECT id, job_id, 'hand_match', 0, '{}', '{"state": "proposed"}' FROM review_decisions;
+INSERT INTO review_waiting (decision_id, project_id, job_id)
+SELECT DISTINCT ON (project_id) id, project_id, job_id FROM review_decisions ORDER BY project_id, job_id;
+INSERT INTO review_verdicts (decision_id, decided_by, verdict, judged_by, reason)
+SELECT d.id, d.decided_by, 'refused', u.id, 'no'
+FROM review_decisions d JOIN users u ON u.id <> d.decided_by
+WHERE d.id NOT IN (SELECT decision_id FROM review_waiting);
+INSERT INTO hand_matches (job_id, ordinal, project_id, state, currency, left_ordinals, right_ordinals, left_records,
+    right_records, left_sum, right_sum, flip_sign, difference, decided)
+SELECT d.job_id, 0, d.project_id, CASE WHEN v.decision_id IS NULL THEN 'proposed' ELSE 'refused' END::hand_match_state,
+       'EUR', '{1}', '{2}', '[]', '[]', 100, 100, false, 0, d.id
+FROM review_decisions d LEFT JOIN review_verdicts v ON v.decision_id = d.id;
 INSERT INTO rejected_lines (job_id, ordinal, side, line, reason, excerpt)
 SELECT job_id, 1, 'left', 3, 'no amount', 'x;y' FROM reconciliations;
 INSERT INTO matched_records (job_id, side, part, entries)

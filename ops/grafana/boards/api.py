@@ -102,6 +102,14 @@ ACCESS = [
         thresholds=above(1, 10),
     ),
     panel(
+        "Audit log",
+        "ops",
+        "Signatures under its ends, and events that could not be written to it.",
+        (rate("counterfoil_audit_checkpoints_total", "outcome"), "{{outcome}}"),
+        (f"sum(rate(counterfoil_audit_failed_total{{{API}}}[$__rate_interval]))", "missing events"),
+        thresholds=[(None, "green"), (0.001, "red")],
+    ),
+    panel(
         "Rate limited",
         "ops",
         "By class of route.",
