@@ -1,6 +1,6 @@
 //! `/api/analytics/dashboard`.
 
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::problem::Problem;
 use crate::read::{Parameters, Query, ReadQuery};
 use crate::reconciliation::{LineAnswer, State as StateWord};
@@ -9,16 +9,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::ids::ProjectId;
-use shared::store::projects::ProjectRole;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(show_dashboard))
-}
 
 const PERIOD_DAYS: u32 = 30;
 const RECENT_MAX: u32 = 10;
@@ -63,12 +56,12 @@ pub(crate) struct DashboardAnswer {
     get, path = "/api/analytics/dashboard", tag = "analytics", security(("access_token" = [])),
     params(DashboardOf), responses((status = 200, description = "The figures", body = DashboardAnswer))
 )]
-async fn show_dashboard(
+pub(crate) async fn show_dashboard(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(DashboardOf { project_id }): Query<DashboardOf>,
 ) -> Result<Json<DashboardAnswer>, Problem> {
-    api.access_project(&caller, project_id, ProjectRole::Viewer).await?;
+    granted.must_be(project_id)?;
     let period = Duration::from_secs(u64::from(PERIOD_DAYS) * 86_400);
     let figures = api.store.dashboard(project_id, period).await?;
     let recent = api.store.reconciliation_lines(project_id, None, None, RECENT_MAX).await?;

@@ -3,7 +3,7 @@
 //! Written out instead of `axum::serve`, which neither bounds the number of connections nor the time a client may
 //! take for its headers, and waits for ever when it stops.
 
-use crate::audit::Peer;
+use crate::quota::Peer;
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;

@@ -1,17 +1,16 @@
 //! The OpenAPI document: what the list of routes cannot know by itself.
 
+use crate::policy::Policy;
 use crate::problem::ProblemDocument;
 use crate::reconciliation::StateEvent;
-use crate::state::Api;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::IntoResponse;
+use shared::store::projects::ProjectRole;
 use std::sync::LazyLock;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{OpenApi as _, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -24,7 +23,7 @@ use utoipa_axum::routes;
     components(schemas(ProblemDocument<'static>, StateEvent)),
     tags(
         (name = "auth", description = "Accounts and access tokens"),
-        (name = "projects", description = "Tenants: everything below belongs to one"),
+        (name = "projects", description = "Tenants: everything below belongs to one; their members, invitations and API keys"),
         (name = "files", description = "Uploads"),
         (name = "data sources", description = "A file and the meaning of its columns"),
         (name = "reconciliation", description = "Jobs and their results"),
@@ -43,60 +42,86 @@ pub(crate) fn skeleton() -> OpenApi {
     Skeleton::openapi()
 }
 
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(openapi_json))
-}
-
 /// This document.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "operation",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
-async fn openapi_json() -> impl IntoResponse {
+pub(crate) async fn openapi_json() -> impl IntoResponse {
     static DOCUMENT: LazyLock<String> =
         LazyLock::new(|| crate::routes::openapi().to_json().expect("the document is JSON"));
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
 /// Adds the security scheme, and the problems that every route may answer with.
-pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
+pub(crate) fn complete(mut document: OpenApi, policy_of: impl Fn(&str, &Method) -> Policy) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.add_security_scheme("access_token", SecurityScheme::Http(scheme));
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A key of a machine, `cfk_…`; see `/api/projects/{id}/api-keys`"))
+        .build();
+    components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            add_problems(operation, path, &method);
+            let policy = policy_of(path, &method);
+            write_policy(operation, policy);
+            add_problems(operation, policy);
         }
     }
     document
 }
 
-fn operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {
+/// What the table says, for people and for programs.
+fn write_policy(operation: &mut Operation, policy: Policy) {
+    let description = operation.description.take().unwrap_or_default();
+    operation.description = Some(format!("{description}\n\n{}", policy.sentence()).trim().to_owned());
+    let extensions = operation.extensions.get_or_insert_default();
+    extensions.insert("x-policy".to_owned(), policy.document());
+    let token = || SecurityRequirement::new::<_, _, &str>("access_token", []);
+    let key = || SecurityRequirement::new::<_, _, &str>("api_key", []);
+    operation.security = match policy {
+        Policy::Open => None,
+        Policy::Person | Policy::Platform => Some(vec![token()]),
+        Policy::Project(ProjectRole::Admin, _) => Some(vec![token()]),
+        Policy::Caller | Policy::Project(..) => Some(vec![token(), key()]),
+    };
+}
+
+fn operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     [
-        (HttpMethod::Get, item.get.as_mut()),
-        (HttpMethod::Post, item.post.as_mut()),
-        (HttpMethod::Put, item.put.as_mut()),
-        (HttpMethod::Patch, item.patch.as_mut()),
-        (HttpMethod::Delete, item.delete.as_mut()),
+        (Method::GET, item.get.as_mut()),
+        (Method::POST, item.post.as_mut()),
+        (Method::PUT, item.put.as_mut()),
+        (Method::PATCH, item.patch.as_mut()),
+        (Method::DELETE, item.delete.as_mut()),
     ]
     .into_iter()
     .filter_map(|(method, operation)| operation.map(|operation| (method, operation)))
 }
 
-fn add_problems(operation: &mut Operation, path: &str, method: &HttpMethod) {
-    let of_a_project = operation.security.is_some() && path != "/api/auth/me";
+fn add_problems(operation: &mut Operation, policy: Policy) {
     let has_body = operation.request_body.is_some();
     let takes_input = has_body || operation.parameters.as_ref().is_some_and(|p| !p.is_empty());
     let mut add = |status: &str, description: &str| {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(description));
     };
-    if of_a_project {
-        add("401", "No valid access token");
-        add("404", "No such thing, or it is not the caller's to see");
-        if *method != HttpMethod::Get {
-            add("403", "The caller's role does not allow it");
+    if policy != Policy::Open {
+        add("401", "No valid access token or API key");
+    }
+    match policy {
+        Policy::Open | Policy::Caller => {}
+        Policy::Person => add("403", "API keys cannot do this"),
+        Policy::Platform => add("404", "No such thing, or it is not the caller's to see"),
+        Policy::Project(needs, of) => {
+            add("404", "No such thing, or it is not the caller's to see");
+            if needs > ProjectRole::Viewer || of.may_be_all() {
+                add("403", "The caller's role does not allow it");
+            }
         }
     }
+    add("429", "Too many requests; see Retry-After");
     if has_body {
         add("400", "The body is malformed");
         add("413", "The body is too large");

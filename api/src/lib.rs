@@ -1,7 +1,7 @@
 //! The HTTP API: takes uploads, data sources and reconciliations in, gives states and results out. It does none
 //! of the work itself; a submitted reconciliation is a job that some worker runs.
 //!
-//! Words: a *caller* is whoever holds a valid access token; *access* is what the caller may do in a project; a
+//! Words: a *caller* is whoever holds a valid access token or API key; a *policy* says whom a route is for; a
 //! *problem* is an error as the client reads it (RFC 9457), with one *mistake* for each thing that is wrong in
 //! the request.
 //!
@@ -10,10 +10,10 @@
 //!
 //! Start reading at [`mod@routes`], the one list of everything that can be asked.
 
-mod access;
 pub mod accounts;
 mod admission;
 mod analytics;
+mod api_keys;
 mod audit;
 mod auth;
 mod caller;
@@ -21,15 +21,21 @@ mod connections;
 mod data_sources;
 mod document;
 mod files;
+mod guard;
 mod idempotency;
+mod invitations;
 mod jobs;
 mod layers;
 mod limits;
+mod members;
 mod observe;
+mod organisations;
 mod page;
+mod policy;
 mod problem;
 mod projects;
 mod queues;
+mod quota;
 mod read;
 mod reconciliation;
 mod request_id;
@@ -40,6 +46,6 @@ mod server;
 mod state;
 mod vitals;
 
-pub use auth::{PasswordCost, PasswordHasher, SigningKey, SigningKeyError};
+pub use auth::{PasswordCost, PasswordHasher, SealingKey, SigningKey, SigningKeyError, SigningKeys};
 pub use routes::openapi;
 pub use server::{ApiError, Parts, run, serve_figures};

@@ -1,6 +1,6 @@
 //! `/api/limits`: how many jobs run at once. For platform administrators.
 
-use crate::access::Administrator;
+use crate::caller::Administrator;
 use crate::problem::{Mistake, Problem, ProblemKind};
 use crate::read::{Fields, JsonBody, ReadBody, integer};
 use crate::state::Api;
@@ -13,12 +13,6 @@ use serde::Serialize;
 use shared::limits::{LimitName, LimitScope};
 use shared::store::limits::{LIMITS_MAX, LimitSet, StoredLimit};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list_limits)).routes(routes!(set_limit, remove_limit))
-}
 
 /// What a limit counts together.
 #[derive(Serialize, ToSchema)]
@@ -116,7 +110,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
     get, path = "/api/limits", tag = "administration", security(("access_token" = [])),
     responses((status = 200, description = "The limits", body = LimitList))
 )]
-async fn list_limits(State(api): State<Api>, _: Administrator) -> Result<Json<LimitList>, Problem> {
+pub(crate) async fn list_limits(
+    State(api): State<Api>,
+    _: Administrator,
+) -> Result<Json<LimitList>, Problem> {
     let limits = api.store.limits().await?;
     Ok(Json(LimitList { items: limits.into_iter().map(Into::into).collect() }))
 }
@@ -127,7 +124,7 @@ async fn list_limits(State(api): State<Api>, _: Administrator) -> Result<Json<Li
     params(("scope" = Scope, Path), ("name" = String, Path, description = "`*` for the global one; a kind, a project's id, a key, or the beginning of one and `*`: each that begins so has as many places")),
     request_body = NewLimit, responses((status = 200, description = "Stored", body = LimitAnswer))
 )]
-async fn set_limit(
+pub(crate) async fn set_limit(
     State(api): State<Api>,
     Administrator(user): Administrator,
     Address { scope, name }: Address,
@@ -155,7 +152,7 @@ async fn set_limit(
     params(("scope" = Scope, Path), ("name" = String, Path)),
     responses((status = 204, description = "Gone"))
 )]
-async fn remove_limit(
+pub(crate) async fn remove_limit(
     State(api): State<Api>,
     Administrator(user): Administrator,
     Address { scope, name }: Address,

@@ -32,6 +32,9 @@ pub(crate) enum ProblemKind {
     TimedOut,
     TooManyStreams,
     TooManyJobs,
+    RateLimited,
+    LoginLocked,
+    SecondFactorRequired,
     Overloaded,
 }
 
@@ -82,6 +85,15 @@ impl ProblemKind {
             TooManyJobs => {
                 ("too_many_jobs", StatusCode::TOO_MANY_REQUESTS, "The project has too many waiting jobs")
             }
+            RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+            LoginLocked => {
+                ("login_locked", StatusCode::TOO_MANY_REQUESTS, "Too many failed logins for this address")
+            }
+            SecondFactorRequired => (
+                "second_factor_required",
+                StatusCode::UNAUTHORIZED,
+                "Send the code of the second factor along",
+            ),
             Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "No new jobs are accepted now"),
         }
     }
@@ -114,11 +126,21 @@ pub(crate) struct Problem {
     pub kind: ProblemKind,
     pub detail: Cow<'static, str>,
     pub mistakes: Vec<Mistake>,
+    /// For `Retry-After`, where the kind has no usual one.
+    pub retry_after_s: Option<u64>,
+    /// The limits that were asked, for the headers that say them.
+    pub limits: crate::quota::Spent,
 }
 
 impl Problem {
     pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), mistakes: vec![] }
+        Self {
+            kind,
+            detail: detail.into(),
+            mistakes: vec![],
+            retry_after_s: None,
+            limits: Default::default(),
+        }
     }
 
     /// Everything that is wrong at once.
@@ -127,7 +149,13 @@ impl Problem {
             1 => "1 mistake; see errors".to_owned(),
             n => format!("{n} mistakes; see errors"),
         };
-        Self { kind: ProblemKind::Invalid, detail: detail.into(), mistakes }
+        Self {
+            kind: ProblemKind::Invalid,
+            detail: detail.into(),
+            mistakes,
+            retry_after_s: None,
+            limits: Default::default(),
+        }
     }
 
     /// The same for what does not exist and what the caller may not see.
@@ -145,14 +173,23 @@ impl Problem {
         Self::new(ProblemKind::Internal, "The operator can find the cause in the log by the request id")
     }
 
-    fn retry_after_s(&self) -> Option<&'static str> {
-        match self.kind {
-            ProblemKind::IdempotencyKeyInFlight => Some("1"),
-            ProblemKind::Unavailable => Some("2"),
-            ProblemKind::TimedOut | ProblemKind::TooManyStreams => Some("5"),
-            ProblemKind::TooManyJobs | ProblemKind::Overloaded => Some("30"),
+    /// The client may come back after so many seconds.
+    pub fn after(kind: ProblemKind, seconds: u64, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { retry_after_s: Some(seconds), ..Self::new(kind, detail) }
+    }
+
+    pub fn with_limits(self, limits: crate::quota::Spent) -> Self {
+        Self { limits, ..self }
+    }
+
+    fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_s.or(match self.kind {
+            ProblemKind::IdempotencyKeyInFlight => Some(1),
+            ProblemKind::Unavailable => Some(2),
+            ProblemKind::TimedOut | ProblemKind::TooManyStreams => Some(5),
+            ProblemKind::TooManyJobs | ProblemKind::Overloaded => Some(30),
             _ => None,
-        }
+        })
     }
 
     /// The document, once it is known which request it answers.
@@ -192,8 +229,9 @@ pub(crate) struct ProblemDocument<'a> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
+        self.limits.write(response.headers_mut());
         if let Some(seconds) = self.retry_after_s() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if self.kind == ProblemKind::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

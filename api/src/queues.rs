@@ -1,6 +1,6 @@
 //! `/api/queues`: how deep they are, and stopping them for a while. For platform administrators.
 
-use crate::access::Administrator;
+use crate::caller::Administrator;
 use crate::problem::Problem;
 use crate::read::{Fields, JsonBody, PathId, ReadBody, text};
 use crate::state::Api;
@@ -13,15 +13,6 @@ use shared::queue::QueueName;
 use shared::store::queues::QueuePause;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list_queues))
-        .routes(routes!(pause_queue))
-        .routes(routes!(resume_queue))
-}
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +66,10 @@ pub(crate) struct QueueList {
     get, path = "/api/queues", tag = "administration", security(("access_token" = [])),
     responses((status = 200, description = "The queues", body = QueueList))
 )]
-async fn list_queues(State(api): State<Api>, _: Administrator) -> Result<Json<QueueList>, Problem> {
+pub(crate) async fn list_queues(
+    State(api): State<Api>,
+    _: Administrator,
+) -> Result<Json<QueueList>, Problem> {
     let counts = api.store.queue_counts().await?;
     let pauses = api.store.queue_pauses().await?;
     let empty = |name: &str| QueueAnswer {
@@ -113,7 +107,7 @@ async fn list_queues(State(api): State<Api>, _: Administrator) -> Result<Json<Qu
     params(("queue" = String, Path)), request_body = NewPause,
     responses((status = 200, description = "Paused", body = PauseAnswer))
 )]
-async fn pause_queue(
+pub(crate) async fn pause_queue(
     State(api): State<Api>,
     Administrator(user): Administrator,
     PathId(queue): PathId<QueueName>,
@@ -131,7 +125,7 @@ async fn pause_queue(
     params(("queue" = String, Path)),
     responses((status = 204, description = "It is not paused (any more)"))
 )]
-async fn resume_queue(
+pub(crate) async fn resume_queue(
     State(api): State<Api>,
     Administrator(user): Administrator,
     PathId(queue): PathId<QueueName>,

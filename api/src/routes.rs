@@ -1,36 +1,256 @@
-//! Everything that can be asked: the router and the OpenAPI document are made from this one list.
+//! Everything that can be asked, and by whom: router, guard, limits and OpenAPI document are made from this one list.
+//!
+//! [`Table::add`] is the only way in, so a route without a policy does not compile.
 
-use crate::state::Api;
-use crate::{
-    analytics, audit, auth, data_sources, document, files, idempotency, jobs, layers, limits, projects,
-    queues, reconciliation, review, schedules, vitals,
+use crate::guard::{Guard, guard};
+use crate::policy::Policy::{self, Caller, Open, Person, Platform};
+use crate::policy::{Of, admin, operator, viewer};
+use crate::quota::Class::{
+    self, Analytics, Login, Members, Ordinary, Refresh, Register, Submission, Unlimited, Upload,
 };
-use axum::middleware::from_fn;
-use std::time::Duration;
-use utoipa_axum::router::OpenApiRouter;
+use crate::reconciliation::{self as runs, downloads};
+use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
+use crate::state::Api;
+use crate::vitals::{figures, health, scaling};
+use crate::{
+    analytics, api_keys, audit, auth, data_sources, document, files, idempotency, invitations, jobs, layers,
+    limits, members, organisations, projects, queues, schedules,
+};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use std::collections::HashMap;
+use std::sync::Arc;
+use utoipa::openapi::path::PathItem;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
-pub(crate) fn table(request_timeout: Duration) -> OpenApiRouter<Api> {
-    let short = OpenApiRouter::with_openapi(document::skeleton())
-        .merge(auth::routes())
-        .merge(projects::routes())
-        .merge(files::routes())
-        .merge(data_sources::routes())
-        .merge(reconciliation::routes())
-        .merge(review::routes())
-        .merge(audit::routes())
-        .merge(jobs::routes())
-        .merge(schedules::routes())
-        .merge(analytics::routes())
-        .merge(queues::routes())
-        .merge(limits::routes())
-        .merge(vitals::routes())
-        .merge(document::routes());
-    // These take as long as the client wants; each has a limit of its own.
-    let long = OpenApiRouter::new().merge(files::long_routes()).merge(reconciliation::long_routes());
-    layers::with_time_limit(short.layer(from_fn(idempotency::note_key)), request_timeout).merge(long)
+pub(crate) fn table() -> Table {
+    let mut t = Table::new();
+    t.add(Open, Register, routes!(auth::register::register));
+    t.add(Open, Login, routes!(auth::login::log_in));
+    t.add(Open, Refresh, routes!(auth::refresh::refresh));
+    t.add(Person, Ordinary, routes!(auth::account::log_out));
+    t.add(Person, Ordinary, routes!(auth::account::me));
+    t.add(Person, Login, routes!(auth::account::change_password));
+    t.add(Person, Ordinary, routes!(auth::sessions::list_sessions));
+    t.add(Person, Ordinary, routes!(auth::sessions::end_other_sessions));
+    t.add(Person, Ordinary, routes!(auth::sessions::end_session));
+    t.add(Person, Login, routes!(auth::second_factor::offer_second_factor));
+    t.add(Person, Login, routes!(auth::second_factor::confirm_second_factor));
+    t.add(Person, Login, routes!(auth::second_factor::remove_second_factor));
+    t.add(Person, Register, routes!(invitations::accept_invitation));
+    t.add(Open, Ordinary, routes!(auth::jwks::list_public_keys));
+
+    t.add(Person, Ordinary, routes!(organisations::list_organisations));
+    t.add(Person, Ordinary, routes!(organisations::found_organisation));
+    t.add(Caller, Ordinary, routes!(projects::list_projects));
+    t.add(Person, Ordinary, routes!(projects::create_project));
+    t.add(viewer(Of::Project), Ordinary, routes!(projects::show_project));
+    t.add(viewer(Of::Project), Members, routes!(members::list_members));
+    t.add(admin(Of::Project), Ordinary, routes!(members::change_member));
+    t.add(admin(Of::Project), Ordinary, routes!(members::remove_member));
+    t.add(admin(Of::Project), Members, routes!(invitations::list_invitations));
+    t.add(admin(Of::Project), Ordinary, routes!(invitations::invite));
+    t.add(admin(Of::Project), Ordinary, routes!(invitations::withdraw_invitation));
+    t.add(admin(Of::Project), Ordinary, routes!(api_keys::list_api_keys));
+    t.add(admin(Of::Project), Ordinary, routes!(api_keys::create_api_key));
+    t.add(admin(Of::Project), Ordinary, routes!(api_keys::revoke_api_key));
+
+    t.add(viewer(Of::Query), Ordinary, routes!(files::list_files));
+    t.add(operator(Of::File), Ordinary, routes!(files::delete::delete_file));
+    t.add(viewer(Of::File), Ordinary, routes!(files::preview::preview_file));
+    t.add(viewer(Of::File), Ordinary, routes!(files::dry_run::try_mapping));
+    t.add_upload(operator(Of::Form), Upload, routes!(files::upload::upload_file));
+    t.add(viewer(Of::Query), Ordinary, routes!(data_sources::routes::list_data_sources));
+    t.add(operator(Of::Body), Ordinary, routes!(data_sources::routes::create_data_source));
+    t.add(viewer(Of::DataSource), Ordinary, routes!(data_sources::routes::show_data_source));
+
+    t.add(viewer(Of::Query), Ordinary, routes!(runs::list::list_reconciliations));
+    t.add(operator(Of::Body), Submission, routes!(runs::submit::submit_reconciliation));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::show::show_reconciliation));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::delete::delete_reconciliation));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::stop::cancel_reconciliation));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::matches::list_matches));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::exceptions::list_exceptions));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::rejected_lines::list_rejected_lines));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::summary::show_summary));
+    t.add(Caller, Ordinary, routes!(runs::presets::list_presets));
+    t.add(operator(Of::Body), Ordinary, routes!(runs::sample::try_rules));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(runs::events::watch_reconciliation));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_matches));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_matches_as_json_lines));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_exceptions));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_exceptions_as_json_lines));
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::download_rejected_lines));
+    t.add_long(
+        viewer(Of::Reconciliation),
+        Ordinary,
+        routes!(downloads::download_rejected_lines_as_json_lines),
+    );
+    t.add_long(viewer(Of::Reconciliation), Ordinary, routes!(downloads::workbook::download_workbook));
+
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(summary::show_review));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_exceptions));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::next_review_exception));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_exception));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_matches));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_match));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_hand_matches));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(history::list_decisions));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(history::show_decision));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(decisions::decide_about_results));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(verdicts::judge_decision));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(bulk::preview_bulk));
+    t.add(operator(Of::Reconciliation), Ordinary, routes!(bulk::decide_in_bulk));
+    t.add(viewer(Of::Project), Ordinary, routes!(verdicts::list_waiting_decisions));
+    t.add(viewer(Of::Project), Ordinary, routes!(settings::list_review_reasons));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::set_review_reason));
+    t.add(viewer(Of::Project), Ordinary, routes!(settings::list_four_eyes_limits));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::set_four_eyes_limit));
+    t.add(admin(Of::Project), Ordinary, routes!(settings::remove_four_eyes_limit));
+    t.add(viewer(Of::Project), Ordinary, routes!(audit::list::list_audit));
+    t.add(Platform, Ordinary, routes!(audit::list::list_system_audit));
+
+    t.add(viewer(Of::QueryOrAll), Ordinary, routes!(jobs::list::list_jobs));
+    t.add(viewer(Of::QueryOrAll), Ordinary, routes!(jobs::counts::count_jobs));
+    t.add(viewer(Of::Job), Ordinary, routes!(jobs::show::show_job));
+    t.add(viewer(Of::JobToCome), Ordinary, routes!(jobs::explain::explain_job));
+    t.add(Platform, Ordinary, routes!(jobs::workers::list_workers));
+    t.add(operator(Of::Job), Ordinary, routes!(jobs::act::cancel_job));
+    t.add(operator(Of::Job), Ordinary, routes!(jobs::act::redrive_job));
+    t.add(operator(Of::Job), Ordinary, routes!(jobs::act::retry_job_now));
+    t.add(operator(Of::BodyOrAll), Ordinary, routes!(jobs::bulk::act_on_jobs));
+    t.add(viewer(Of::QueryOrAll), Ordinary, routes!(jobs::dead_groups::list_dead_groups));
+    t.add(viewer(Of::Query), Ordinary, routes!(jobs::batches::list_batches));
+    t.add(operator(Of::Body), Submission, routes!(jobs::batches::submit_batch));
+    t.add(viewer(Of::Batch), Ordinary, routes!(jobs::batches::show_batch));
+    t.add(operator(Of::Batch), Ordinary, routes!(jobs::batches::cancel_batch));
+    t.add(Platform, Ordinary, routes!(jobs::dead_letters::look_at_dead_letters));
+    t.add(Platform, Ordinary, routes!(jobs::dead_letters::redrive_dead_letters));
+    t.add(Platform, Ordinary, routes!(jobs::dead_letters::purge_dead_letters));
+
+    t.add(Platform, Ordinary, routes!(schedules::collection::list_system_schedules));
+    t.add(Platform, Ordinary, routes!(schedules::collection::create_system_schedule));
+    t.add(viewer(Of::Project), Ordinary, routes!(schedules::collection::list_project_schedules));
+    t.add(operator(Of::Project), Ordinary, routes!(schedules::collection::create_project_schedule));
+    t.add(Caller, Ordinary, routes!(schedules::next::preview_schedule));
+    t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::item::show_schedule));
+    t.add(operator(Of::Schedule), Ordinary, routes!(schedules::item::change_schedule));
+    t.add(operator(Of::Schedule), Ordinary, routes!(schedules::item::remove_schedule));
+    t.add(operator(Of::Schedule), Ordinary, routes!(schedules::item::pause_schedule));
+    t.add(operator(Of::Schedule), Ordinary, routes!(schedules::item::resume_schedule));
+    t.add(operator(Of::Schedule), Submission, routes!(schedules::item::run_schedule));
+    t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::next::list_next_times));
+    t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::ticks::list_ticks));
+
+    t.add(viewer(Of::Query), Analytics, routes!(analytics::show_dashboard));
+    t.add(Platform, Ordinary, routes!(queues::list_queues));
+    t.add(Platform, Ordinary, routes!(queues::pause_queue));
+    t.add(Platform, Ordinary, routes!(queues::resume_queue));
+    t.add(Platform, Ordinary, routes!(limits::list_limits));
+    t.add(Platform, Ordinary, routes!(limits::set_limit));
+    t.add(Platform, Ordinary, routes!(limits::remove_limit));
+
+    t.add(Open, Unlimited, routes!(health::health));
+    t.add(Open, Unlimited, routes!(health::ready));
+    t.add(Open, Unlimited, routes!(health::live));
+    t.add(Open, Unlimited, routes!(figures::metrics));
+    t.add(Open, Unlimited, routes!(scaling::show_scaling));
+    t.add(Open, Ordinary, routes!(document::openapi_json));
+    t
+}
+
+/// The list, as it is made.
+pub(crate) struct Table {
+    /// Within the time limit of short answers.
+    short: OpenApiRouter<Api>,
+    /// As long as the client wants; each has a limit of its own.
+    long: OpenApiRouter<Api>,
+    declared: HashMap<String, Vec<Declared>>,
+}
+
+/// What the list says of one method of one path.
+#[derive(Debug, Clone)]
+pub(crate) struct Declared {
+    pub method: Method,
+    pub policy: Policy,
+    pub class: Class,
+}
+
+impl Table {
+    fn new() -> Self {
+        let short = OpenApiRouter::with_openapi(document::skeleton());
+        Self { short, long: OpenApiRouter::new(), declared: HashMap::new() }
+    }
+
+    fn add(&mut self, policy: Policy, class: Class, route: UtoipaMethodRouter<Api>) {
+        self.declare(policy, class, &route);
+        self.short = std::mem::take(&mut self.short).routes(route);
+    }
+
+    /// For streams and downloads.
+    fn add_long(&mut self, policy: Policy, class: Class, route: UtoipaMethodRouter<Api>) {
+        self.declare(policy, class, &route);
+        self.long = std::mem::take(&mut self.long).routes(route);
+    }
+
+    /// For files: their own limit counts the file alone, while it is written.
+    fn add_upload(&mut self, policy: Policy, class: Class, route: UtoipaMethodRouter<Api>) {
+        self.declare(policy, class, &route);
+        let upload = OpenApiRouter::new().routes(route).layer(DefaultBodyLimit::disable());
+        self.long = std::mem::take(&mut self.long).merge(upload);
+    }
+
+    fn declare(&mut self, policy: Policy, class: Class, (_, paths, _): &UtoipaMethodRouter<Api>) {
+        for (path, item) in &paths.paths {
+            // A policy that looks for an id needs one to look for.
+            if let Policy::Project(_, of) = policy {
+                assert!(
+                    !of.is_of_path() || path.contains("{id}"),
+                    "{path} has no {{id}} to find the project by"
+                );
+            }
+            let declared = self.declared.entry(path.clone()).or_default();
+            declared.extend(methods_of(item).into_iter().map(|method| Declared { method, policy, class }));
+        }
+    }
+
+    /// Every route, guarded.
+    pub fn into_router(self, api: &Api) -> Router<Api> {
+        let guarding = Guard { api: api.clone(), declared: Arc::new(self.declared) };
+        let short = self.short.layer(from_fn(idempotency::note_key));
+        let short = short.layer(from_fn_with_state(guarding.clone(), guard));
+        let long = self.long.layer(from_fn_with_state(guarding, guard));
+        let (router, _) = layers::with_time_limit(short, api.request_timeout).merge(long).split_for_parts();
+        router
+    }
+
+    /// The document, with the policy of each operation in it.
+    pub fn into_document(self) -> utoipa::openapi::OpenApi {
+        let document = self.short.merge(self.long).into_openapi();
+        document::complete(document, |path, method| {
+            let declared = self.declared.get(path).and_then(|all| all.iter().find(|d| d.method == *method));
+            declared.expect("the document and the table are made of the same routes").policy
+        })
+    }
+}
+
+fn methods_of(item: &PathItem) -> Vec<Method> {
+    [
+        (&item.get, Method::GET),
+        (&item.post, Method::POST),
+        (&item.put, Method::PUT),
+        (&item.patch, Method::PATCH),
+        (&item.delete, Method::DELETE),
+    ]
+    .into_iter()
+    .filter_map(|(operation, method)| operation.as_ref().map(|_| method))
+    .collect()
 }
 
 /// The OpenAPI 3.1 document of [`crate::run`].
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    document::complete(table(Duration::ZERO).into_openapi())
+    table().into_document()
 }

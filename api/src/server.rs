@@ -1,10 +1,11 @@
 //! Serving: the whole API, or only the figures of a process that has no API.
 
 use crate::admission::Admission;
-use crate::auth::{PasswordHasher, SigningKey, Tokens};
+use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
 use crate::connections::{self, Limits};
+use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
-use crate::state::{Api, Shared};
+use crate::state::{Api, SessionLife, Shared};
 use crate::vitals::{self, Vitals};
 use crate::{audit, layers, routes};
 use axum::middleware::from_fn_with_state;
@@ -13,7 +14,9 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::objects::Objects;
 use shared::queue::Queue;
+use shared::secrets::Secret;
 use shared::store::Store;
+use shared::store::login_failures::LockOut;
 use shared::telemetry::Metrics;
 use std::io;
 use std::sync::Arc;
@@ -30,7 +33,11 @@ pub struct Parts {
     pub queue: Queue,
     pub metrics: Metrics,
     pub clock: Clock,
-    pub signing_key: SigningKey,
+    pub signing_keys: SigningKeys,
+    /// Where they come from, to be read again when they may have changed.
+    pub signing_keys_source: Option<Secret>,
+    /// Without it nobody can have a second factor.
+    pub sealing_key: Option<SealingKey>,
     pub passwords: PasswordHasher,
     /// Gets `notify_one` after each commit that enqueued a job.
     pub relay_wake: Arc<Notify>,
@@ -42,6 +49,9 @@ pub struct Parts {
 pub enum ApiError {
     #[error("the listening socket is not usable")]
     Listener(#[source] io::Error),
+    /// Never with the password.
+    #[error("redis.url is not usable: {0}")]
+    Redis(String),
 }
 
 /// How long answers under way may take after `stop`.
@@ -59,6 +69,11 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
     let store = parts.store.clone();
+    let counters = match &config.redis.url {
+        None => Counters::in_process_only(),
+        Some(url) => Counters::with_redis(url).map_err(|error| ApiError::Redis(error.to_string()))?,
+    };
+    let quotas = Quotas::new(config.rate_limits.clone(), counters, config.trusted_proxies());
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
         vitals: Vitals::new(
@@ -71,7 +86,18 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         store: parts.store,
         objects: parts.objects,
         queue: parts.queue,
-        tokens: Tokens::new(&parts.signing_key, lifetime, parts.clock.clone()),
+        tokens: Tokens::new(&parts.signing_keys, parts.signing_keys_source, lifetime, parts.clock.clone()),
+        session: SessionLife {
+            idle: TimeDelta::hours(config.auth.session_idle_hours.into()),
+            absolute: TimeDelta::days(config.auth.session_days_max.into()),
+        },
+        lock_out: LockOut {
+            after: config.auth.lock_after_failures,
+            first: Duration::from_secs(60),
+            longest: Duration::from_secs(u64::from(config.auth.lock_minutes_max) * 60),
+        },
+        sealing: parts.sealing_key.as_ref().map(Sealing::new),
+        quotas,
         passwords: parts.passwords,
         registration: config.auth.registration,
         clock: parts.clock,
@@ -86,22 +112,33 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         ring_again_after: Duration::from_secs(config.scheduler.ring_again_after_s),
         request_timeout: Duration::from_secs(config.http.request_timeout_s),
     }));
-    let (router, _) = routes::table(api.request_timeout).split_for_parts();
-    let router = router.layer(from_fn_with_state(api.clone(), audit::watch));
+    let router = routes::table().into_router(&api).layer(from_fn_with_state(api.clone(), audit::watch));
     // Pages ask the same routes, in this process, as whoever looks at them.
     let pages = pages::router(layers::inside(router.clone()).with_state(api.clone()));
-    let router = layers::surround(router.with_state(api).merge(pages));
+    let router = layers::surround(router.with_state(api.clone()).merge(pages));
     let router = router.layer(axum::middleware::from_fn(pages::show_problems));
+    let router = router.layer(from_fn_with_state(api.clone(), remember));
     tracing::info!(%address, "the API listens");
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
-    let signing = tokio::spawn(audit::sign_hourly(store, Arc::new(parts.signing_key), stop.clone()));
+    let rotating = tokio::spawn(follow_keys(api.clone()));
+    let signing = tokio::spawn(audit::sign_hourly(store, api, stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
+    rotating.abort();
     signing.abort();
     tracing::info!("the API has stopped");
     Ok(())
+}
+
+/// Reads the signing keys as often as secrets are kept, so that a rotation needs no restart.
+async fn follow_keys(api: Api) {
+    while api.tokens.may_change() {
+        tokio::time::sleep(shared::secrets::KEPT_FOR).await;
+        let outcome = if api.tokens.look_for_new_keys().await { "ok" } else { "failed" };
+        metrics::counter!("counterfoil_signing_keys_read_total", "outcome" => outcome).increment(1);
+    }
 }
 
 /// Serves `/api/health`, `/api/live`, `/api/ready` and `/api/metrics` of a process that is no API, until `stop`.

@@ -1,16 +1,19 @@
 //! What the routes share.
 
 use crate::admission::Admission;
-use crate::auth::{PasswordHasher, Tokens};
+use crate::auth::{PasswordHasher, Sealing, Tokens};
+use crate::quota::Quotas;
 use crate::reconciliation::Watcher;
 use crate::vitals::Vitals;
 use axum::extract::FromRef;
+use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::config::Registration;
 use shared::objects::Objects;
 use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::Store;
+use shared::store::login_failures::LockOut;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +31,11 @@ pub(crate) struct Shared {
     pub tokens: Tokens,
     pub passwords: PasswordHasher,
     pub registration: Registration,
+    pub session: SessionLife,
+    pub lock_out: LockOut,
+    /// Absent: no second factors are kept.
+    pub sealing: Option<Sealing>,
+    pub quotas: Quotas,
     pub clock: Clock,
     /// Rung after each commit that enqueued a job, so that the relay need not wait for its period.
     pub relay_wake: Arc<Notify>,
@@ -46,6 +54,15 @@ pub(crate) struct Shared {
     pub ring_again_after: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
+}
+
+/// How long somebody stays logged in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionLife {
+    /// Without a refresh.
+    pub idle: TimeDelta,
+    /// However often it is refreshed.
+    pub absolute: TimeDelta,
 }
 
 impl Deref for Api {

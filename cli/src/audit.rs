@@ -2,7 +2,7 @@
 
 use crate::administration::{Database, print_table};
 use anyhow::{Context, Result, bail};
-use api::SigningKey;
+use api::SigningKeys;
 use chrono::SecondsFormat;
 use serde_json::Value;
 use shared::config::Config;
@@ -45,7 +45,7 @@ pub async fn run(config: Config, command: AuditCommand) -> Result<()> {
             let file = key.or_else(|| config.auth.signing_key_file.clone());
             let key = file
                 .map(|file| {
-                    SigningKey::load(&file).with_context(|| format!("reading the key {}", file.display()))
+                    SigningKeys::load(&file).with_context(|| format!("reading the key {}", file.display()))
                 })
                 .transpose()?;
             verify(&database.open(&config).await?, project, key).await
@@ -56,7 +56,7 @@ pub async fn run(config: Config, command: AuditCommand) -> Result<()> {
     }
 }
 
-async fn verify(store: &Store, project: Option<ProjectId>, key: Option<SigningKey>) -> Result<()> {
+async fn verify(store: &Store, project: Option<ProjectId>, key: Option<SigningKeys>) -> Result<()> {
     let chains = match project {
         Some(project) => vec![(Tenant::from(project), 0)],
         None => store.audit_chains().await?,

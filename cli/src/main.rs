@@ -96,6 +96,17 @@ fn main() -> ExitCode {
         return ExitCode::from(3);
     }
     let config = || Config::load(cli.config.as_deref()).map_err(anyhow::Error::from);
+    // Secrets that are elsewhere are read first, in the runtime of the role.
+    macro_rules! role {
+        ($config:ident => $run:expr) => {
+            config().and_then(|config| {
+                in_runtime(async {
+                    let $config = roles::with_secrets(config).await?;
+                    $run.await
+                })
+            })
+        };
+    }
     let ended = match cli.command {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
@@ -105,31 +116,23 @@ fn main() -> ExitCode {
             print(&shared::telemetry::reference());
             Ok(())
         }
-        Command::Up(args) => config().and_then(|config| in_runtime(up::run(config, args))),
-        Command::Api => config().and_then(|config| in_runtime(roles::api(config))),
-        Command::Worker(args) => config().and_then(|config| in_runtime(roles::worker(config, args))),
-        Command::Scheduler => config().and_then(|config| in_runtime(roles::scheduler(config))),
-        Command::Migrate => config().and_then(|config| in_runtime(roles::migrate(config))),
-        Command::Queues(command) => {
-            config().and_then(|config| in_runtime(at_shell("queues", queues::run(config, command))))
-        }
-        Command::Limits(command) => {
-            config().and_then(|config| in_runtime(at_shell("limits", queues::run_limits(config, command))))
-        }
-        Command::Jobs(command) => {
-            config().and_then(|config| in_runtime(at_shell("jobs", jobs::run(config, command))))
-        }
-        Command::Users(command) => {
-            config().and_then(|config| in_runtime(at_shell("users", users::run(config, command))))
-        }
-        Command::Audit(command) => config().and_then(|config| in_runtime(audit::run(config, command))),
+        Command::Up(args) => role!(config => up::run(config, args)),
+        Command::Api => role!(config => roles::api(config)),
+        Command::Worker(args) => role!(config => roles::worker(config, args)),
+        Command::Scheduler => role!(config => roles::scheduler(config)),
+        Command::Migrate => role!(config => roles::migrate(config)),
+        Command::Queues(command) => role!(config => at_shell("queues", queues::run(config, command))),
+        Command::Limits(command) => role!(config => at_shell("limits", queues::run_limits(config, command))),
+        Command::Jobs(command) => role!(config => at_shell("jobs", jobs::run(config, command))),
+        Command::Users(command) => role!(config => at_shell("users", users::run(config, command))),
+        Command::Audit(command) => role!(config => audit::run(config, command)),
         Command::Schedules(command) => {
-            config().and_then(|config| in_runtime(at_shell("schedules", schedules::run(config, command))))
+            role!(config => at_shell("schedules", schedules::run(config, command)))
         }
-        Command::Backup(command) => config().and_then(|config| in_runtime(backup::run(config, command))),
+        Command::Backup(command) => role!(config => backup::run(config, command)),
         Command::Restore(command) => {
             let file = cli.config.clone();
-            config().and_then(|config| in_runtime(restore::run(config, file.as_deref(), command)))
+            role!(config => restore::run(config, file.as_deref(), command))
         }
         // Its exit codes are an agreement with PostgreSQL.
         Command::Wal(command) => return wal::run_to_exit(config(), command),

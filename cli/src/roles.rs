@@ -2,20 +2,21 @@
 
 use crate::stop;
 use anyhow::{Context, Result, bail};
-use api::{PasswordCost, PasswordHasher};
-use secrecy::ExposeSecret;
+use api::{PasswordCost, PasswordHasher, SealingKey, SigningKeys};
+use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::{Queue, QueueName};
+use shared::secrets::{KEPT_FOR, Secret, check_url};
 use shared::store::{PoolLimits, Store};
 use shared::telemetry::metric::Role;
 use shared::telemetry::{self, Metrics};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -33,13 +34,14 @@ pub struct WorkerArgs {
 pub async fn api(config: Config) -> Result<()> {
     let mut missing = missing_urls(&config);
     missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
-    missing.extend(config.auth.signing_key_file.is_none().then_some("auth.signing_key_file"));
+    let signing_keys = signing_keys_secret(&config)?;
+    missing.extend(signing_keys.is_none().then_some("auth.signing_key or auth.signing_key_file"));
     refuse_missing(&missing)?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::install(&[Role::Api]).map_err(anyhow::Error::msg)?;
-    let key_file = config.auth.signing_key_file.as_deref().context("checked above")?;
-    let signing_key = api::SigningKey::load(key_file)
-        .with_context(|| format!("reading auth.signing_key_file {}", key_file.display()))?;
+    let source = signing_keys.context("checked above")?;
+    let signing_keys = read_signing_keys(&source).await?;
+    let sealing_key = sealing_key(&config)?;
     let stop = stop::on_signal()?;
     let store = store(&config)?;
     let listener = listen(config.http.listen).await?;
@@ -57,17 +59,106 @@ pub async fn api(config: Config) -> Result<()> {
         queue: queue(&config)?,
         metrics,
         clock: Clock::system(),
-        signing_key,
+        signing_keys,
+        signing_keys_source: Some(source),
+        sealing_key,
         passwords: PasswordHasher::new(PasswordCost::STRONG)?,
         relay_wake,
         listener,
     };
+    let following = follow_database(&config, &store);
     let served = api::run(&config, parts, stop).await;
     announcing_stop.cancel();
     let _ = announcing.await;
+    following.abort();
     store.close().await;
     served?;
     Ok(())
+}
+
+/// Where the keys of access tokens are, if the configuration says so.
+pub fn signing_keys_secret(config: &Config) -> Result<Option<Secret>> {
+    match (&config.auth.signing_key, &config.auth.signing_key_file) {
+        (Some(_), Some(_)) => bail!("auth.signing_key and auth.signing_key_file are both set; keep one"),
+        (Some(value), None) => Ok(Some(Secret::new("auth.signing_key", value, &config.secrets)?)),
+        (None, Some(file)) => Ok(Some(Secret::in_file("auth.signing_key_file", file.clone()))),
+        (None, None) => Ok(None),
+    }
+}
+
+pub async fn read_signing_keys(source: &Secret) -> Result<SigningKeys> {
+    let bytes = source.read().await?;
+    SigningKeys::from_bytes(bytes.expose()).context("auth.signing_key")
+}
+
+/// The key that seals second factors, which is read already.
+fn sealing_key(config: &Config) -> Result<Option<SealingKey>> {
+    let Some(value) = &config.auth.sealing_key else { return Ok(None) };
+    let key = SealingKey::from_bytes(value.expose_secret().as_bytes());
+    key.map(Some).context("auth.sealing_key must be 64 random hex digits (`openssl rand -hex 32`)")
+}
+
+/// The configuration with the secrets that are elsewhere in place, and none that keeps nobody out.
+pub async fn with_secrets(mut config: Config) -> Result<Config> {
+    let settings = config.secrets.clone();
+    let mut wrong = vec![];
+    for (key, value) in [
+        ("database.url", &mut config.database.url),
+        ("broker.url", &mut config.broker.url),
+        ("redis.url", &mut config.redis.url),
+        ("auth.sealing_key", &mut config.auth.sealing_key),
+    ] {
+        let Some(setting) = value else { continue };
+        let secret = Secret::new(key, setting, &settings)?;
+        let text = secret.read().await?.text();
+        let text = text.with_context(|| format!("{key} is no text"))?;
+        if key.ends_with("url") {
+            wrong.extend(check_url(key, &text).err());
+        }
+        if key == "database.url" {
+            config.database_url_source = Some(secret);
+        }
+        *value = Some(text);
+    }
+    if !wrong.is_empty() {
+        bail!("the secrets are not usable:\n  {}", wrong.join("\n  "));
+    }
+    Ok(config)
+}
+
+/// Reads the database's URL again every five minutes, and at once when it refuses us: a changed password needs no
+/// restart. Connections that are open go on.
+pub fn follow_database(config: &Config, store: &Store) -> tokio::task::JoinHandle<()> {
+    let (source, store) = (config.database_url_source.clone(), store.clone());
+    tokio::spawn(async move {
+        let Some(source) = source.filter(Secret::may_change) else { return };
+        let mut read_at = Instant::now();
+        let mut before: Option<SecretString> = None;
+        loop {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if !store.was_refused() && read_at.elapsed() < KEPT_FOR {
+                continue;
+            }
+            read_at = Instant::now();
+            let url = match source.read_anew().await {
+                Ok(bytes) => bytes.text(),
+                Err(error) => {
+                    tracing::warn!(error = shared::chain(&error), "database.url cannot be read again");
+                    continue;
+                }
+            };
+            let Some(url) = url else { continue };
+            let is_new = before.as_ref().is_none_or(|before| before.expose_secret() != url.expose_secret());
+            match url.expose_secret().parse() {
+                Ok(options) if is_new => {
+                    store.connect_with(options);
+                    before = Some(url);
+                }
+                Ok(_) => {}
+                Err(_) => tracing::error!("database.url is no URL any more; the old one is used"),
+            }
+        }
+    })
 }
 
 pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
@@ -104,7 +195,9 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
     let figures_stop = CancellationToken::new();
     let figures =
         figures(config.worker.listen, &store, &queue, Some(&objects), metrics, &figures_stop).await?;
+    let following = follow_database(&config, &store);
     let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
+    following.abort();
     figures_stop.cancel();
     figures.await?;
     store.close().await;
@@ -124,7 +217,9 @@ pub async fn scheduler(config: Config) -> Result<()> {
     let figures = figures(config.scheduler.listen, &store, &queue, None, metrics, &figures_stop).await?;
     let relay_wake = Arc::new(Notify::new());
     let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
+    let following = follow_database(&config, &store);
     scheduler::run(&config, store.clone(), queue, relay_wake, stop).await;
+    following.abort();
     let _ = listening.await;
     figures_stop.cancel();
     figures.await?;

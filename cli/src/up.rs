@@ -4,10 +4,11 @@ use crate::private_postgres::PrivatePostgres;
 use crate::{demo, roles, stop, users};
 use anyhow::{Context, Result, bail};
 use api::{PasswordCost, PasswordHasher, accounts};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::Queue;
+use shared::secrets::Secret;
 use shared::store::Store;
 use shared::telemetry::metric::Role;
 use shared::telemetry::{self, Metrics};
@@ -64,10 +65,12 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         None => Queue::in_process(&roles::queue_names(), IN_PROCESS_QUEUE_MAX),
     };
     let objects = roles::objects(&config, Some(&data_dir.join("objects")))?;
-    let signing_key = signing_key(&config, &data_dir)?;
+    let signing_keys_source = signing_keys_source(&config, &data_dir)?;
+    let signing_keys = roles::read_signing_keys(&signing_keys_source).await?;
+    let sealing_key = sealing_key(&config, &data_dir)?;
     let passwords = PasswordHasher::new(PasswordCost::STRONG)?;
     let admin = first_admin(&store, &passwords).await?;
-    let demo_token = if args.demo { Some(admin_token(&store, &signing_key).await?) } else { None };
+    let demo_token = if args.demo { Some(admin_token(&store, &signing_keys).await?) } else { None };
 
     let relay_wake = Arc::new(Notify::new());
     let parts = api::Parts {
@@ -76,7 +79,9 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         queue: queue.clone(),
         metrics,
         clock: Clock::system(),
-        signing_key,
+        signing_keys,
+        signing_keys_source: Some(signing_keys_source),
+        sealing_key: Some(sealing_key),
         passwords,
         relay_wake: relay_wake.clone(),
         listener,
@@ -200,28 +205,41 @@ fn default_data_dir() -> Result<PathBuf> {
     Ok(Path::new(&home).join(".local/share/counterfoil"))
 }
 
-/// The key that signs access tokens: the configured one, or one of our own, made once.
-fn signing_key(config: &Config, data_dir: &Path) -> Result<api::SigningKey> {
-    let path = match &config.auth.signing_key_file {
-        Some(path) => path.clone(),
+/// The keys that sign access tokens: the configured ones, or one of our own, made once.
+fn signing_keys_source(config: &Config, data_dir: &Path) -> Result<Secret> {
+    if let Some(configured) = roles::signing_keys_secret(config)? {
+        return Ok(configured);
+    }
+    let path = data_dir.join("signing-key.der");
+    make_once(&path, api::SigningKey::generate)?;
+    Ok(Secret::in_file("auth.signing_key_file", path))
+}
+
+/// The same for the key that seals second factors.
+fn sealing_key(config: &Config, data_dir: &Path) -> Result<api::SealingKey> {
+    let bytes = match &config.auth.sealing_key {
+        Some(value) => value.expose_secret().as_bytes().to_vec(),
         None => {
-            let path = data_dir.join("signing-key.der");
-            if !path.exists() {
-                let part = data_dir.join("signing-key.der.part");
-                let mut file = std::fs::OpenOptions::new()
-                    .create(true)
-                    .truncate(true)
-                    .write(true)
-                    .mode(0o600)
-                    .open(&part)?;
-                std::io::Write::write_all(&mut file, &api::SigningKey::generate())?;
-                file.sync_all()?;
-                std::fs::rename(&part, &path)?;
-            }
-            path
+            let path = data_dir.join("sealing-key");
+            make_once(&path, api::SealingKey::generate)?;
+            std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?
         }
     };
-    api::SigningKey::load(&path).with_context(|| format!("reading the signing key {}", path.display()))
+    api::SealingKey::from_bytes(&bytes)
+        .context("auth.sealing_key must be 64 random hex digits (`openssl rand -hex 32`)")
+}
+
+/// A file that only we can read, whole or not there.
+fn make_once(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let part = path.with_added_extension("part");
+    let mut file =
+        std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+    std::io::Write::write_all(&mut file, &make())?;
+    file.sync_all()?;
+    Ok(std::fs::rename(&part, path)?)
 }
 
 /// Makes the first administrator; returns the password, or `None` when there is one already.
@@ -236,8 +254,9 @@ async fn first_admin(store: &Store, passwords: &PasswordHasher) -> Result<Option
 }
 
 /// The demo acts as the administrator without knowing the password, which nobody keeps.
-async fn admin_token(store: &Store, signing_key: &api::SigningKey) -> Result<String> {
+async fn admin_token(store: &Store, signing_keys: &api::SigningKeys) -> Result<String> {
     let admin = store.credentials(ADMIN_EMAIL).await?;
     let admin = admin.with_context(|| format!("the demo runs as {ADMIN_EMAIL}, who is gone"))?;
-    Ok(signing_key.access_token(admin.id, chrono::TimeDelta::hours(1), &Clock::system())?)
+    let hour = chrono::TimeDelta::hours(1);
+    Ok(accounts::operator_token(store, signing_keys, admin.id, hour, &Clock::system()).await?)
 }

@@ -4,7 +4,8 @@ use crate::administration::Database;
 use anyhow::{Context, Result, bail};
 use api::{PasswordCost, PasswordHasher, accounts};
 use rand::RngExt;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use shared::clock::Clock;
 use shared::config::Config;
 use std::io::Read;
 
@@ -24,10 +25,22 @@ pub enum UsersCommand {
         #[command(flatten)]
         database: Database,
     },
+    /// Print a one-time token, good for a day, with which somebody registers as a platform administrator.
+    InviteAdministrator {
+        #[command(flatten)]
+        database: Database,
+    },
 }
 
 pub async fn run(config: Config, command: UsersCommand) -> Result<()> {
-    let UsersCommand::Add { email, name, platform_admin, random_password: random, database } = command;
+    let (email, name, platform_admin, random, database) = match command {
+        UsersCommand::Add { email, name, platform_admin, random_password, database } => {
+            (email, name, platform_admin, random_password, database)
+        }
+        UsersCommand::InviteAdministrator { database } => {
+            return invite_administrator(config, database).await;
+        }
+    };
     let store = database.open(&config).await?;
     let password = if random {
         random_password()
@@ -47,6 +60,14 @@ pub async fn run(config: Config, command: UsersCommand) -> Result<()> {
     if random {
         println!("password: {password}");
     }
+    Ok(())
+}
+
+async fn invite_administrator(config: Config, database: Database) -> Result<()> {
+    let store = database.open(&config).await?;
+    let token = accounts::invite_administrator(&store, Clock::system().now()).await?;
+    println!("{}", token.expose_secret());
+    eprintln!("Good once, for a day: POST /api/auth/register with it as `invitation`.");
     Ok(())
 }
 

@@ -80,7 +80,12 @@ async fn log_in(State(site): State<Site>, headers: HeaderMap, form: RawForm) -> 
     }
 }
 
-async fn log_out(headers: HeaderMap, _: Posted) -> Response {
+async fn log_out(visit: Visit, _: Posted) -> Response {
+    // The session ends there, too; a cookie that was copied opens nothing any more.
+    if let Err(refusal) = visit.ask.act("/api/auth/logout", None).await {
+        tracing::info!(status = refusal.status.as_u16(), "the session to end was over already");
+    }
+    let headers = visit.headers;
     let clear = (HeaderName::from_static("clear-site-data"), "\"cache\"".to_owned());
     ([(header::SET_COOKIE, session::end(&headers)), clear], Redirect::to("/login")).into_response()
 }

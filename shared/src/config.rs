@@ -9,13 +9,15 @@ mod backup;
 pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
 
 use crate::policy::{KindSettings, Policies};
+use crate::secrets::Secret;
 use crate::store::clean_up::Retention;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ pub struct Config {
     pub objects: ObjectStore,
     pub http: Http,
     pub auth: Auth,
+    pub rate_limits: RateLimits,
+    pub redis: Redis,
+    pub secrets: Secrets,
     pub worker: Worker,
     pub scheduler: Scheduler,
     pub backlog: Backlog,
@@ -34,6 +39,9 @@ pub struct Config {
     /// By job kind; see [`crate::policy::KindPolicy::default_of`].
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
+    /// Where `database.url` was read from, once it was.
+    #[serde(skip)]
+    pub database_url_source: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,6 +90,8 @@ pub struct Http {
     pub event_streams_max: usize,
     /// How long the answer to a request with an `Idempotency-Key` is kept for its repetitions, 1 to 8760 h.
     pub idempotency_key_hours: u64,
+    /// Networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,16 +100,73 @@ pub struct Auth {
     /// File with the Ed25519 key (PKCS#8, DER or PEM) that signs access tokens; the same for all API processes.
     /// `counterfoil up` makes one in its data directory; `counterfoil api` needs it.
     pub signing_key_file: Option<PathBuf>,
+    /// The same as a secret: `file:`, `env:` or `aws:`. One key in DER, or several in PEM, of which the first signs.
+    #[serde(serialize_with = "hidden")]
+    pub signing_key: Option<SecretString>,
+    /// 32 bytes, or 64 hex digits, that seal second factors; `counterfoil up` makes them in its data directory.
+    #[serde(serialize_with = "hidden")]
+    pub sealing_key: Option<SecretString>,
     /// 1 to 1440.
     pub access_token_minutes: i64,
-    /// Whether anybody may register. The first administrator is made by `counterfoil up` or `counterfoil users`.
+    /// How long a refresh token is good, 1 to 8760 h.
+    pub session_idle_hours: u32,
+    /// How long a login lasts, however often it is refreshed, 1 to 3650 days.
+    pub session_days_max: u32,
+    /// Failed logins in a row that lock an address, 1 to 1000.
+    pub lock_after_failures: u32,
+    /// Locks begin with a minute and double up to this, 1 to 1440 min.
+    pub lock_minutes_max: u32,
+    /// Who may register. The first administrator is made by `counterfoil up` or `counterfoil users`.
     pub registration: Registration,
+}
+
+/// How often somebody may ask; 0: as often as they like. A request counts for all limits that concern it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimits {
+    /// Whatever asks for a password or code, 0 to 1000000.
+    pub logins_per_ip_hour: u32,
+    pub registrations_per_ip_hour: u32,
+    pub refreshes_per_ip_hour: u32,
+    /// Requests that make jobs.
+    pub submissions_per_user_hour: u32,
+    pub uploads_per_user_hour: u32,
+    /// Lists of members and invitations.
+    pub member_lists_per_user_hour: u32,
+    pub analytics_per_user_hour: u32,
+    /// Anything, besides the limits above.
+    pub requests_per_ip_minute: u32,
+    pub requests_per_user_minute: u32,
+    /// Of one session or API key.
+    pub requests_per_token_minute: u32,
+    pub requests_per_project_minute: u32,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://:password@host:6379/0`, or `rediss://`. With it API processes count rate limits together; without it,
+    /// those of logins and registrations in the database, the others each for itself.
+    #[serde(serialize_with = "hidden")]
+    pub url: Option<SecretString>,
+}
+
+/// How secrets that are elsewhere are reached; see [`crate::secrets`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// Of AWS Secrets Manager. Default: `AWS_REGION`.
+    pub aws_region: Option<String>,
+    /// In place of the region's own address.
+    pub aws_endpoint: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Registration {
     Open,
+    /// With an invitation only.
+    InviteOnly,
     Closed,
 }
 
@@ -192,13 +259,77 @@ impl Default for Http {
             request_timeout_s: 30,
             event_streams_max: 1000,
             idempotency_key_hours: 24,
+            trusted_proxies: vec![],
         }
     }
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { signing_key_file: None, access_token_minutes: 60, registration: Registration::Open }
+        Self {
+            signing_key_file: None,
+            signing_key: None,
+            sealing_key: None,
+            access_token_minutes: 60,
+            session_idle_hours: 168,
+            session_days_max: 30,
+            lock_after_failures: 10,
+            lock_minutes_max: 15,
+            registration: Registration::Open,
+        }
+    }
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            logins_per_ip_hour: 10,
+            registrations_per_ip_hour: 5,
+            refreshes_per_ip_hour: 600,
+            submissions_per_user_hour: 50,
+            uploads_per_user_hour: 100,
+            member_lists_per_user_hour: 1000,
+            analytics_per_user_hour: 500,
+            requests_per_ip_minute: 3000,
+            requests_per_user_minute: 1200,
+            requests_per_token_minute: 1200,
+            requests_per_project_minute: 6000,
+        }
+    }
+}
+
+impl RateLimits {
+    /// No limit at all: for benchmarks and tests of something else.
+    pub fn none() -> Self {
+        Self {
+            logins_per_ip_hour: 0,
+            registrations_per_ip_hour: 0,
+            refreshes_per_ip_hour: 0,
+            submissions_per_user_hour: 0,
+            uploads_per_user_hour: 0,
+            member_lists_per_user_hour: 0,
+            analytics_per_user_hour: 0,
+            requests_per_ip_minute: 0,
+            requests_per_user_minute: 0,
+            requests_per_token_minute: 0,
+            requests_per_project_minute: 0,
+        }
+    }
+
+    fn all(&self) -> [(&'static str, u32); 11] {
+        [
+            ("logins_per_ip_hour", self.logins_per_ip_hour),
+            ("registrations_per_ip_hour", self.registrations_per_ip_hour),
+            ("refreshes_per_ip_hour", self.refreshes_per_ip_hour),
+            ("submissions_per_user_hour", self.submissions_per_user_hour),
+            ("uploads_per_user_hour", self.uploads_per_user_hour),
+            ("member_lists_per_user_hour", self.member_lists_per_user_hour),
+            ("analytics_per_user_hour", self.analytics_per_user_hour),
+            ("requests_per_ip_minute", self.requests_per_ip_minute),
+            ("requests_per_user_minute", self.requests_per_user_minute),
+            ("requests_per_token_minute", self.requests_per_token_minute),
+            ("requests_per_project_minute", self.requests_per_project_minute),
+        ]
     }
 }
 
@@ -267,6 +398,11 @@ impl Config {
         Policies::new(&self.kinds)
     }
 
+    /// Whose word about the client's address counts; those that are no network are refused when read.
+    pub fn trusted_proxies(&self) -> Vec<IpNet> {
+        self.http.trusted_proxies.iter().filter_map(|text| parse_network(text)).collect()
+    }
+
     /// How long what is finished is kept.
     pub fn retention(&self) -> Retention {
         Retention {
@@ -289,6 +425,13 @@ impl Config {
         range("http.request_timeout_s", self.http.request_timeout_s, 1, 600);
         range("http.event_streams_max", self.http.event_streams_max as u64, 1, 100_000);
         range("http.idempotency_key_hours", self.http.idempotency_key_hours, 1, 8760);
+        range("auth.session_idle_hours", self.auth.session_idle_hours.into(), 1, 8760);
+        range("auth.session_days_max", self.auth.session_days_max.into(), 1, 3650);
+        range("auth.lock_after_failures", self.auth.lock_after_failures.into(), 1, 1000);
+        range("auth.lock_minutes_max", self.auth.lock_minutes_max.into(), 1, 1440);
+        for (key, value) in self.rate_limits.all() {
+            range(&format!("rate_limits.{key}"), value.into(), 0, 1_000_000);
+        }
         range("auth.access_token_minutes", self.auth.access_token_minutes.max(0) as u64, 1, 1440);
         range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
         range("worker.lease_s", self.worker.lease_s, 2, 3600);
@@ -314,6 +457,11 @@ impl Config {
                 wrong.push(format!("kinds.{kind}: is not a job kind"));
             }
         }
+        for network in &self.http.trusted_proxies {
+            if parse_network(network).is_none() {
+                wrong.push(format!("http.trusted_proxies: {network:?} is neither an address nor a network"));
+            }
+        }
         for queue in &self.worker.queues {
             if crate::job::JobKind::parse(queue).is_none() {
                 wrong.push(format!("worker.queues: {queue:?} is not a queue"));
@@ -325,6 +473,10 @@ impl Config {
         self.backup.check(&mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
+}
+
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Secrets never leave through serialisation; `None` keeps the key optional.

@@ -58,6 +58,16 @@ id!(
     BatchId
 );
 id!(DataSourceId);
+id!(
+    /// Keeps projects together.
+    OrganisationId
+);
+id!(
+    /// One login.
+    SessionId
+);
+id!(InvitationId);
+id!(ApiKeyId);
 id!(ScheduleId);
 id!(
     /// What somebody decided about results.

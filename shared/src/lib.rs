@@ -15,6 +15,7 @@ pub mod policy;
 pub mod postgres_programs;
 pub mod queue;
 pub mod schedule;
+pub mod secrets;
 pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

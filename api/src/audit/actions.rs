@@ -7,6 +7,20 @@ use axum::http::Method;
 pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/auth/register", "account.register"),
     ("POST", "/api/auth/login", "account.log_in"),
+    ("POST", "/api/auth/logout", "session.end"),
+    ("DELETE", "/api/auth/sessions/{id}", "session.end"),
+    ("DELETE", "/api/auth/sessions", "session.end_others"),
+    ("POST", "/api/auth/password", "account.change_password"),
+    ("POST", "/api/auth/second-factor/confirm", "second_factor.confirm"),
+    ("POST", "/api/auth/second-factor/remove", "second_factor.remove"),
+    ("POST", "/api/auth/invitations/accept", "invitation.accept"),
+    ("POST", "/api/organisations", "organisation.found"),
+    ("PUT", "/api/projects/{id}/members/{user_id}", "member.change"),
+    ("DELETE", "/api/projects/{id}/members/{user_id}", "member.remove"),
+    ("POST", "/api/projects/{id}/invitations", "invitation.create"),
+    ("DELETE", "/api/projects/{id}/invitations/{invitation_id}", "invitation.withdraw"),
+    ("POST", "/api/projects/{id}/api-keys", "api_key.create"),
+    ("DELETE", "/api/projects/{id}/api-keys/{key_id}", "api_key.revoke"),
     ("POST", "/api/projects", "project.create"),
     ("POST", "/api/files/upload", "file.upload"),
     ("DELETE", "/api/files/{id}", "file.delete"),
@@ -41,11 +55,13 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/limits/{scope}/{name}", "limit.remove"),
 ];
 
-/// Questions that need a body.
+/// Questions that need a body, and what only keeps a session going or offers something.
 pub(super) const ASKS_ONLY: &[(&str, &str)] = &[
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/second-factor"),
     ("POST", "/api/files/{id}/dry-run"),
-    ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview"),
     ("POST", "/api/reconciliation/sample"),
+    ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview"),
 ];
 
 /// Changes of what is not in the database: written once they are done.

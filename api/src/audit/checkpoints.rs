@@ -1,9 +1,9 @@
 //! Signing the ends of the chains, with the key that signs access tokens: the API is where that key is.
 
 use crate::auth::SigningKey;
+use crate::state::Api;
 use shared::store::Store;
 use shared::store::audit::CheckpointSigner;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +16,10 @@ const CHAINS: u32 = 500;
 
 /// Signs whatever has grown, at once and then every hour, until `stop`. Any number of API processes may do so: the
 /// first signature of an end stays.
-pub(crate) async fn sign_hourly(store: Store, key: Arc<SigningKey>, stop: CancellationToken) {
+pub(crate) async fn sign_hourly(store: Store, api: Api, stop: CancellationToken) {
     loop {
+        // Of today: keys change without a restart.
+        let key = api.tokens.signing_key();
         let wait = match store.sign_audit_heads(&*key, CHAINS).await {
             Ok(signed) => {
                 metrics::counter!("counterfoil_audit_checkpoints_total", "outcome" => "signed")

@@ -6,16 +6,8 @@
 
 mod actions;
 mod checkpoints;
-mod list;
+pub(crate) mod list;
 mod watch;
 
 pub(crate) use checkpoints::sign_hourly;
-pub(crate) use watch::{Peer, watch};
-
-use crate::state::Api;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list::list_audit)).routes(routes!(list::list_system_audit))
-}
+pub(crate) use watch::watch;

@@ -2,6 +2,7 @@
 
 use super::actions::{self, ELSEWHERE};
 use crate::problem::{Problem, ProblemKind};
+use crate::quota::Client;
 use crate::request_id::RequestId;
 use crate::state::Api;
 use axum::extract::{MatchedPath, Request, State};
@@ -12,12 +13,7 @@ use serde_json::json;
 use shared::ids::JobId;
 use shared::store::StoreError;
 use shared::store::audit::{AuditedBy, Context, Note, Tenant};
-use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// The other end of the connection; put there by whoever accepts it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub SocketAddr);
 
 /// Longest part of a user agent that is kept.
 const USER_AGENT_CHARS: usize = 300;
@@ -30,7 +26,7 @@ pub(crate) async fn watch(State(api): State<Api>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let path: String = request.uri().path().chars().take(200).collect();
     let changes = actions::name_of(&method, &route);
-    let context = Context::new(changes.clone().unwrap_or_else(|| "access".into()), from(&request));
+    let context = Context::new(changes.clone().unwrap_or_else(|| "access".into()), from(&api, &request));
     let response = context.clone().around(next.run(request)).await;
 
     let status = response.status();
@@ -64,12 +60,12 @@ pub(crate) async fn watch(State(api): State<Api>, request: Request, next: Next) 
     response
 }
 
-fn from(request: &Request) -> AuditedBy {
+fn from(api: &Api, request: &Request) -> AuditedBy {
     let user_agent = request.headers().get(header::USER_AGENT).map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS).collect()
     });
-    let ip = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical().to_string());
+    let ip = Some(Client::of(request, &api.quotas).ip.to_string());
     let request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
     AuditedBy { user_id: None, name: None, ip, user_agent, request_id }
 }

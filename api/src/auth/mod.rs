@@ -1,11 +1,27 @@
-//! Who is there: registration, login, and the access tokens that say it from then on.
+//! Who is there: accounts, logins, and what shows them from then on.
+//!
+//! A *session* is one login. It lives as long as its chain of *refresh tokens* (opaque, each good once) goes on, and
+//! *access tokens* (signed, short) name it and end with it. Machines have *API keys* (opaque). Of everything opaque
+//! only a digest is stored.
 
+pub(crate) mod account;
+pub(crate) mod jwks;
+pub(crate) mod login;
+mod opaque;
 mod passwords;
-mod routes;
+pub(crate) mod refresh;
+pub(crate) mod register;
+mod sealing;
+pub(crate) mod second_factor;
+pub(crate) mod sessions;
 mod signing_key;
 mod tokens;
+mod totp;
 
+pub(crate) use opaque::{Digest, Opaque, digest_of, is_api_key};
 pub use passwords::{PasswordCost, PasswordError, PasswordHasher};
-pub(crate) use routes::routes;
-pub use signing_key::{SigningKey, SigningKeyError};
+pub(crate) use sealing::Sealing;
+pub use sealing::SealingKey;
+pub(crate) use second_factor::spend_code;
+pub use signing_key::{SigningKey, SigningKeyError, SigningKeys};
 pub(crate) use tokens::{Refused, Tokens, Verified};

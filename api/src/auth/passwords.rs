@@ -39,6 +39,22 @@ struct Inner {
 #[error("hashing a password: {0}")]
 pub struct PasswordError(String);
 
+/// Whether a password was right.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Wrong,
+    /// With a hash of today's cost where the stored one has another.
+    Right {
+        renewed: Option<String>,
+    },
+}
+
+impl Verdict {
+    pub fn is_right(&self) -> bool {
+        matches!(self, Self::Right { .. })
+    }
+}
+
 const AT_ONCE_MAX: usize = 2;
 
 impl PasswordHasher {
@@ -56,18 +72,29 @@ impl PasswordHasher {
         self.compute(move |inner| hash(&inner.argon2, &password)).await
     }
 
-    /// Whether the password belongs to the hash. Without a hash the answer is no, after the same work.
+    /// Whether the password belongs to the hash. Without a hash the answer is no, after the same work. One that fits
+    /// but was made at another cost comes back hashed anew.
     pub(crate) async fn verify(
         &self,
         password: SecretString,
         stored: Option<String>,
-    ) -> Result<bool, PasswordError> {
+    ) -> Result<Verdict, PasswordError> {
         self.compute(move |inner| {
             let known = stored.is_some();
             let stored = stored.as_deref().unwrap_or(&inner.decoy);
             let stored = PasswordHash::new(stored).map_err(|error| PasswordError(error.to_string()))?;
-            let password = password.expose_secret().as_bytes();
-            Ok(inner.argon2.verify_password(password, &stored).is_ok() && known)
+            let bytes = password.expose_secret().as_bytes();
+            if inner.argon2.verify_password(bytes, &stored).is_err() || !known {
+                return Ok(Verdict::Wrong);
+            }
+            let is_of_today = stored.algorithm.as_str() == "argon2id"
+                && Params::try_from(&stored).is_ok_and(|params| {
+                    let today = inner.argon2.params();
+                    (params.m_cost(), params.t_cost(), params.p_cost())
+                        == (today.m_cost(), today.t_cost(), today.p_cost())
+                });
+            let renewed = if is_of_today { None } else { Some(hash(&inner.argon2, &password)?) };
+            Ok(Verdict::Right { renewed })
         })
         .await
     }
@@ -105,18 +132,28 @@ mod tests {
         let hash = hasher.hash("correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
         assert_ne!(hasher.hash("correct horse".into()).await.unwrap(), hash, "each has its salt");
-        assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify("correct hors".into(), Some(hash)).await.unwrap());
-        assert!(!hasher.verify("nobody has this password".into(), None).await.unwrap());
+        assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.unwrap().is_right());
+        assert!(!hasher.verify("correct hors".into(), Some(hash)).await.unwrap().is_right());
+        assert!(!hasher.verify("nobody has this password".into(), None).await.unwrap().is_right());
         assert!(hasher.verify("x".into(), Some("damaged".into())).await.is_err());
     }
 
     #[tokio::test]
-    async fn hashes_of_other_costs_are_still_understood() {
+    async fn hashes_of_other_costs_are_understood_and_renewed() {
         let old = PasswordHasher::new(PasswordCost::TRIVIAL).unwrap();
         let hash = old.hash("correct horse".into()).await.unwrap();
         let new = PasswordHasher::new(PasswordCost { memory_kib: 16, passes: 2, lanes: 1 }).unwrap();
-        assert!(new.verify("correct horse".into(), Some(hash)).await.unwrap());
+        let Verdict::Right { renewed: Some(renewed) } =
+            new.verify("correct horse".into(), Some(hash.clone())).await.unwrap()
+        else {
+            panic!("right, and renewed")
+        };
+        assert!(renewed.starts_with("$argon2id$v=19$m=16,t=2,p=1$"), "{renewed}");
+        assert!(
+            new.verify("correct horse".into(), Some(renewed)).await.unwrap()
+                == Verdict::Right { renewed: None }
+        );
+        assert!(!new.verify("wrong horse".into(), Some(hash)).await.unwrap().is_right());
     }
 
     #[tokio::test]

@@ -1,15 +1,12 @@
-//! The Ed25519 key that signs access tokens.
+//! The Ed25519 keys that sign access tokens.
 
-use super::Tokens;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use chrono::TimeDelta;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
-use shared::clock::Clock;
-use shared::ids::UserId;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A private key; the same file for all API processes, so that each accepts the tokens of the others.
 pub struct SigningKey {
@@ -44,16 +41,6 @@ impl SigningKey {
     }
 
     /// Reads PKCS#8, DER or PEM.
-    pub fn load(path: &Path) -> Result<Self, SigningKeyError> {
-        let unreadable = |source| SigningKeyError::Unreadable { path: path.to_owned(), source };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
-            return Err(SigningKeyError::NotAKey { path: path.to_owned() });
-        }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        Self::from_bytes(&bytes).map_err(|_| SigningKeyError::NotAKey { path: path.to_owned() })
-    }
-
-    /// As [`Self::load`], for a key that is in memory already.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SigningKeyError> {
         let pkcs8 = match PrivatePkcs8KeyDer::from_pem_slice(bytes) {
             Ok(der) => der.secret_pkcs8_der().to_vec(),
@@ -62,16 +49,6 @@ impl SigningKey {
         let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| SigningKeyError::NotKeyBytes)?;
         let public = pair.public_key().as_ref().to_vec();
         Ok(Self { pkcs8, public })
-    }
-
-    /// An access token for the operator's own tools: whoever holds the key can make one anyway.
-    pub fn access_token(
-        &self,
-        user_id: UserId,
-        lifetime: TimeDelta,
-        clock: &Clock,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
-        Ok(Tokens::new(self, lifetime, clock.clone()).issue(user_id)?.token)
     }
 
     /// Ed25519.
@@ -100,6 +77,53 @@ impl SigningKey {
     }
 }
 
+/// The keys of one moment: the first signs, all verify. Put a new key behind the old one, wait until every process has
+/// read it, put it in front, and take the old one out when its last token has expired.
+pub struct SigningKeys(Vec<Arc<SigningKey>>);
+
+/// Most keys at once.
+const KEYS_MAX: usize = 10;
+
+impl SigningKeys {
+    /// Reads one key in DER, or up to ten in PEM.
+    pub fn load(path: &Path) -> Result<Self, SigningKeyError> {
+        let unreadable = |source| SigningKeyError::Unreadable { path: path.to_owned(), source };
+        if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
+            return Err(SigningKeyError::NotAKey { path: path.to_owned() });
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        Self::from_bytes(&bytes).map_err(|_| SigningKeyError::NotAKey { path: path.to_owned() })
+    }
+
+    /// As [`Self::load`], for keys that are in memory already.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SigningKeyError> {
+        if let Ok(key) = SigningKey::from_bytes(bytes)
+            && !bytes.starts_with(b"-")
+        {
+            return Ok(Self(vec![Arc::new(key)]));
+        }
+        let mut keys = vec![];
+        for der in PrivatePkcs8KeyDer::pem_slice_iter(bytes) {
+            let der = der.map_err(|_| SigningKeyError::NotKeyBytes)?;
+            keys.push(Arc::new(SigningKey::from_bytes(der.secret_pkcs8_der())?));
+        }
+        if keys.is_empty() || keys.len() > KEYS_MAX {
+            Err(SigningKeyError::NotKeyBytes)
+        } else {
+            Ok(Self(keys))
+        }
+    }
+
+    /// As [`SigningKey::has_signed`], by whichever of the keys it names.
+    pub fn has_signed(&self, key_id: &str, bytes: &[u8], signature: &[u8]) -> Option<bool> {
+        self.0.iter().find_map(|key| key.has_signed(key_id, bytes, signature))
+    }
+
+    pub(super) fn all(&self) -> &[Arc<SigningKey>] {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,12 +134,18 @@ mod tests {
         let der = SigningKey::generate();
         let file = dir.path().join("key");
         std::fs::write(&file, &der).unwrap();
-        let key = SigningKey::load(&file).unwrap();
+        let key = SigningKeys::load(&file).unwrap().0.remove(0);
 
         // The base64 of 48 bytes is one line of 64 characters.
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&der));
-        std::fs::write(&file, pem).unwrap();
-        assert_eq!(SigningKey::load(&file).unwrap().id(), key.id());
+        std::fs::write(&file, &pem).unwrap();
+        assert_eq!(SigningKeys::load(&file).unwrap().0[0].id(), key.id());
+        let other = SigningKey::generate();
+        let both =
+            format!("{pem}-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&other));
+        let ids: Vec<_> =
+            SigningKeys::from_bytes(both.as_bytes()).unwrap().0.iter().map(|key| key.id()).collect();
+        assert_eq!(ids, [key.id(), SigningKey::from_bytes(&other).unwrap().id()]);
         assert_ne!(SigningKey::from_bytes(&SigningKey::generate()).unwrap().id(), key.id());
     }
 
@@ -123,20 +153,15 @@ mod tests {
     fn what_is_no_key_is_refused_by_its_path() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("no-key");
-        assert!(matches!(SigningKey::load(&file), Err(SigningKeyError::Unreadable { .. })));
+        assert!(matches!(SigningKeys::load(&file), Err(SigningKeyError::Unreadable { .. })));
         for bytes in [b"".as_slice(), b"secret", &[0x30; 100], &[b'x'; 20_000]] {
             std::fs::write(&file, bytes).unwrap();
-            let error = SigningKey::load(&file).err().expect("refused");
+            let error = SigningKeys::load(&file).err().expect("refused");
             assert!(error.to_string().contains("no-key"), "{error}");
         }
     }
 
     fn base64(bytes: &[u8]) -> String {
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        assert_eq!(bytes.len() % 3, 0);
-        let triples = bytes.chunks(3).map(|c| u32::from(c[0]) << 16 | u32::from(c[1]) << 8 | u32::from(c[2]));
-        triples
-            .flat_map(|n| [18, 12, 6, 0].map(|shift| ALPHABET[(n >> shift & 63) as usize] as char))
-            .collect()
+        data_encoding::BASE64.encode(bytes)
     }
 }

@@ -4,6 +4,7 @@ use super::MappingBody;
 use super::columns::check_columns;
 use super::mapping_body::mistake;
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::page::ProjectPage;
 use crate::problem::{Mistake, Problem};
@@ -20,17 +21,8 @@ use shared::ids::{DataSourceId, FileId, ProjectId};
 use shared::store::audit::Note;
 use shared::store::data_sources::{self, DataSource, NewDataSource};
 use shared::store::files::File;
-use shared::store::projects::ProjectRole;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list_data_sources, create_data_source))
-        .routes(routes!(show_data_source))
-}
 
 /// A file and the meaning of its columns.
 #[derive(ToSchema)]
@@ -96,12 +88,12 @@ pub(crate) struct DataSourcePage {
     get, path = "/api/data-sources", tag = "data sources", security(("access_token" = [])),
     params(ProjectPage), responses((status = 200, description = "A page of data sources", body = DataSourcePage))
 )]
-async fn list_data_sources(
+pub(crate) async fn list_data_sources(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<ProjectPage>,
 ) -> Result<Json<DataSourcePage>, Problem> {
-    api.access_project(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be(query.project_id)?;
     let found =
         api.store.data_sources(query.project_id, query.after.map(DataSourceId), query.limit + 1).await?;
     let (items, next) = query.cut(found, "/api/data-sources", |last| last.id.0);
@@ -114,16 +106,17 @@ async fn list_data_sources(
     params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the client: however often the request is sent with it, it is done once")),
     request_body = DataSourceBody, responses((status = 201, description = "Made", body = DataSourceAnswer))
 )]
-async fn create_data_source(
+pub(crate) async fn create_data_source(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<DataSourceBody>,
 ) -> Result<Response, Problem> {
     let Some((body, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
-    api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    granted.must_be(project_id)?;
     if let Some(answer) = repeatable.known(&api).await? {
         return Ok(answer);
     }
@@ -191,13 +184,11 @@ async fn file_of(
     params(("id" = Uuid, Path)),
     responses((status = 200, description = "The data source", body = DataSourceAnswer))
 )]
-async fn show_data_source(
+pub(crate) async fn show_data_source(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<DataSourceId>,
 ) -> Result<Json<DataSourceAnswer>, Problem> {
     let source = api.store.data_source(id).await?.ok_or_else(Problem::not_found)?;
-    api.access_project(&caller, source.project_id, ProjectRole::Viewer).await?;
     Ok(Json(source.into()))
 }
 

@@ -1,12 +1,12 @@
 //! `/api/files`.
 
-mod delete;
-mod dry_run;
-mod preview;
-mod typed;
-mod upload;
+pub(crate) mod delete;
+pub(crate) mod dry_run;
+pub(crate) mod preview;
+pub(crate) mod typed;
+pub(crate) mod upload;
 
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::page::ProjectPage;
 use crate::problem::{Problem, ProblemKind};
 use crate::read::Query;
@@ -17,24 +17,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::FileId;
 use shared::store::files::File;
-use shared::store::projects::ProjectRole;
 use std::io;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list_files))
-        .routes(routes!(delete::delete_file))
-        .routes(routes!(preview::preview_file))
-        .routes(routes!(dry_run::try_mapping))
-}
-
-pub(crate) fn long_routes() -> OpenApiRouter<Api> {
-    upload::routes()
-}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = File)]
@@ -75,25 +60,18 @@ pub(crate) struct FilePage {
     get, path = "/api/files", tag = "files", security(("access_token" = [])), params(ProjectPage),
     responses((status = 200, description = "A page of files", body = FilePage))
 )]
-async fn list_files(
+pub(crate) async fn list_files(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<ProjectPage>,
 ) -> Result<Json<FilePage>, Problem> {
-    api.access_project(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be(query.project_id)?;
     let found = api.store.files(query.project_id, query.after.map(FileId), query.limit + 1).await?;
     let (items, next) = query.cut(found, "/api/files", |last| last.id.0);
     Ok(Json(FilePage { items: items.into_iter().map(Into::into).collect(), next }))
 }
 
 impl Api {
-    /// A file of a project where the caller may do what `needs` says.
-    async fn access_file(&self, caller: &Caller, id: FileId, needs: ProjectRole) -> Result<File, Problem> {
-        let file = self.store.file(id).await?.ok_or_else(Problem::not_found)?;
-        self.access_project(caller, file.project_id, needs).await?;
-        Ok(file)
-    }
-
     /// Looks into a file in a thread that may block.
     pub(crate) async fn look_into<T: Send + 'static>(
         &self,

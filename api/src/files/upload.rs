@@ -8,8 +8,8 @@ use crate::caller::Caller;
 use crate::idempotency::{LateKey, Repeatable};
 use crate::problem::{Mistake, Problem, ProblemKind};
 use crate::state::Api;
+use axum::extract::State;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -23,13 +23,6 @@ use shared::store::files::{NewFile, insert_file_within};
 use shared::store::projects::ProjectRole;
 use std::time::Duration;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    // Its own limit counts the file alone, while it is written.
-    OpenApiRouter::new().routes(routes!(upload_file)).layer(DefaultBodyLimit::disable())
-}
 
 /// The form of an upload. The project comes first, so that nothing is taken from strangers.
 #[derive(ToSchema)]
@@ -59,7 +52,7 @@ struct Stored {
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
-async fn upload_file(
+pub(crate) async fn upload_file(
     State(api): State<Api>,
     caller: Caller,
     headers: HeaderMap,
@@ -73,7 +66,7 @@ async fn upload_file(
     if announced.is_some_and(|bytes| bytes > api.upload_bytes_max.saturating_add(FORM_BYTES_MAX)) {
         return Err(too_large(api.upload_bytes_max));
     }
-    let upload = receive(&api, &caller, form, key.is_given()).await?;
+    let upload = receive(&api, &headers, form, key.is_given()).await?;
     let id = upload.file.object.id;
     let new = NewFile {
         id,
@@ -134,7 +127,7 @@ fn too_many(files_max: u32) -> Problem {
 
 async fn receive(
     api: &Api,
-    caller: &Caller,
+    headers: &HeaderMap,
     mut form: Multipart,
     may_be_repetition: bool,
 ) -> Result<Upload, Problem> {
@@ -144,7 +137,7 @@ async fn receive(
         Some(field) if field.name() == Some("project_id") => read_project_id(field, patience).await?,
         _ => return Err(mistake("project_id", "missing", "project_id must be the first field of the form")),
     };
-    api.access_project(caller, project_id, ProjectRole::Operator).await?;
+    api.grant(headers, project_id, ProjectRole::Operator).await?;
     // Before anything is written; what counts is said again when the row is. A repetition needs no room.
     if !may_be_repetition && api.store.count_files(project_id).await? >= i64::from(api.project_files_max) {
         return Err(too_many(api.project_files_max));

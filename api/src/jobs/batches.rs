@@ -1,6 +1,7 @@
 //! `/api/batches`: many reconciliations accepted together.
 
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::page::{self, Page};
 use crate::problem::{Mistake, Problem, ProblemDocument};
@@ -23,7 +24,6 @@ use serde_json::json;
 use shared::ids::{BatchId, DataSourceId, ProjectId};
 use shared::store::audit::Note;
 use shared::store::batches::{BatchView, Completion, CompletionReconciliation, NewBatch, enqueue_batch};
-use shared::store::projects::ProjectRole;
 use shared::store::reconciliations;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -138,9 +138,10 @@ pub(crate) struct BatchSubmitted {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn submit_batch(
+pub(crate) async fn submit_batch(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     request_id: RequestId,
     repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<BatchBody>,
@@ -148,7 +149,7 @@ pub(super) async fn submit_batch(
     let Some((body, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
-    api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    granted.must_be(project_id)?;
     if let Some(answer) = repeatable.known(&api).await? {
         return Ok(answer);
     }
@@ -296,12 +297,10 @@ impl From<BatchView> for BatchAnswer {
     get, path = "/api/batches/{id}", tag = "jobs", security(("access_token" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, description = "The batch", body = BatchAnswer))
 )]
-pub(super) async fn show_batch(
+pub(crate) async fn show_batch(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<BatchId>,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    api.access_batch(&caller, id, ProjectRole::Viewer).await?;
     let batch = api.store.batch(id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(batch.into()))
 }
@@ -340,12 +339,12 @@ pub(crate) struct BatchPage {
     get, path = "/api/batches", tag = "jobs", security(("access_token" = [])), params(BatchList),
     responses((status = 200, description = "A page of batches", body = BatchPage))
 )]
-pub(super) async fn list_batches(
+pub(crate) async fn list_batches(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<BatchList>,
 ) -> Result<Json<BatchPage>, Problem> {
-    api.access_project(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be(query.project_id)?;
     let found = api.store.batches(query.project_id, query.after, query.limit + 1).await?;
     let page = Page::cut(found, query.limit);
     let kept = [("project_id", Some(query.project_id.to_string())), ("limit", Some(query.limit.to_string()))];
@@ -359,12 +358,11 @@ pub(super) async fn list_batches(
     params(("id" = Uuid, Path)),
     responses((status = 202, description = "They stop, within about a second", body = BatchAnswer))
 )]
-pub(super) async fn cancel_batch(
+pub(crate) async fn cancel_batch(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<BatchId>,
 ) -> Result<(StatusCode, Json<BatchAnswer>), Problem> {
-    api.access_batch(&caller, id, ProjectRole::Operator).await?;
     let done = api.store.cancel_batch(id, &caller.asker()).await?.ok_or_else(Problem::not_found)?;
     tracing::info!(batch_id = %id, jobs = done.changed, "asked a batch to stop");
     let batch = api.store.batch(id).await?.ok_or_else(Problem::not_found)?;

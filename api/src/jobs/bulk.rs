@@ -2,6 +2,7 @@
 
 use super::filter;
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::problem::Problem;
 use crate::read::{Fields, JsonBody, Place, ReadBody, boolean, choice, id, integer};
 use crate::reconciliation::State as StateWord;
@@ -15,7 +16,6 @@ use shared::ids::{BatchId, ProjectId};
 use shared::job::{JobKind, JobState};
 use shared::queue::QueueName;
 use shared::store::jobs::{BulkAction, JobFilter};
-use shared::store::projects::ProjectRole;
 use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -125,12 +125,13 @@ pub(crate) struct BulkAnswer {
     post, path = "/api/jobs/bulk", tag = "jobs", security(("access_token" = [])), request_body = BulkBody,
     responses((status = 200, description = "Done, as far as jobs_max allows", body = BulkAnswer))
 )]
-pub(super) async fn act_on_jobs(
+pub(crate) async fn act_on_jobs(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     JsonBody(body): JsonBody<BulkBody>,
 ) -> Result<Json<BulkAnswer>, Problem> {
-    api.access_project_or_all(&caller, body.project_id, ProjectRole::Operator).await?;
+    granted.must_be_or_all(body.project_id)?;
     let action = BulkAction::from(body.action);
     let filter = JobFilter {
         project_id: body.project_id,

@@ -1,6 +1,6 @@
 //! How many jobs there are in each state.
 
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::problem::Problem;
 use crate::read::{Parameters, Query, ReadQuery};
 use crate::state::Api;
@@ -10,7 +10,6 @@ use serde::Serialize;
 use shared::ids::ProjectId;
 use shared::job::{JobKind, JobState};
 use shared::store::jobs::JobFilter;
-use shared::store::projects::ProjectRole;
 use utoipa::{IntoParams, ToSchema};
 
 /// More is told as so many: an exact count of millions would cost what nobody reads.
@@ -56,12 +55,12 @@ pub(crate) struct JobCounts {
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
-pub(super) async fn count_jobs(
+pub(crate) async fn count_jobs(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<CountsOf>,
 ) -> Result<Json<JobCounts>, Problem> {
-    api.access_project_or_all(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be_or_all(query.project_id)?;
     let count = async |state| {
         let filter = JobFilter {
             project_id: query.project_id,

@@ -1,6 +1,6 @@
 //! Dead jobs by what killed them.
 
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::problem::Problem;
 use crate::read::{Parameters, Query, ReadQuery};
 use crate::state::Api;
@@ -9,7 +9,6 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::ProjectId;
-use shared::store::projects::ProjectRole;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -61,12 +60,12 @@ pub(crate) struct DeadGroups {
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_dead_groups(
+pub(crate) async fn list_dead_groups(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<GroupList>,
 ) -> Result<Json<DeadGroups>, Problem> {
-    api.access_project_or_all(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be_or_all(query.project_id)?;
     let groups = api.store.dead_groups(query.project_id, GROUPS_MAX).await?;
     let items = groups
         .into_iter()

@@ -1,6 +1,5 @@
 //! Messages that nobody could read or keep, in the broker's dead letter queue.
 
-use crate::caller::Caller;
 use crate::problem::{Problem, ProblemKind};
 use crate::read::{Parameters, Query, ReadQuery};
 use crate::state::Api;
@@ -77,12 +76,10 @@ pub(crate) struct DeadLettersPurged {
     get, path = "/api/dead-letters", tag = "jobs", security(("access_token" = [])), params(Oldest),
     responses((status = 200, description = "The oldest of them", body = DeadLetters))
 )]
-pub(super) async fn look_at_dead_letters(
+pub(crate) async fn look_at_dead_letters(
     State(api): State<Api>,
-    caller: Caller,
     Query(query): Query<Oldest>,
 ) -> Result<Json<DeadLetters>, Problem> {
-    api.access_installation(&caller).await?;
     let total = api.queue.dead_letters().await.map_err(broker_away)?;
     let letters = api.queue.look_at_dead_letters(query.limit).await.map_err(broker_away)?;
     Ok(Json(DeadLetters { total, items: letters.into_iter().map(Into::into).collect() }))
@@ -93,12 +90,10 @@ pub(super) async fn look_at_dead_letters(
     post, path = "/api/dead-letters/redrive", tag = "jobs", security(("access_token" = [])), params(Oldest),
     responses((status = 200, description = "Done", body = DeadLettersRedriven))
 )]
-pub(super) async fn redrive_dead_letters(
+pub(crate) async fn redrive_dead_letters(
     State(api): State<Api>,
-    caller: Caller,
     Query(query): Query<Oldest>,
 ) -> Result<Json<DeadLettersRedriven>, Problem> {
-    api.access_installation(&caller).await?;
     let done = api.queue.redrive_dead_letters(query.limit).await.map_err(broker_away)?;
     tracing::info!(redriven = done.redriven, kept = done.kept, "re-drove dead letters");
     Ok(Json(DeadLettersRedriven { redriven: done.redriven, kept: done.kept }))
@@ -109,11 +104,7 @@ pub(super) async fn redrive_dead_letters(
     post, path = "/api/dead-letters/purge", tag = "jobs", security(("access_token" = [])),
     responses((status = 200, description = "Done", body = DeadLettersPurged))
 )]
-pub(super) async fn purge_dead_letters(
-    State(api): State<Api>,
-    caller: Caller,
-) -> Result<Json<DeadLettersPurged>, Problem> {
-    api.access_installation(&caller).await?;
+pub(crate) async fn purge_dead_letters(State(api): State<Api>) -> Result<Json<DeadLettersPurged>, Problem> {
     let purged = api.queue.purge_dead_letters().await.map_err(broker_away)?;
     tracing::info!(purged, "purged the dead letters");
     Ok(Json(DeadLettersPurged { purged }))

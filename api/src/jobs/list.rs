@@ -1,7 +1,7 @@
 //! Jobs, newest first, by any combination of filters.
 
 use super::filter;
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::page;
 use crate::problem::Problem;
 use crate::read::{Parameters, Query, ReadQuery};
@@ -15,7 +15,6 @@ use shared::ids::{BatchId, JobId, ProjectId};
 use shared::job::{JobKind, JobState};
 use shared::queue::QueueName;
 use shared::store::jobs::{JobFilter, JobLine};
-use shared::store::projects::ProjectRole;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -142,12 +141,12 @@ pub(crate) struct JobPage {
          body = crate::problem::ProblemDocument, content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_jobs(
+pub(crate) async fn list_jobs(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<JobList>,
 ) -> Result<Json<JobPage>, Problem> {
-    api.access_project_or_all(&caller, query.project_id, ProjectRole::Viewer).await?;
+    granted.must_be_or_all(query.project_id)?;
     let filter = JobFilter {
         project_id: query.project_id,
         state: query.state,

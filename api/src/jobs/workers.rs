@@ -1,6 +1,6 @@
 //! Who runs jobs. For platform administrators.
 
-use crate::access::Administrator;
+use crate::caller::Administrator;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::Json;
@@ -73,7 +73,7 @@ impl From<WorkerView> for WorkerAnswer {
     get, path = "/api/workers", tag = "administration", security(("access_token" = [])),
     responses((status = 200, description = "The workers", body = WorkerList))
 )]
-pub(super) async fn list_workers(
+pub(crate) async fn list_workers(
     State(api): State<Api>,
     _: Administrator,
 ) -> Result<Json<WorkerList>, Problem> {

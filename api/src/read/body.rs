@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A body that is read member by member.
 pub(crate) trait ReadBody: Sized {
@@ -34,10 +35,17 @@ impl<T: ReadBody, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A body that the guard has read already.
+#[derive(Clone)]
+pub(crate) struct ParsedBody(pub Arc<Value>);
+
 impl<T: ReadBody, S: Send + Sync> FromRequest<S> for JsonDraft<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Problem> {
+        if let Some(ParsedBody(value)) = request.extensions_mut().remove() {
+            return Ok(read_draft(Arc::unwrap_or_clone(value)));
+        }
         if !is_json(request.headers()) {
             return Err(Problem::new(ProblemKind::UnsupportedMediaType, "Send application/json"));
         }
@@ -84,7 +92,7 @@ fn refuse_zero_characters(value: &Value, place: &mut Place<'_>) {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))

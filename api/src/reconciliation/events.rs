@@ -18,7 +18,6 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use serde::Serialize;
 use shared::ids::JobId;
-use shared::store::projects::ProjectRole;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -50,7 +49,7 @@ pub(crate) struct StateEvent {
         (status = 204, description = "The client has seen the final state")
     )
 )]
-pub(super) async fn watch_reconciliation(
+pub(crate) async fn watch_reconciliation(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<JobId>,
@@ -62,7 +61,6 @@ pub(super) async fn watch_reconciliation(
 }
 
 async fn open(api: &Api, caller: &Caller, id: JobId, headers: &HeaderMap) -> Result<Response, Problem> {
-    api.access_reconciliation(caller, id, ProjectRole::Viewer).await?;
     let job = api.store.job(id).await?.ok_or_else(Problem::not_found)?;
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let seen = Seen::from(job.clone());

@@ -2,7 +2,6 @@
 
 use super::address;
 use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent, side};
-use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -12,7 +11,6 @@ use axum::extract::State;
 use matching::{Confidence, ExceptionId, ExceptionKind, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
-use shared::store::projects::ProjectRole;
 use shared::store::results::{StoredCandidate, StoredException};
 use utoipa::{IntoParams, ToSchema};
 
@@ -123,13 +121,11 @@ pub(crate) struct ExceptionPage {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_exceptions(
+pub(crate) async fn list_exceptions(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<ExceptionList>,
 ) -> Result<Json<ExceptionPage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     api.completed(id).await?;
     let kind = query.kind.map(Kind::as_str);
     let found = api.store.exceptions(id, kind, query.after.map(|cursor| cursor.0), query.limit + 1).await?;

@@ -1,6 +1,6 @@
 //! The reconciliations of a project.
 
-use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::page::{self, Page};
 use crate::problem::Problem;
 use crate::read::{Parameters, Query, ReadQuery};
@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::ids::{JobId, ProjectId};
 use shared::job::JobState;
-use shared::store::projects::ProjectRole;
 use shared::store::reconciliation_lines::ReconciliationLine;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -127,13 +126,13 @@ pub(crate) struct ReconciliationPage {
     params(ReconciliationList),
     responses((status = 200, description = "A page of reconciliations", body = ReconciliationPage))
 )]
-pub(super) async fn list_reconciliations(
+pub(crate) async fn list_reconciliations(
     axum::extract::State(api): axum::extract::State<Api>,
-    caller: Caller,
+    granted: Granted,
     Query(query): Query<ReconciliationList>,
 ) -> Result<Json<ReconciliationPage>, Problem> {
     let ReconciliationList { project_id, state, after, limit } = query;
-    api.access_project(&caller, project_id, ProjectRole::Viewer).await?;
+    granted.must_be(project_id)?;
     let found = api.store.reconciliation_lines(project_id, state, after, limit + 1).await?;
     let page = Page::cut(found, limit);
     let kept = [

@@ -1,25 +1,25 @@
 //! `/api/reconciliation/jobs`: submit, watch, stop, and read what came out. The id of a job is the id of its
 //! reconciliation.
 
-mod delete;
-mod downloads;
-mod events;
-mod exceptions;
-mod list;
-mod matches;
-mod netting_body;
-mod open_items;
-mod presets;
-mod records;
-mod rejected_lines;
-mod rule_set_body;
-mod sample;
-mod show;
-mod stop;
-mod submission;
-mod submit;
-mod summary;
-mod watcher;
+pub(crate) mod delete;
+pub(crate) mod downloads;
+pub(crate) mod events;
+pub(crate) mod exceptions;
+pub(crate) mod list;
+pub(crate) mod matches;
+pub(crate) mod netting_body;
+pub(crate) mod open_items;
+pub(crate) mod presets;
+pub(crate) mod records;
+pub(crate) mod rejected_lines;
+pub(crate) mod rule_set_body;
+pub(crate) mod sample;
+pub(crate) mod show;
+pub(crate) mod stop;
+pub(crate) mod submission;
+pub(crate) mod submit;
+pub(crate) mod summary;
+pub(crate) mod watcher;
 
 pub(crate) use events::StateEvent;
 pub(crate) use exceptions::ExceptionAnswer;
@@ -36,25 +36,6 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
 use shared::ids::JobId;
 use shared::store::reconciliations::{Reconciliation, Summary};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list_reconciliations, submit::submit_reconciliation))
-        .routes(routes!(show::show_reconciliation, delete::delete_reconciliation))
-        .routes(routes!(stop::cancel_reconciliation))
-        .routes(routes!(matches::list_matches))
-        .routes(routes!(exceptions::list_exceptions))
-        .routes(routes!(rejected_lines::list_rejected_lines))
-        .routes(routes!(summary::show_summary))
-        .routes(routes!(presets::list_presets))
-        .routes(routes!(sample::try_rules))
-}
-
-pub(crate) fn long_routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(events::watch_reconciliation)).merge(downloads::routes())
-}
 
 /// The address of a job; everything about it lies below.
 pub(crate) fn address(id: JobId) -> String {

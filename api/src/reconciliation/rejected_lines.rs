@@ -1,7 +1,6 @@
 //! Pages of lines that could not be read as records.
 
 use super::address;
-use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -10,7 +9,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::ids::JobId;
-use shared::store::projects::ProjectRole;
 use shared::store::results::StoredRejectedLine;
 use utoipa::{IntoParams, ToSchema};
 
@@ -76,13 +74,11 @@ pub(crate) struct RejectedLinePage {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_rejected_lines(
+pub(crate) async fn list_rejected_lines(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<RejectedLineList>,
 ) -> Result<Json<RejectedLinePage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     api.completed(id).await?;
     let found = api.store.rejected_lines(id, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
     let page = Page::cut(found, query.limit);

@@ -1,8 +1,8 @@
 //! Rules tried on the beginning of both files, before anything is submitted.
 
 use super::submission::{Accepted, Submission};
-use crate::caller::Caller;
 use crate::data_sources::mapping_mistake;
+use crate::guard::Granted;
 use crate::problem::{Mistake, Problem, ProblemKind};
 use crate::read::JsonDraft;
 use crate::state::Api;
@@ -12,7 +12,6 @@ use matching::{ReconcileError, Records, Tier, Watch, reconcile};
 use serde::Serialize;
 use shared::ids::DataSourceId;
 use shared::store::data_sources::DataSource;
-use shared::store::projects::ProjectRole;
 use sources::{Mapping, ReadError, ReadLimits, read_sample};
 use std::collections::BTreeMap;
 use std::io;
@@ -63,15 +62,15 @@ pub(crate) struct SamplePass {
     post, path = "/api/reconciliation/sample", tag = "reconciliation", security(("access_token" = [])),
     request_body = Submission, responses((status = 200, description = "What the rules make of it", body = SampleAnswer))
 )]
-pub(super) async fn try_rules(
+pub(crate) async fn try_rules(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     JsonDraft { body, mut mistakes }: JsonDraft<Submission>,
 ) -> Result<Json<SampleAnswer>, Problem> {
     let Some((submission, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
-    api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    granted.must_be(project_id)?;
     let named: Vec<DataSourceId> =
         [submission.left_source_id, submission.right_source_id].into_iter().flatten().collect();
     let found = api.store.data_sources_of(project_id, &named).await?;

@@ -3,6 +3,7 @@
 use super::address;
 use super::submission::{Accepted, Submission, has_own_ids, mistake};
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::problem::{Mistake, Problem, ProblemDocument, ProblemKind};
 use crate::read::JsonDraft;
@@ -16,7 +17,6 @@ use serde_json::json;
 use shared::ids::{DataSourceId, JobId, ProjectId};
 use shared::job::{JobKind, NewJob};
 use shared::store::audit::Note;
-use shared::store::projects::ProjectRole;
 use shared::store::reconciliations::{Continuable, NewReconciliation, lock_to_continue};
 use shared::store::{Connection, jobs, reconciliations};
 use utoipa::ToSchema;
@@ -48,9 +48,10 @@ pub(crate) struct Submitted {
          body = ProblemDocument<'static>, content_type = "application/problem+json")
     )
 )]
-pub(super) async fn submit_reconciliation(
+pub(crate) async fn submit_reconciliation(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     request_id: RequestId,
     repeatable: Repeatable,
     JsonDraft { body, mut mistakes }: JsonDraft<Submission>,
@@ -58,7 +59,7 @@ pub(super) async fn submit_reconciliation(
     let Some((submission, project_id)) = body.and_then(|body| body.project_id.map(|id| (body, id))) else {
         return Err(Problem::invalid(mistakes));
     };
-    api.access_project(&caller, project_id, ProjectRole::Operator).await?;
+    granted.must_be(project_id)?;
     if let Some(answer) = repeatable.known(&api).await? {
         return Ok(answer);
     }

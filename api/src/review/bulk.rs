@@ -5,6 +5,7 @@ use super::answers::{ActionWord, DecidedAnswer, ReviewedExceptionAnswer, Reviewe
 use super::decisions::{code, day};
 use super::filters::{ExceptionWords, MatchWords};
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::read::{Fields, JsonBody, PathId, ReadBody, choice, id, object, text};
@@ -21,7 +22,6 @@ use serde::Serialize;
 use serde_json::json;
 use shared::ids::{JobId, UserId};
 use shared::store::audit::Note;
-use shared::store::projects::ProjectRole;
 use shared::store::review::{self, ExceptionOrder, Fitting, ITEMS_MAX, Item, NewDecision};
 use utoipa::ToSchema;
 
@@ -92,13 +92,12 @@ const SHOWN: u32 = 20;
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn preview_bulk(
+pub(crate) async fn preview_bulk(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<JobId>,
     JsonBody(body): JsonBody<ChoiceBody>,
 ) -> Result<Json<PreviewAnswer>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let (run, _) = api.completed(id).await?;
     let passes = PassNames::of(&run.rules);
     let fitting = body.fitting(&api, &caller, &passes)?;
@@ -192,15 +191,15 @@ impl ReadBody for BulkBody {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn decide_in_bulk(
+pub(crate) async fn decide_in_bulk(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     request_id: RequestId,
     repeatable: Repeatable,
     PathId(id): PathId<JobId>,
     JsonBody(body): JsonBody<BulkBody>,
 ) -> Result<Response, Problem> {
-    let access = api.access_reconciliation(&caller, id, ProjectRole::Operator).await?;
     if let Some(answer) = repeatable.known(&api).await? {
         return Ok(answer);
     }
@@ -242,7 +241,7 @@ pub(super) async fn decide_in_bulk(
     let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    Note::of(access.project_id, "decision", id_of_decision).after(what).commit(tx).await?;
+    Note::of(granted.project()?, "decision", id_of_decision).after(what).commit(tx).await?;
     tracing::info!(job_id = %id, items = new.items.len(), action = new.action.as_str(), "decided in bulk");
     Ok(response)
 }

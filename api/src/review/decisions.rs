@@ -3,6 +3,7 @@
 use super::answers::{ActionWord, DecidedAnswer};
 use super::filters;
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{
@@ -17,7 +18,6 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use shared::ids::{DecisionId, JobId, UserId};
 use shared::store::audit::Note;
-use shared::store::projects::ProjectRole;
 use shared::store::review::{self, HAND_RECORDS_MAX, Item, NewDecision, Subject};
 use utoipa::ToSchema;
 
@@ -206,15 +206,15 @@ fn rules_flip(rules: &Value) -> bool {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn decide_about_results(
+pub(crate) async fn decide_about_results(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     request_id: RequestId,
     repeatable: Repeatable,
     PathId(id): PathId<JobId>,
     JsonBody(body): JsonBody<DecisionBody>,
 ) -> Result<Response, Problem> {
-    let access = api.access_reconciliation(&caller, id, ProjectRole::Operator).await?;
     if let Some(answer) = repeatable.known(&api).await? {
         return Ok(answer);
     }
@@ -233,7 +233,7 @@ pub(super) async fn decide_about_results(
     let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &answer).await?;
-    Note::of(access.project_id, "decision", id_of_decision).after(what).commit(tx).await?;
+    Note::of(granted.project()?, "decision", id_of_decision).after(what).commit(tx).await?;
     Ok(response)
 }
 

@@ -1,7 +1,6 @@
 //! What was decided.
 
 use super::answers::{ChangeAnswer, DecisionAnswer, SubjectWord};
-use crate::caller::Caller;
 use crate::page::{self, Page};
 use crate::problem::Problem;
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -11,7 +10,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use shared::ids::{DecisionId, JobId};
-use shared::store::projects::ProjectRole;
 use shared::store::review::{HistoryOf, Subject};
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,13 +61,11 @@ impl DecisionPage {
     security(("access_token" = [])), params(("id" = Uuid, Path), DecisionList),
     responses((status = 200, description = "A page of decisions", body = DecisionPage))
 )]
-pub(super) async fn list_decisions(
+pub(crate) async fn list_decisions(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<DecisionList>,
 ) -> Result<Json<DecisionPage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let subject = query.subject.map(Subject::from);
     let of = match (subject, query.number) {
         (Some(subject), Some(number)) => HistoryOf::Item(subject, number as i32 - 1),
@@ -118,15 +114,13 @@ pub(crate) struct DetailAnswer {
     security(("access_token" = [])), params(("id" = Uuid, Path), ("decision" = Uuid, Path), ChangeList),
     responses((status = 200, description = "The decision", body = DetailAnswer))
 )]
-pub(super) async fn show_decision(
+pub(crate) async fn show_decision(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, decision)): Path<(String, String)>,
     Query(query): Query<ChangeList>,
 ) -> Result<Json<DetailAnswer>, Problem> {
     let id: JobId = id.parse().map_err(|_| Problem::not_found())?;
     let decision: DecisionId = decision.parse().map_err(|_| Problem::not_found())?;
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let found = api.store.decision(id, decision).await?.ok_or_else(Problem::not_found)?;
     let after = query.after.map(|number| number as i32 - 1);
     let changes = api.store.decision_changes(decision, after, query.limit + 1).await?;

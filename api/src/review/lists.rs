@@ -13,7 +13,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use shared::ids::JobId;
-use shared::store::projects::ProjectRole;
 use shared::store::review::{ExceptionCursor, ExceptionOrder, RecordPlace, ReviewedException};
 use utoipa::{IntoParams, ToSchema};
 
@@ -134,13 +133,12 @@ fn order(word: Option<OrderWord>) -> (ExceptionOrder, Option<String>) {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_review_exceptions(
+pub(crate) async fn list_review_exceptions(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<JobId>,
     Query(ExceptionQueue { words, page: query }): Query<ExceptionQueue>,
 ) -> Result<Json<ReviewedExceptionPage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     api.completed(id).await?;
     let filter = words.filter(&caller, api.clock.now().date_naive())?;
     let (order, order_word) = order(query.order);
@@ -173,13 +171,12 @@ pub(crate) struct NextExceptionAnswer {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn next_review_exception(
+pub(crate) async fn next_review_exception(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<JobId>,
     Query(NextException { words, page }): Query<NextException>,
 ) -> Result<Json<NextExceptionAnswer>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     api.completed(id).await?;
     let filter = words.or_open().filter(&caller, api.clock.now().date_naive())?;
     let after = page.after.map(|cursor| cursor.0);
@@ -216,13 +213,11 @@ pub(crate) struct DetailAnswer {
     security(("access_token" = [])), params(("id" = Uuid, Path), ("number" = u32, Path, minimum = 1)),
     responses((status = 200, description = "The exception", body = DetailAnswer))
 )]
-pub(super) async fn show_review_exception(
+pub(crate) async fn show_review_exception(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Json<DetailAnswer>, Problem> {
     let id: JobId = id.parse().map_err(|_| Problem::not_found())?;
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let found = api.store.review_exception(id, ordinal(&number)?).await?.ok_or_else(Problem::not_found)?;
     let candidates = &found.found.candidates;
     let records: Vec<(usize, usize, String, u32)> = candidates
@@ -293,13 +288,12 @@ pub(crate) struct ReviewedMatchPage {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn list_review_matches(
+pub(crate) async fn list_review_matches(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId<JobId>,
     Query(MatchQueue { words, page: query }): Query<MatchQueue>,
 ) -> Result<Json<ReviewedMatchPage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let (run, _) = api.completed(id).await?;
     let passes = PassNames::of(&run.rules);
     let filter = words.filter(&caller, &passes)?;
@@ -320,13 +314,11 @@ pub(super) async fn list_review_matches(
     security(("access_token" = [])), params(("id" = Uuid, Path), ("number" = u32, Path, minimum = 1)),
     responses((status = 200, description = "The match", body = ReviewedMatchAnswer))
 )]
-pub(super) async fn show_review_match(
+pub(crate) async fn show_review_match(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Json<ReviewedMatchAnswer>, Problem> {
     let id: JobId = id.parse().map_err(|_| Problem::not_found())?;
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let run = api.store.reconciliation(id).await?.ok_or_else(Problem::not_found)?;
     let found = api.store.review_match(id, ordinal(&number)?).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(ReviewedMatchAnswer::new(found, &PassNames::of(&run.rules))))
@@ -365,13 +357,11 @@ pub(crate) struct HandMatchPage {
     security(("access_token" = [])), params(("id" = Uuid, Path), HandMatchList),
     responses((status = 200, description = "A page of matches", body = HandMatchPage))
 )]
-pub(super) async fn list_hand_matches(
+pub(crate) async fn list_hand_matches(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<HandMatchList>,
 ) -> Result<Json<HandMatchPage>, Problem> {
-    api.access_reconciliation(&caller, id, ProjectRole::Viewer).await?;
     let state = query.state.map(shared::store::review::HandMatchState::from);
     let after = query.after.map(|cursor| cursor.0);
     let found = api.store.hand_matches(id, state, after, query.limit + 1).await?;

@@ -1,7 +1,6 @@
 //! A project's reason codes and four-eyes limits.
 
 use super::filters::{self, minor};
-use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Fields, JsonBody, PathId, ReadBody, boolean, text};
 use crate::reconciliation::exponent;
@@ -14,7 +13,6 @@ use serde::Serialize;
 use serde_json::json;
 use shared::ids::ProjectId;
 use shared::store::audit::Note;
-use shared::store::projects::ProjectRole;
 use shared::store::review::{self, FourEyesLimit, ReviewReason};
 use utoipa::ToSchema;
 
@@ -45,12 +43,10 @@ pub(crate) struct ReasonList {
     get, path = "/api/projects/{id}/review/reasons", tag = "review", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "The codes", body = ReasonList))
 )]
-pub(super) async fn list_review_reasons(
+pub(crate) async fn list_review_reasons(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ProjectId>,
 ) -> Result<Json<ReasonList>, Problem> {
-    api.access_project(&caller, id, ProjectRole::Viewer).await?;
     let items = api.store.review_reasons(id).await?.into_iter().map(Into::into).collect();
     Ok(Json(ReasonList { items }))
 }
@@ -79,14 +75,12 @@ impl ReadBody for ReasonBody {
     params(("id" = Uuid, Path), ("code" = String, Path)), request_body = ReasonBody,
     responses((status = 200, description = "As it is now", body = ReasonAnswer))
 )]
-pub(super) async fn set_review_reason(
+pub(crate) async fn set_review_reason(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, code)): Path<(String, String)>,
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Result<Json<ReasonAnswer>, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    api.access_project(&caller, id, ProjectRole::Admin).await?;
     let code = filters::reason_code(&code).map_err(|_| Problem::not_found())?;
     let reason = ReviewReason { code, label: body.label, is_active: body.is_active };
     let mut tx = api.store.begin().await?;
@@ -127,12 +121,10 @@ pub(crate) struct LimitList {
     get, path = "/api/projects/{id}/review/limits", tag = "review", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "The limits", body = LimitList))
 )]
-pub(super) async fn list_four_eyes_limits(
+pub(crate) async fn list_four_eyes_limits(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ProjectId>,
 ) -> Result<Json<LimitList>, Problem> {
-    api.access_project(&caller, id, ProjectRole::Viewer).await?;
     let items = api.store.four_eyes_limits(id).await?.into_iter().map(Into::into).collect();
     Ok(Json(LimitList { items }))
 }
@@ -166,14 +158,12 @@ impl ReadBody for LimitBody {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn set_four_eyes_limit(
+pub(crate) async fn set_four_eyes_limit(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, currency)): Path<(String, String)>,
     JsonBody(body): JsonBody<LimitBody>,
 ) -> Result<Json<LimitAnswer>, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    api.access_project(&caller, id, ProjectRole::Admin).await?;
     let currency = filters::currency(&currency).map_err(|_| Problem::not_found())?;
     let amount = minor(&body.amount, &currency).ok_or_else(|| {
         Problem::new(crate::problem::ProblemKind::Conflict, "The amount has more digits than the currency")
@@ -195,13 +185,11 @@ pub(super) async fn set_four_eyes_limit(
     params(("id" = Uuid, Path), ("currency" = String, Path)),
     responses((status = 204, description = "There is no limit"))
 )]
-pub(super) async fn remove_four_eyes_limit(
+pub(crate) async fn remove_four_eyes_limit(
     State(api): State<Api>,
-    caller: Caller,
     Path((id, currency)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    api.access_project(&caller, id, ProjectRole::Admin).await?;
     let currency = filters::currency(&currency).map_err(|_| Problem::not_found())?;
     let mut tx = api.store.begin().await?;
     let before = review::remove_four_eyes_limit(&mut tx, id, &currency).await?;

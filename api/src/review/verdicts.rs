@@ -3,6 +3,7 @@
 use super::answers::{DecidedAnswer, VerdictWord};
 use super::history::DecisionPage;
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::page::{self, Page};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::read::{Fields, JsonBody, Parameters, PathId, Query, ReadBody, ReadQuery, choice, text};
@@ -68,23 +69,23 @@ impl ReadBody for VerdictBody {
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn judge_decision(
+pub(crate) async fn judge_decision(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     Path((id, decision)): Path<(String, String)>,
     JsonBody(body): JsonBody<VerdictBody>,
 ) -> Result<Json<DecidedAnswer>, Problem> {
     let id: JobId = id.parse().map_err(|_| Problem::not_found())?;
     let decision: DecisionId = decision.parse().map_err(|_| Problem::not_found())?;
-    let access = api.access_reconciliation(&caller, id, ProjectRole::Operator).await?;
     let proposed = api.store.decision(id, decision).await?.ok_or_else(Problem::not_found)?;
     let verdict = Verdict::from(body.verdict);
-    may_judge(access.role, caller.user_id, proposed.decided_by, verdict)?;
+    may_judge(granted.role()?, caller.user_id, proposed.decided_by, verdict)?;
     let mut tx = api.store.begin().await?;
     let judged =
         review::judge(&mut tx, id, decision, caller.user_id, verdict, body.reason.as_deref()).await?;
     let said = json!({"job_id": id.0, "verdict": verdict.as_str(), "reason": body.reason});
-    Note::of(access.project_id, "decision", decision).after(said).commit(tx).await?;
+    Note::of(granted.project()?, "decision", decision).after(said).commit(tx).await?;
     Ok(Json(judged.into()))
 }
 
@@ -123,15 +124,15 @@ impl ReadQuery for WaitingList {
     params(("id" = Uuid, Path), WaitingList),
     responses((status = 200, description = "A page of decisions", body = DecisionPage))
 )]
-pub(super) async fn list_waiting_decisions(
+pub(crate) async fn list_waiting_decisions(
     State(api): State<Api>,
     caller: Caller,
+    granted: Granted,
     PathId(id): PathId<ProjectId>,
     Query(query): Query<WaitingList>,
 ) -> Result<Json<DecisionPage>, Problem> {
-    let access = api.access_project(&caller, id, ProjectRole::Viewer).await?;
     let for_me = query.waiting_for == Some(WaitingFor::Me);
-    if for_me && access.role < ProjectRole::Approver {
+    if for_me && granted.role()? < ProjectRole::Approver {
         return Ok(Json(DecisionPage::new(vec![], None)));
     }
     let not_by = for_me.then_some(caller.user_id);

@@ -16,7 +16,6 @@ use axum::response::Response;
 use serde::Serialize;
 use shared::ids::ScheduleId;
 use shared::store::StoreError;
-use shared::store::projects::ProjectRole;
 use shared::store::schedules::{Change, run_schedule_now};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -26,12 +25,11 @@ use uuid::Uuid;
     get, path = "/api/schedules/{id}", tag = "schedules", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "The schedule", body = ScheduleAnswer))
 )]
-pub(super) async fn show_schedule(
+pub(crate) async fn show_schedule(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ScheduleId>,
 ) -> Result<Json<ScheduleAnswer>, Problem> {
-    Ok(Json(api.access_schedule(&caller, id, ProjectRole::Viewer).await?.into()))
+    Ok(Json(api.store.schedule(id).await?.ok_or_else(Problem::not_found)?.into()))
 }
 
 /// Change a schedule. What is due by now still follows the old definition.
@@ -44,13 +42,12 @@ pub(super) async fn show_schedule(
             content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn change_schedule(
+pub(crate) async fn change_schedule(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ScheduleId>,
     JsonDraft { body, mut mistakes }: JsonDraft<ScheduleChangeBody>,
 ) -> Result<Json<ScheduleAnswer>, Problem> {
-    let schedule = api.access_schedule(&caller, id, ProjectRole::Operator).await?;
+    let schedule = api.store.schedule(id).await?.ok_or_else(Problem::not_found)?;
     let Some(body) = body else { return Err(Problem::invalid(mistakes)) };
     let version = body.version.and_then(|version| i32::try_from(version).ok());
     let change = check::change(&api.store, &schedule, body, api.clock.now(), &mut mistakes).await?;
@@ -63,12 +60,10 @@ pub(super) async fn change_schedule(
     delete, path = "/api/schedules/{id}", tag = "schedules", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 204, description = "Removed"))
 )]
-pub(super) async fn remove_schedule(
+pub(crate) async fn remove_schedule(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ScheduleId>,
 ) -> Result<StatusCode, Problem> {
-    api.access_schedule(&caller, id, ProjectRole::Operator).await?;
     if api.store.remove_schedule(id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }
 
@@ -77,12 +72,11 @@ pub(super) async fn remove_schedule(
     post, path = "/api/schedules/{id}/pause", tag = "schedules", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "Paused", body = ScheduleAnswer))
 )]
-pub(super) async fn pause_schedule(
+pub(crate) async fn pause_schedule(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ScheduleId>,
 ) -> Result<Json<ScheduleAnswer>, Problem> {
-    set_paused(&api, &caller, id, true).await
+    set_paused(&api, id, true).await
 }
 
 /// Resume a schedule. What was skipped is not made up for.
@@ -90,21 +84,15 @@ pub(super) async fn pause_schedule(
     post, path = "/api/schedules/{id}/resume", tag = "schedules", security(("access_token" = [])),
     params(("id" = Uuid, Path)), responses((status = 200, description = "Not paused", body = ScheduleAnswer))
 )]
-pub(super) async fn resume_schedule(
+pub(crate) async fn resume_schedule(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<ScheduleId>,
 ) -> Result<Json<ScheduleAnswer>, Problem> {
-    set_paused(&api, &caller, id, false).await
+    set_paused(&api, id, false).await
 }
 
-async fn set_paused(
-    api: &Api,
-    caller: &Caller,
-    id: ScheduleId,
-    is_paused: bool,
-) -> Result<Json<ScheduleAnswer>, Problem> {
-    let schedule = api.access_schedule(caller, id, ProjectRole::Operator).await?;
+async fn set_paused(api: &Api, id: ScheduleId, is_paused: bool) -> Result<Json<ScheduleAnswer>, Problem> {
+    let schedule = api.store.schedule(id).await?.ok_or_else(Problem::not_found)?;
     if schedule.paused_at.is_some() == is_paused {
         return Ok(Json(schedule.into()));
     }
@@ -127,14 +115,14 @@ pub(crate) struct StartedRun {
             content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn run_schedule(
+pub(crate) async fn run_schedule(
     State(api): State<Api>,
     caller: Caller,
     request_id: RequestId,
     repeatable: Repeatable,
     PathId(id): PathId<ScheduleId>,
 ) -> Result<Response, Problem> {
-    let schedule = api.access_schedule(&caller, id, ProjectRole::Operator).await?;
+    let schedule = api.store.schedule(id).await?.ok_or_else(Problem::not_found)?;
     let request_id = Some(request_id.as_str().to_owned());
     let mut tx = api.store.begin().await?;
     if let Some(answer) = repeatable.begin(&mut tx).await? {

@@ -25,7 +25,7 @@ const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, Job
     get, path = "/api/metrics", tag = "operation",
     responses((status = 200, description = "All figures", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
+pub(crate) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
     tokio::join!(
         read_jobs(&vitals),
         read_outbox(&vitals),

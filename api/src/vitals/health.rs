@@ -63,7 +63,7 @@ struct ObjectsHealth {
         (status = 503, description = "The database is away", body = Health)
     )
 )]
-pub(super) async fn health(State(vitals): State<Vitals>) -> (StatusCode, Json<Health>) {
+pub(crate) async fn health(State(vitals): State<Vitals>) -> (StatusCode, Json<Health>) {
     let (database, broker, objects) = tokio::join!(database(&vitals), broker(&vitals), objects(&vitals));
     let waits = !broker.is_reachable || broker.is_blocked || objects.as_ref().is_some_and(|o| !o.is_writable);
     let (code, status) = match (database.is_reachable, waits) {
@@ -143,7 +143,7 @@ pub(crate) struct Readiness {
         (status = 503, description = "Not yet, or not at the moment", body = Readiness)
     )
 )]
-pub(super) async fn ready(State(vitals): State<Vitals>) -> (StatusCode, Json<Readiness>) {
+pub(crate) async fn ready(State(vitals): State<Vitals>) -> (StatusCode, Json<Readiness>) {
     let missing = match timeout(PATIENCE, vitals.store.is_migrated()).await {
         Ok(Ok(true)) => vec![],
         Ok(Ok(false)) => vec!["migrations"],
@@ -159,6 +159,6 @@ pub(super) async fn ready(State(vitals): State<Vitals>) -> (StatusCode, Json<Rea
     get, path = "/api/live", tag = "operation",
     responses((status = 204, description = "It runs"))
 )]
-pub(super) async fn live() -> StatusCode {
+pub(crate) async fn live() -> StatusCode {
     StatusCode::NO_CONTENT
 }

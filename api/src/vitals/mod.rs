@@ -4,9 +4,9 @@
 //! project.
 
 mod database_server;
-mod figures;
-mod health;
-mod scaling;
+pub(crate) mod figures;
+pub(crate) mod health;
+pub(crate) mod scaling;
 
 use axum::extract::FromRef;
 use shared::objects::Objects;

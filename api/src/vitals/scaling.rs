@@ -62,7 +62,7 @@ pub(crate) struct Scaling {
     params(("queue" = String, Path), Replicas),
     responses((status = 200, description = "The load", body = Scaling))
 )]
-pub(super) async fn show_scaling(
+pub(crate) async fn show_scaling(
     State(vitals): State<Vitals>,
     PathId(queue): PathId<QueueName>,
     Query(replicas): Query<Replicas>,

@@ -156,7 +156,7 @@ async fn dead_jobs_are_grouped_previewed_and_re_driven() {
     assert_eq!(told(&bulk(false, 2)).await, (json!(1), json!(1), json!(true)));
     assert_eq!(server.store.job(full).await.expect("asked").expect("there").state, JobState::Dead);
     assert_eq!(server.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 2, "john's stays too");
-    let wrong = json!({"action": "explode", "jobs_max": 0, "kind": "A", "created_from": 7, "colour": "red"});
+    let wrong = json!({"project_id": project.id, "action": "explode", "jobs_max": 0, "kind": "A", "created_from": 7, "colour": "red"});
     assert_eq!(project.client.post("/api/jobs/bulk", &wrong).await.mistakes().len(), 5);
 }
 

@@ -1,6 +1,7 @@
 //! The API over HTTP: a real server on a loopback port, a real PostgreSQL with a fresh database for each test.
 
 mod admission;
+mod api_keys;
 mod audit;
 mod auth;
 mod batches;
@@ -12,12 +13,16 @@ mod explain;
 mod files;
 mod flow;
 mod idempotency;
+mod identity;
+mod invitations;
 mod jobs;
+mod matrix;
 mod outcome;
 mod pages;
 mod problems;
 mod projects;
 mod queues;
+mod rate_limits;
 mod results;
 mod review;
 mod schedules;

@@ -1,11 +1,11 @@
 //! The API as it runs, on a loopback port, over a database of its own.
 
 use crate::client::{Answer, Client, PATIENCE, field, file};
-use api::{Parts, PasswordCost, PasswordHasher, SigningKey};
+use api::{Parts, PasswordCost, PasswordHasher, SealingKey, SigningKey, SigningKeys};
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::config::Config;
+use shared::config::{Config, RateLimits};
 use shared::ids::{JobId, UserId};
 use shared::job::JobKind;
 use shared::objects::Objects;
@@ -30,8 +30,10 @@ pub struct Server {
     pub objects: tempfile::TempDir,
     pub stop: CancellationToken,
     pub running: JoinHandle<Result<(), api::ApiError>>,
+    pub config: Config,
+    signing_key: Arc<Vec<u8>>,
     /// Dropped last.
-    _database: TestDatabase,
+    database: Arc<TestDatabase>,
 }
 
 pub const PASSWORD: &str = "a long enough password";
@@ -51,15 +53,32 @@ impl Server {
     }
 
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
-        let database = TestDatabase::create().await;
-        let store = database.store();
-        let objects = tempfile::tempdir().expect("a folder");
+        let database = Arc::new(TestDatabase::create().await);
+        // Limits have tests of their own.
+        let mut config = Config { rate_limits: RateLimits::none(), ..Config::default() };
+        configure(&mut config);
         // Tokens count whole seconds.
         let clock = Clock::manual(Utc::now().trunc_subsecs(0));
+        Self::start_on(database, config, clock, Arc::new(SigningKey::generate())).await
+    }
+
+    /// One more process on the same database, with the same keys.
+    pub async fn another(&self, configure: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.config.clone();
+        configure(&mut config);
+        Self::start_on(self.database.clone(), config, self.clock.clone(), self.signing_key.clone()).await
+    }
+
+    async fn start_on(
+        database: Arc<TestDatabase>,
+        config: Config,
+        clock: Clock,
+        signing_key: Arc<Vec<u8>>,
+    ) -> Self {
+        let store = database.store();
+        let objects = tempfile::tempdir().expect("a folder");
         let relay_wake = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let mut config = Config::default();
-        configure(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let queue = queue();
@@ -69,17 +88,31 @@ impl Server {
             queue: queue.clone(),
             metrics: metrics(),
             clock: clock.clone(),
-            signing_key: SigningKey::from_bytes(&SigningKey::generate()).expect("a key"),
+            signing_keys: SigningKeys::from_bytes(&signing_key).expect("a key"),
+            signing_keys_source: None,
+            sealing_key: SealingKey::from_bytes(&SealingKey::generate()),
             passwords: PasswordHasher::new(PasswordCost::TRIVIAL).expect("a hasher"),
             relay_wake: relay_wake.clone(),
             listener,
         };
         let running = tokio::spawn({
-            let stop = stop.clone();
+            let (stop, config) = (stop.clone(), config.clone());
             async move { api::run(&config, parts, stop).await }
         });
         let client = Client { address, token: None };
-        Self { client, store, queue, clock, relay_wake, objects, stop, running, _database: database }
+        Self {
+            client,
+            store,
+            queue,
+            clock,
+            relay_wake,
+            objects,
+            stop,
+            running,
+            config,
+            signing_key,
+            database,
+        }
     }
 
     /// Another API on the same database, which signs the audit log as it starts; with the key it does so with.
@@ -92,7 +125,9 @@ impl Server {
             queue: self.queue.clone(),
             metrics: metrics(),
             clock: self.clock.clone(),
-            signing_key: key(),
+            signing_keys: SigningKeys::from_bytes(&bytes).expect("a key"),
+            signing_keys_source: None,
+            sealing_key: None,
             passwords: PasswordHasher::new(PasswordCost::TRIVIAL).expect("a hasher"),
             relay_wake: self.relay_wake.clone(),
             listener: TcpListener::bind("127.0.0.1:0").await.expect("a port"),
@@ -111,8 +146,8 @@ impl Server {
     pub async fn register(&self, name: &str) -> UserId {
         let email = format!("{name}@example.org");
         let body = json!({"email": email, "name": name, "password": PASSWORD});
-        let answer = self.client.post("/api/auth/register", &body).await.expect(201);
-        id_of(&answer.json()).parse().expect("an id")
+        self.client.post("/api/auth/register", &body).await.expect(202);
+        self.store.credentials(&email).await.expect("asked").expect("an account").id
     }
 
     /// A new account's client that may administer the platform.

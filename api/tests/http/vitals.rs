@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::server::{PASSWORD, Project, Server, metrics, queue};
-use api::{Parts, PasswordCost, PasswordHasher, SigningKey};
+use api::{Parts, PasswordCost, PasswordHasher, SigningKey, SigningKeys};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Config;
@@ -172,7 +172,9 @@ async fn serve_api_without_database() -> (Client, CancellationToken) {
         queue: queue(),
         metrics: metrics(),
         clock: Clock::system(),
-        signing_key: SigningKey::from_bytes(&SigningKey::generate()).expect("a key"),
+        signing_keys: SigningKeys::from_bytes(&SigningKey::generate()).expect("a key"),
+        signing_keys_source: None,
+        sealing_key: None,
         passwords: PasswordHasher::new(PasswordCost::TRIVIAL).expect("a hasher"),
         relay_wake: Arc::default(),
         listener,

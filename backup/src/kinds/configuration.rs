@@ -19,8 +19,9 @@ const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 /// What is taken, by table: the columns named here and no others, so that a secret that is added later stays out.
 pub const CONFIGURATION: &[(&str, &str)] = &[
     ("concurrency_limits", "scope, name, jobs_max, updated_at, updated_by"),
+    ("organisations", "id, name, founded_by, created_at"),
     ("project_members", "project_id, user_id, role, created_at"),
-    ("projects", "id, name, created_by, created_at"),
+    ("projects", "id, organisation_id, name, created_by, created_at"),
     ("queue_pauses", "queue, reason, paused_by, paused_at"),
     (
         "schedules",

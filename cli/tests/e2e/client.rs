@@ -43,7 +43,7 @@ impl Client {
         let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
         let password = "correct horse battery staple";
         let account = json!({ "email": email, "name": "Somebody", "password": password });
-        client.post("/api/auth/register", &account).expect(201);
+        client.post("/api/auth/register", &account).expect(202);
         client.logged_in(&email, password)
     }
 

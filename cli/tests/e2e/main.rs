@@ -29,5 +29,6 @@ mod many_jobs;
 mod observability;
 mod progress;
 mod schedules;
+mod secrets;
 mod up;
 mod worker_trouble;

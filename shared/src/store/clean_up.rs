@@ -18,6 +18,8 @@ pub struct CleanedUp {
     pub batches: u64,
     pub idempotency_keys: u64,
     pub schedule_ticks: u64,
+    /// Sessions, invitations, failed logins and used limits.
+    pub identity: u64,
     /// That had been silent for long.
     pub workers: u64,
     /// Months of results, by the names of their partitions.
@@ -31,7 +33,7 @@ impl CleanedUp {
 
     /// Rows that were removed one by one.
     pub fn rows(&self) -> u64 {
-        self.jobs + self.batches + self.idempotency_keys + self.schedule_ticks + self.workers
+        self.jobs + self.batches + self.idempotency_keys + self.schedule_ticks + self.workers + self.identity
     }
 
     pub fn add(&mut self, more: Self) {
@@ -39,6 +41,7 @@ impl CleanedUp {
         self.batches += more.batches;
         self.idempotency_keys += more.idempotency_keys;
         self.schedule_ticks += more.schedule_ticks;
+        self.identity += more.identity;
         self.workers += more.workers;
         self.partitions.extend(more.partitions);
     }
@@ -57,6 +60,7 @@ impl Store {
         let batches = self.prune_batches(retention.finished, limit).await;
         let keys = self.prune_idempotency_keys(retention.idempotency_keys, limit).await;
         let schedule_ticks = self.prune_schedule_ticks(retention.finished, limit).await;
+        let identity = self.prune_identity(limit).await;
         let workers = self.prune_workers(limit).await;
         ensured?;
         Ok(CleanedUp {
@@ -65,7 +69,28 @@ impl Store {
             batches: batches?,
             idempotency_keys: keys?,
             schedule_ticks: schedule_ticks?,
+            identity: identity?,
             workers: workers?,
         })
+    }
+
+    /// Sessions a week after their end (until then a stolen token that comes back is still known), invitations that
+    /// nobody may use any more, failures and limits that count no more.
+    async fn prune_identity(&self, limit: u32) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for statement in [
+            "DELETE FROM sessions WHERE id IN
+                 (SELECT id FROM sessions WHERE expires_at < now() - interval '7 days' LIMIT $1)",
+            "DELETE FROM invitations WHERE id IN
+                 (SELECT id FROM invitations WHERE expires_at < now() - interval '30 days' LIMIT $1)",
+            "DELETE FROM login_failures WHERE subject IN
+                 (SELECT subject FROM login_failures WHERE last_at < now() - interval '2 days' LIMIT $1)",
+            "DELETE FROM rate_limits WHERE subject IN
+                 (SELECT subject FROM rate_limits WHERE paid_off_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
+        ] {
+            removed +=
+                sqlx::query(statement).bind(i64::from(limit)).execute(self.pool()).await?.rows_affected();
+        }
+        Ok(removed)
     }
 }

@@ -3,7 +3,9 @@
 //! No trait in front: there is one database, and tests use a real one. Functions that belong to a larger change
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
+pub mod access;
 pub mod analytics;
+pub mod api_keys;
 pub mod audit;
 pub mod backlog;
 pub mod backups;
@@ -13,21 +15,28 @@ pub mod copy;
 pub mod data_sources;
 pub mod files;
 pub mod idempotency;
+pub mod invitations;
 pub mod job_ledger;
 pub mod jobs;
 pub mod limits;
+pub mod login_failures;
 pub mod matched_records;
+pub mod members;
 pub mod open_items;
+pub mod organisations;
 pub mod outbox;
 pub mod partitions;
 pub mod projects;
 pub mod queues;
+pub mod rate_limits;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
 pub mod review;
 pub mod schedules;
+pub mod second_factors;
 pub mod server_figures;
+pub mod sessions;
 pub mod unmatched_amounts;
 pub mod users;
 pub mod wake;
@@ -38,6 +47,7 @@ pub use sqlx::PgConnection as Connection;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Embedded in the executable; applied in order under an advisory lock, so any number of processes may try.
@@ -49,6 +59,10 @@ pub struct Store {
     /// One connection of its own for renewing leases, which must not wait behind the transactions they protect.
     renewals: PgPool,
 }
+
+/// Set when the database refuses our login: the password was changed, perhaps. One for the process, which has one
+/// database.
+static WAS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// What the database said, by what the caller does next.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +116,11 @@ impl StoreError {
                 let code = db.code().unwrap_or_default();
                 match code.get(..2).unwrap_or("") {
                     "08" | "40" | "53" | "55" | "57" => Self::Unavailable(error),
+                    // Our login: whoever rotates a password changes it here first, and for us a moment later.
+                    "28" => {
+                        WAS_REFUSED.store(true, Ordering::Relaxed);
+                        Self::Unavailable(error)
+                    }
                     // We paused inside a transaction for so long that it was ended.
                     _ if code == "25P03" => Self::Unavailable(error),
                     _ => Self::Broken(error),
@@ -139,17 +158,22 @@ pub struct PoolFigures {
     pub max: u32,
 }
 
+/// What every connection of ours has.
+fn ours(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("counterfoil").options([
+        // A process that freezes between two statements must not keep its locks: nobody else could move the rows
+        // it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
+        ("idle_in_transaction_session_timeout", "60s"),
+        // Our statements read ranges of indexes. Where the planner overestimates one, compiling it took a
+        // second and running it ten milliseconds.
+        ("jit", "off"),
+    ])
+}
+
 impl Store {
     /// Prepares a pool; connects on first use.
     pub fn new(options: PgConnectOptions, limits: &PoolLimits) -> Self {
-        let options = options.application_name("counterfoil").options([
-            // A process that freezes between two statements must not keep its locks: nobody else could move the rows
-            // it holds. Ours never pause that long; the relay waits for the broker at most 40 s.
-            ("idle_in_transaction_session_timeout", "60s"),
-            // Our statements read ranges of indexes. Where the planner overestimates one, compiling it took a
-            // second and running it ten milliseconds.
-            ("jit", "off"),
-        ]);
+        let options = ours(options);
         let pool = |connections_max| {
             PgPoolOptions::new()
                 .max_connections(connections_max)
@@ -164,6 +188,18 @@ impl Store {
                 .connect_lazy_with(options.clone())
         };
         Self { pool: pool(limits.connections_max), renewals: pool(1) }
+    }
+
+    /// Whether the database has refused our login since this was asked last.
+    pub fn was_refused(&self) -> bool {
+        WAS_REFUSED.swap(false, Ordering::Relaxed)
+    }
+
+    /// Connects so from now on; open connections stay until their time.
+    pub fn connect_with(&self, options: PgConnectOptions) {
+        let options = ours(options);
+        self.pool.set_connect_options(options.clone());
+        self.renewals.set_connect_options(options);
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {

@@ -1,7 +1,7 @@
 //! Projects (tenants), their members, and who may do what in them.
 
 use super::{Store, StoreError};
-use crate::ids::{BatchId, JobId, ProjectId, UserId};
+use crate::ids::{OrganisationId, ProjectId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -25,38 +25,35 @@ pub enum ProjectRole {
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Project {
     pub id: ProjectId,
+    pub organisation_id: OrganisationId,
     pub name: String,
     pub created_at: DateTime<Utc>,
     /// Of the one who looks; platform administrators are administrators of every project.
     pub role: ProjectRole,
 }
 
-/// What somebody may do in the project that owns the thing asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub struct Access {
-    pub project_id: ProjectId,
-    pub role: ProjectRole,
-}
-
-/// Makes a project; its maker is its first administrator.
+/// Makes a project; its maker is its first administrator. Without an organisation it belongs to the maker's own.
 pub async fn create(
     conn: &mut PgConnection,
     id: ProjectId,
     name: &str,
     maker: UserId,
+    organisation: Option<OrganisationId>,
 ) -> Result<Project, StoreError> {
     Ok(sqlx::query_as(
         "WITH made AS (
-             INSERT INTO projects (id, name, created_by) VALUES ($1, $2, $3) RETURNING id, name, created_at
+             INSERT INTO projects (id, name, created_by, organisation_id) VALUES ($1, $2, $3, $4)
+             RETURNING id, organisation_id, name, created_at
          ), joined AS (
              INSERT INTO project_members (project_id, user_id, role) SELECT id, $3, 'admin' FROM made
              RETURNING role
          )
-         SELECT made.id, made.name, made.created_at, joined.role FROM made, joined",
+         SELECT made.id, made.organisation_id, made.name, made.created_at, joined.role FROM made, joined",
     )
     .bind(id)
     .bind(name)
     .bind(maker)
+    .bind(organisation)
     .fetch_one(conn)
     .await?)
 }
@@ -70,7 +67,7 @@ impl Store {
         maker: UserId,
     ) -> Result<Project, StoreError> {
         let mut connection = self.pool().acquire().await?;
-        create(&mut connection, id, name, maker).await
+        create(&mut connection, id, name, maker, None).await
     }
 
     /// Makes somebody a member, or changes a member's role.
@@ -101,12 +98,12 @@ impl Store {
     ) -> Result<Vec<Project>, StoreError> {
         // Two branches, of which one is empty: members read their own memberships only.
         Ok(sqlx::query_as(
-            "SELECT p.id, p.name, p.created_at, m.role
+            "SELECT p.id, p.organisation_id, p.name, p.created_at, m.role
              FROM project_members m JOIN projects p ON p.id = m.project_id
              WHERE m.user_id = $1 AND ($2::uuid IS NULL OR p.id < $2)
                AND NOT EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)
              UNION ALL
-             SELECT p.id, p.name, p.created_at, 'admin'::project_role
+             SELECT p.id, p.organisation_id, p.name, p.created_at, 'admin'::project_role
              FROM projects p
              WHERE ($2::uuid IS NULL OR p.id < $2)
                AND EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)
@@ -122,7 +119,7 @@ impl Store {
     /// `None` when there is no such project or `user_id` may not see it: the two are not told apart.
     pub async fn project(&self, user_id: UserId, id: ProjectId) -> Result<Option<Project>, StoreError> {
         Ok(sqlx::query_as(
-            "SELECT p.id, p.name, p.created_at,
+            "SELECT p.id, p.organisation_id, p.name, p.created_at,
                     CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END AS role
              FROM users u
              JOIN projects p ON p.id = $2
@@ -133,80 +130,5 @@ impl Store {
         .bind(id)
         .fetch_optional(self.pool())
         .await?)
-    }
-
-    /// What `user_id` may do in a project. `None`: nothing, or there is no such project.
-    pub async fn access_to_project(
-        &self,
-        user_id: UserId,
-        id: ProjectId,
-    ) -> Result<Option<Access>, StoreError> {
-        self.access(user_id, "SELECT $2::uuid", id.0).await
-    }
-
-    /// As [`Self::access_to_project`], for the project that a reconciliation belongs to.
-    pub async fn access_to_reconciliation(
-        &self,
-        user_id: UserId,
-        id: JobId,
-    ) -> Result<Option<Access>, StoreError> {
-        self.access(user_id, "SELECT project_id FROM reconciliations WHERE job_id = $2", id.0).await
-    }
-
-    /// What `user_id` may do with a job or batch: its role in the project it belongs to; platform administrators
-    /// everything, also with those of the system itself. `None`: nothing, or there is no such thing.
-    pub async fn role_for_job(&self, user_id: UserId, id: JobId) -> Result<Option<ProjectRole>, StoreError> {
-        self.role_for(user_id, "jobs", id.0).await
-    }
-
-    /// As [`Self::role_for_job`].
-    pub async fn role_for_batch(
-        &self,
-        user_id: UserId,
-        id: BatchId,
-    ) -> Result<Option<ProjectRole>, StoreError> {
-        self.role_for(user_id, "batches", id.0).await
-    }
-
-    async fn role_for(
-        &self,
-        user_id: UserId,
-        table: &'static str,
-        id: uuid::Uuid,
-    ) -> Result<Option<ProjectRole>, StoreError> {
-        let statement = format!(
-            "SELECT CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END
-             FROM users u
-             JOIN {table} t ON t.id = $2
-             LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = t.project_id
-             WHERE u.id = $1 AND (u.is_platform_admin OR m.role IS NOT NULL)"
-        );
-        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-            .bind(user_id)
-            .bind(id)
-            .fetch_optional(self.pool())
-            .await?)
-    }
-
-    /// `owner` is a subquery that finds the project by `$2`.
-    async fn access(
-        &self,
-        user_id: UserId,
-        owner: &'static str,
-        id: uuid::Uuid,
-    ) -> Result<Option<Access>, StoreError> {
-        let statement = format!(
-            "SELECT p.id AS project_id,
-                    CASE WHEN u.is_platform_admin THEN 'admin'::project_role ELSE m.role END AS role
-             FROM users u
-             JOIN projects p ON p.id = ({owner})
-             LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = p.id
-             WHERE u.id = $1 AND (u.is_platform_admin OR m.role IS NOT NULL)"
-        );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
-            .bind(user_id)
-            .bind(id)
-            .fetch_optional(self.pool())
-            .await?)
     }
 }

@@ -4,6 +4,7 @@ use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 /// Somebody to let in. The address is unique whatever its letter case (`users_email_unique`).
 #[derive(Clone)]
@@ -31,6 +32,37 @@ pub struct User {
 pub struct Credentials {
     pub id: UserId,
     pub password_hash: String,
+}
+
+/// Returns the user as stored; `None` when the address is taken, which harms no transaction.
+pub async fn insert_unless_taken(conn: &mut PgConnection, new: &NewUser) -> Result<Option<User>, StoreError> {
+    let made: Option<User> = sqlx::query_as(
+        "INSERT INTO users (id, email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (lower(email)) DO NOTHING
+         RETURNING id, email, name, is_platform_admin, created_at",
+    )
+    .bind(new.id)
+    .bind(&new.email)
+    .bind(&new.name)
+    .bind(&new.password_hash)
+    .bind(new.is_platform_admin)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(user) = &made {
+        let shown = serde_json::json!({"email": user.email, "is_platform_admin": user.is_platform_admin});
+        Note::of(Tenant::SYSTEM, "user", user.id).after(shown).write(conn).await?;
+    }
+    Ok(made)
+}
+
+/// Keeps a new hash of a password.
+pub async fn set_password_hash(conn: &mut PgConnection, id: UserId, hash: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+        .bind(id)
+        .bind(hash)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 impl Store {
@@ -68,11 +100,22 @@ impl Store {
             .await?)
     }
 
-    /// Whether this user administers the installation; `false` also for nobody.
-    pub async fn is_platform_admin(&self, id: UserId) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE id = $1 AND is_platform_admin)")
+    /// The same password, hashed with today's cost. Nothing happens when it was changed meanwhile.
+    pub async fn renew_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
             .bind(id)
-            .fetch_one(self.pool())
+            .bind(old)
+            .bind(new)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// What the password of an account is checked against.
+    pub async fn password_hash(&self, id: UserId) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.pool())
             .await?)
     }
 

@@ -2,7 +2,6 @@
 
 use super::pages::{Kind, Page, Pages, each_exception, each_match, rejected_line};
 use super::{Broken, RunNames, answer, names_of};
-use crate::caller::Caller;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::read::PathId;
 use crate::reconciliation::records::side;
@@ -35,12 +34,11 @@ const CHUNK_BYTES: usize = 64 << 10;
          content_type = "application/problem+json")
     )
 )]
-pub(super) async fn download_workbook(
+pub(crate) async fn download_workbook(
     State(api): State<Api>,
-    caller: Caller,
     PathId(id): PathId<JobId>,
 ) -> Result<Response, Problem> {
-    let names = names_of(&api, &caller, id).await?;
+    let names = names_of(&api, id).await?;
     let (_, summary) = api.completed(id).await?;
     let lines = summary.left_records + summary.right_records + summary.left_rejected + summary.right_rejected;
     if lines > LINES_MAX {

@@ -31,6 +31,7 @@ const OF_JOB: &str = "t.job_id IN (SELECT id FROM jobs WHERE project_id = $1)";
 /// Every table of the schema, by name.
 pub const TENANT_TABLES: &[TenantTable] = &[
     table("_sqlx_migrations", Left("of the schema, not of a tenant")),
+    table("api_keys", Left("a restore must not open again what was shut")),
     table("attempts", WrittenOnce(OF_JOB)),
     table("audit_checkpoints", Left("signatures under a log that is only ever added to")),
     table("audit_heads", Left("a log that is only ever added to: what a restore brings back does not unmake it")),
@@ -48,16 +49,22 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("four_eyes_limits", Changing(OF_PROJECT)),
     table("hand_matches", Changing(OF_PROJECT)),
     table("idempotency_keys", Left("answers to requests of a day, by user")),
+    table("invitations", Left("a restore must not open again what was shut")),
     table("job_events", WrittenOnce(OF_JOB)),
     table("job_ledger", Left("books of all tenants together, kept by a trigger as jobs come back")),
     table("jobs", Changing(OF_PROJECT)),
+    table("login_failures", Left("by address, of all tenants together")),
     table("matched_records", WrittenOnce(OF_RECONCILIATION)),
     table("matches", WrittenOnce(OF_RECONCILIATION)),
+    table("organisations", Shared("t.id = (SELECT organisation_id FROM projects WHERE id = $1)")),
     table("outbox", Left("doorbells; the rescuer rings again for what is available")),
     table("project_members", Changing(OF_PROJECT)),
     table("projects", Changing("t.id = $1")),
     table("queue_pauses", Left("of the system")),
+    table("rate_limits", Left("what somebody has used of a limit within the hour")),
     table("reconciliations", Changing(OF_PROJECT)),
+    table("recovery_codes", Left("a restore must not open again what was shut")),
+    table("refresh_tokens", Left("a restore must not open again what was shut")),
     table("rejected_lines", WrittenOnce(OF_RECONCILIATION)),
     table("restores", Left("the records of restores are not restored by them")),
     table("review_changes", WrittenOnce(OF_DECISION)),
@@ -67,12 +74,16 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("review_waiting", Changing(OF_PROJECT)),
     table("schedule_ticks", WrittenOnce("t.schedule_id IN (SELECT id FROM schedules WHERE project_id = $1)")),
     table("schedules", Changing(OF_PROJECT)),
+    table("second_factors", Left("of people, who may belong to several tenants")),
+    table("sessions", Left("a restore must not open again what was shut")),
     table("shipped_schedules", Left("of the system")),
     table(
         "users",
         Shared(
             "t.id IN (SELECT user_id FROM project_members WHERE project_id = $1
                 UNION SELECT created_by FROM projects WHERE id = $1
+                UNION SELECT o.founded_by FROM organisations o JOIN projects p ON p.organisation_id = o.id
+                      WHERE p.id = $1 AND o.founded_by IS NOT NULL
                 UNION SELECT uploaded_by FROM files WHERE project_id = $1
                 UNION SELECT created_by FROM data_sources WHERE project_id = $1
                 UNION SELECT created_by FROM jobs WHERE project_id = $1

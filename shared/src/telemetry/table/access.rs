@@ -11,15 +11,13 @@ pub(super) const METRICS: &[Metric] = &[
         &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong"])],
         API,
         "Attempts to log in",
-    )
-    .reserved(ACCESS),
+    ),
     Metric::counter(
         "counterfoil_access_denied_total",
         &[Label::one_of("reason", &["no_token", "bad_token", "role", "tenant"])],
         API,
         "Requests refused for who asked; tenant: something of strangers was asked for",
-    )
-    .reserved(ACCESS),
+    ),
     Metric::counter(
         "counterfoil_audit_failed_total",
         &[],
@@ -34,11 +32,44 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "counterfoil_rate_limited_total",
-        &[Label::one_of("class", &["login", "read", "write", "upload"])],
+        &[Label::one_of(
+            "class",
+            &[
+                "login",
+                "register",
+                "refresh",
+                "submissions",
+                "uploads",
+                "members",
+                "analytics",
+                "ip",
+                "user",
+                "token",
+                "project",
+            ],
+        )],
         API,
-        "Requests refused because there were too many, by class of route",
+        "Requests refused because there were too many, by the limit that was reached",
+    ),
+    Metric::counter(
+        "counterfoil_refresh_tokens_reused_total",
+        &[],
+        API,
+        "Used refresh tokens that came back; each has ended its session",
+    ),
+    Metric::counter(
+        "counterfoil_signing_keys_read_total",
+        &[Label::one_of("outcome", &["ok", "failed"])],
+        API,
+        "Times the keys of access tokens were read again, every five minutes",
+    ),
+    Metric::counter(
+        "counterfoil_secret_errors_total",
+        &[Label::bounded("secret", "the settings that are secret")],
+        Role::ALL,
+        "Secrets that could not be read",
     )
-    .reserved(ACCESS),
+    .once("the first such failure"),
     Metric::gauge(
         "counterfoil_cache_up",
         Unit::Flag,
@@ -46,7 +77,7 @@ pub(super) const METRICS: &[Metric] = &[
         API,
         "Whether the shared cache answered when last asked",
     )
-    .reserved(ACCESS),
+    .once("the first request, where `redis.url` is set"),
     Metric::counter(
         "counterfoil_cache_requests_total",
         &[
