@@ -83,7 +83,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
             parts.metrics,
         ),
         admission: Admission::new(parts.store.clone(), config.backlog),
-        store: parts.store,
+        store: parts.store.for_tenants(),
         objects: parts.objects,
         queue: parts.queue,
         tokens: Tokens::new(&parts.signing_keys, parts.signing_keys_source, lifetime, parts.clock.clone()),

@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 pub(crate) struct Api(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
+    /// As the tenant of the request sees it: the guard says who that is.
     pub store: Store,
     pub objects: Objects,
     /// Only looked at, and for dead letters: jobs leave through the outbox.

@@ -227,7 +227,8 @@ async fn run_body(work: Work, bodies: Data<Bodies>) -> Result<Done, apalis::prel
     // On a thread of its own, so that bodies of one queue run in parallel; behind a boundary, so that a panic ends
     // this attempt only. A plain `tokio::spawn` would detach: after a time-out the body would run on beside its
     // own retry.
-    let running = AbortOnDropHandle::new(tokio::spawn(body.run(context).in_current_span()));
+    let running =
+        AbortOnDropHandle::new(tokio::spawn(context.reach().around(body.run(context)).in_current_span()));
     match running.await {
         Ok(ended) => Ok(ended?),
         Err(join) if join.is_panic() => {
