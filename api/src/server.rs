@@ -5,7 +5,7 @@ use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
 use crate::connections::{self, Limits};
 use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
-use crate::state::{Api, SessionLife, Shared};
+use crate::state::{Api, BackupRules, SessionLife, Shared};
 use crate::vitals::{self, Vitals};
 use crate::{audit, layers, routes};
 use axum::middleware::from_fn_with_state;
@@ -104,6 +104,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
         policies: config.policies(),
+        backups: BackupRules {
+            policy: config.backup.retention.into(),
+            slow_after: TimeDelta::seconds(config.backup.slow_after_s.cast_signed()),
+        },
         workbooks: Semaphore::new(WORKBOOKS_MAX),
         samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,

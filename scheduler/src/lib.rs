@@ -50,7 +50,8 @@ pub async fn run(
         relay.run(move || relay_once.clone().round())
     });
 
-    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
+    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system())
+        .with_backup_stores(!config.backup.stores.is_empty());
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,

@@ -6,7 +6,7 @@
 
 mod backup;
 
-pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;

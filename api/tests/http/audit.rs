@@ -145,6 +145,7 @@ async fn every_route_that_changes_something_leaves_a_record() {
     let body = json!({"action": "write_off", "exception": 5, "reason_code": "other"});
     let proposed = jane.post(&format!("{review}/decisions"), &body).await.expect(201).json();
     let proposed = proposed["id"].as_str().expect("an id").to_owned();
+    let recorded = crate::backups::record(&server.store).await;
     let filter = json!({"exceptions": {"state": "open", "side": "left"}});
     let preview = jane.post(&format!("{review}/bulk/preview"), &filter).await.expect(200).json();
 
@@ -266,6 +267,26 @@ async fn every_route_that_changes_something_leaves_a_record() {
         ),
         ("DELETE", "/api/limits/{scope}/{name}", "/api/limits/kind/reconciliation".into(), Value::Null),
         ("DELETE", "/api/files/{id}", format!("/api/files/{spare}"), Value::Null),
+        ("POST", "/api/backups", "/api/backups".into(), json!({"kind": "full"})),
+        ("POST", "/api/backups/{id}/verify", format!("/api/backups/{}/verify", recorded.backup), Value::Null),
+        (
+            "PUT",
+            "/api/backups/{id}/protection",
+            format!("/api/backups/{}/protection", recorded.backup),
+            json!({"is_protected": true}),
+        ),
+        (
+            "POST",
+            "/api/backups/alerts/{id}/acknowledge",
+            format!("/api/backups/alerts/{}/acknowledge", recorded.alert),
+            Value::Null,
+        ),
+        (
+            "POST",
+            "/api/restores",
+            "/api/restores".into(),
+            json!({"mode": "drill", "backup_id": recorded.backup}),
+        ),
         (
             "POST",
             "/api/jobs/bulk",
@@ -314,6 +335,7 @@ async fn every_route_that_changes_something_leaves_a_record() {
         "/api/files/{id}/dry-run",
         "/api/reconciliation/sample",
         "/api/reconciliation/jobs/{id}/review/bulk/preview",
+        "/api/backups/retention/plan",
     ];
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (path, item) in document["paths"].as_object().expect("paths") {

@@ -240,6 +240,9 @@ async fn ten_thousand_tries_across_tenants_reach_nothing() {
                     file: mixed(&theirs.file, &own.file, &mut dice),
                     schedule: theirs.schedule.clone(),
                     decision: theirs.decision.clone(),
+                    backup: theirs.backup.clone(),
+                    alert: theirs.alert.clone(),
+                    restore: theirs.restore.clone(),
                 };
                 match by {
                     "file" => ids.file = theirs.file.clone(),

@@ -17,6 +17,9 @@ pub struct Ids {
     pub file: String,
     pub schedule: String,
     pub decision: String,
+    pub backup: String,
+    pub alert: String,
+    pub restore: String,
 }
 
 /// One request to an operation of the document, about these things.
@@ -31,6 +34,9 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/batches/{id}") => &ids.batch,
+        path if path.starts_with("/api/backups/alerts/{id}") => &ids.alert,
+        path if path.starts_with("/api/backups/{id}") => &ids.backup,
+        path if path.starts_with("/api/restores/{id}") => &ids.restore,
         path => {
             assert!(!path.contains("{id}"), "say here what the id in {path} is");
             ""
@@ -57,6 +63,10 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
     }
     let body = match (method, path) {
         ("POST", "/api/projects") => json!({"name": "Mine"}),
+        ("POST", "/api/backups") => json!({"kind": "full"}),
+        ("PUT", "/api/backups/{id}/protection") => json!({"is_protected": true}),
+        ("POST", "/api/backups/retention/plan") => json!({"days": 30}),
+        ("POST", "/api/restores") => json!({"mode": "drill", "backup_id": ids.backup}),
         ("POST", "/api/queues/{queue}/pause") => json!({"reason": "a test"}),
         ("PUT", "/api/limits/{scope}/{name}") => json!({"jobs_max": 3}),
         ("POST", "/api/data-sources") => json!({
@@ -139,7 +149,11 @@ pub async fn ids_of(server: &Server, project: &Project) -> Ids {
     let batch = crate::batches::submit(project, 1).await;
     let source =
         server.store.data_source(project.left.parse().expect("an id")).await.expect("asked").expect("there");
+    let recorded = crate::backups::record(&server.store).await;
     Ids {
+        backup: recorded.backup,
+        alert: recorded.alert,
+        restore: recorded.restore,
         project: project.id.clone(),
         job: job.to_string(),
         batch,
@@ -179,6 +193,9 @@ async fn strangers_cannot_tell_what_exists() {
         file: unknown(),
         schedule: unknown(),
         decision: unknown(),
+        backup: unknown(),
+        alert: unknown(),
+        restore: unknown(),
     };
     let rows = "SELECT (SELECT count(*) FROM files) + (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM jobs)
         + (SELECT sum(version) FROM schedules)";

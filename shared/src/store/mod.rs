@@ -246,6 +246,11 @@ impl Store {
         self.renewals.close().await;
     }
 
+    /// How new connections are made now: for PostgreSQL's own programs.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        (*self.pool.connect_options()).clone()
+    }
+
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }

@@ -275,7 +275,7 @@ async fn shipped_schedules_are_offered_once_and_then_the_operators() {
     let db = TestDatabase::create().await;
     let store = db.store();
     let at = Some(utc(START));
-    let all = futures_util::future::join_all((0..4).map(|_| store.offer_shipped_schedules(at))).await;
+    let all = futures_util::future::join_all((0..4).map(|_| store.offer_shipped_schedules(false, at))).await;
     let names: Vec<_> = all.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(names, ["Daily clean-up"], "four at once store it once");
     let line = store.schedules(None, None, 10).await.unwrap().remove(0);
@@ -285,11 +285,11 @@ async fn shipped_schedules_are_offered_once_and_then_the_operators() {
 
     let change = Change { timing: Some(timing("0 5 * * SUN")), ..Change::default() };
     let changed = store.change_schedule(schedule.id, None, &change, at).await.unwrap();
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
     assert_eq!(store.schedule(schedule.id).await.unwrap(), Some(changed), "the operator's stays");
     assert!(store.remove_schedule(schedule.id).await.unwrap());
     assert!(!store.remove_schedule(schedule.id).await.unwrap());
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0], "removed stays removed");
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0], "removed stays removed");
     assert_eq!(count(&store, "SELECT count(*) FROM schedules").await, 0);
 }
 
@@ -299,9 +299,9 @@ async fn a_shipped_schedule_gives_way_to_one_of_its_name() {
     let store = db.store();
     let own = store_schedule(&store, new_schedule("daily CLEAN-UP", "0 1 * * *")).await;
     let at = Some(utc(START));
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
     store.remove_schedule(own.id).await.unwrap();
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]
