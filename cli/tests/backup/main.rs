@@ -6,3 +6,4 @@ mod drill;
 mod place;
 mod point_in_time;
 mod ruin;
+mod runbook;

@@ -148,8 +148,20 @@ impl Place {
         }
     }
 
+    /// What a command prints that runs under the server's account.
+    pub fn as_server(&self, mut command: Command) -> Output {
+        self.give_over(&mut command);
+        command.output().expect("running a command")
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+        self.give_over(&mut command);
+        command
+    }
+
+    /// Under the server's account, with nothing of this process's own settings.
+    fn give_over(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name
                 .to_str()
@@ -163,7 +175,6 @@ impl Place {
             command.gid(self.owner.1).uid(self.owner.0);
         }
         command.env("COUNTERFOIL_SCRATCH_DIR", &self.dir).current_dir(&self.dir);
-        command
     }
 }
 

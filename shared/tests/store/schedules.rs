@@ -294,6 +294,41 @@ async fn shipped_schedules_are_offered_once_and_then_the_operators() {
 }
 
 #[tokio::test]
+async fn backups_are_scheduled_as_soon_as_there_is_a_place_for_them() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let at = Some(utc("2026-02-27T23:59:59Z"));
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), ["Daily clean-up"]);
+    assert_eq!(store.backups_expected_since().await.unwrap(), None);
+    assert_eq!(store.offer_shipped_schedules(true, at).await.unwrap().len(), 6);
+    assert!(store.backups_expected_since().await.unwrap().is_some());
+    let mut due: Vec<_> = store
+        .schedules(None, None, 20)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|line| {
+            let schedule = line.schedule;
+            let next = schedule.next_due_at.unwrap().format("%a %d %H:%M").to_string();
+            format!("{next} {} {} {}", schedule.kind, schedule.args, schedule.priority)
+        })
+        .collect();
+    due.sort();
+    assert_eq!(
+        due,
+        [
+            r#"Sat 28 00:00 backup {"kind":"full"} 9"#,
+            "Sat 28 00:30 verify_backups {} 8",
+            r#"Sat 28 02:00 backup {"kind":"base"} 9"#,
+            "Sat 28 04:00 clean_up {} 3",
+            "Sat 28 04:00 prune_backups {} 7",
+            "Sun 01 03:00 config_backup {} 9",
+            "Sun 01 03:00 restore_drill {} 7",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_shipped_schedule_gives_way_to_one_of_its_name() {
     let db = TestDatabase::create().await;
     let store = db.store();

@@ -65,6 +65,8 @@ async fn look_at_stores(
         if let Some(share) = status.share_used {
             metrics::gauge!("counterfoil_backup_store_used_ratio", "store" => name.clone()).set(share);
         }
+        // From zero, so that the first one shows.
+        metrics::counter!("counterfoil_backup_healed_total", "store" => name.clone()).increment(0);
         let held = held(&status.name);
         if let Some(held) = held {
             metrics::gauge!("counterfoil_backup_store_bytes", "store" => name.clone()).set(held.bytes as f64);
