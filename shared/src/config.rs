@@ -7,7 +7,7 @@
 mod backup;
 mod notifications;
 
-pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 pub use notifications::{Mail, Notifications};
 
 use crate::policy::{KindSettings, Policies};

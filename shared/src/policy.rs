@@ -33,6 +33,13 @@ impl KindPolicy {
                 },
                 time_limit: Duration::from_secs(90),
             },
+            // As long as the database is large. What fails three times in a row wants a person, and the next one of
+            // its schedule comes anyway.
+            "backup" | "verify_backups" | "restore_drill" | "prune_backups" => {
+                Self { attempts_max: 3, retry, time_limit: Duration::from_secs(6 * 3600) }
+            }
+            // Somebody watches: they look at why it failed, and ask again.
+            "restore" => Self { attempts_max: 1, retry, time_limit: Duration::from_secs(6 * 3600) },
             _ => Self { attempts_max: 5, retry, time_limit: Duration::from_secs(600) },
         }
     }

@@ -26,6 +26,26 @@ pub struct Backup {
     pub keys_file: Option<PathBuf>,
     /// Environment variable with them instead, separated by commas or white space.
     pub keys_env: Option<String>,
+    /// Folder for dumps while they are taken or loaded; needs the size of the database. Default: the temporary folder.
+    pub scratch_dir: Option<PathBuf>,
+    /// Processes that dump or load at once, 1 to 64.
+    pub jobs: usize,
+    /// A backup that takes longer is worth a warning, 1 to 604800 s.
+    pub slow_after_s: u64,
+    pub retention: BackupRetention,
+}
+
+/// A backup stays as long as any of these wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupRetention {
+    /// Everything that is not older, 1 to 36500 days.
+    pub days: u32,
+    /// The newest of each of so many days that have one, 0 to 10000; weeks, months and years likewise.
+    pub daily: u32,
+    pub weekly: u32,
+    pub monthly: u32,
+    pub yearly: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -115,7 +135,17 @@ impl Default for Backup {
             spool_bytes_max: 10 << 30,
             keys_file: None,
             keys_env: None,
+            scratch_dir: None,
+            jobs: 4,
+            slow_after_s: 3600,
+            retention: BackupRetention::default(),
         }
+    }
+}
+
+impl Default for BackupRetention {
+    fn default() -> Self {
+        Self { days: 90, daily: 7, weekly: 4, monthly: 12, yearly: 5 }
     }
 }
 
@@ -157,6 +187,13 @@ impl Backup {
         range("pack_mib", self.pack_mib, 16, 4096);
         range("lag_s", self.lag_s, 1, 3600);
         range("spool_bytes_max", self.spool_bytes_max, 1, i64::MAX as u64);
+        range("jobs", self.jobs as u64, 1, 64);
+        range("slow_after_s", self.slow_after_s, 1, 604_800);
+        range("retention.days", self.retention.days.into(), 1, 36_500);
+        let BackupRetention { daily, weekly, monthly, yearly, .. } = self.retention;
+        for (key, count) in [("daily", daily), ("weekly", weekly), ("monthly", monthly), ("yearly", yearly)] {
+            range(&format!("retention.{key}"), count.into(), 0, 10_000);
+        }
         for store in &self.stores {
             let BackupStore::S3(s3) = store else { continue };
             let mut of_store = |key: &str, value: u64, min, max| {

@@ -269,4 +269,9 @@ impl Store {
         self.system.close().await;
         self.renewals.close().await;
     }
+
+    /// How new connections are made now: for PostgreSQL's own programs.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        (*self.system.connect_options()).clone()
+    }
 }

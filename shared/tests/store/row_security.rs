@@ -18,12 +18,18 @@ const BOLT: ProjectId = ProjectId(Uuid::from_u128(0xb));
 /// Tables without row security, and why that is right.
 const OPEN: &[(&str, &str)] = &[
     ("_sqlx_migrations", "of the schema"),
+    ("backup_alerts", "the role of tenants has no right to it"),
     ("backup_copies", "the role of tenants has no right to it"),
+    ("backup_stores", "the role of tenants has no right to it"),
     ("concurrency_limits", "read by every submission; changed by the system"),
     ("dispatch_marks", "how far the relay is"),
     ("idempotency_keys", "by user and key, who may belong to several tenants"),
+    ("inbox", "the role of tenants has no right to it"),
     ("job_ledger", "sums over all tenants, which the role of tenants may only add to"),
     ("login_failures", "the role of tenants has no right to it"),
+    ("mail_bounces", "the role of tenants has no right to it"),
+    ("notification_preferences", "the role of tenants has no right to it"),
+    ("notification_settings", "the role of tenants has no right to it"),
     ("organisations", "names; tenants may only read"),
     ("queue_pauses", "of the system; tenants may only read"),
     ("rate_limits", "the role of tenants has no right to it"),

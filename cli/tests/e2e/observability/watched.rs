@@ -32,7 +32,13 @@ impl Watched {
         let dir = test_dir("observability");
         let ports: [u16; 2] = free_ports();
         let at = |port: u16| format!("127.0.0.1:{port}");
+        let (keys, store) = (dir.join("backup-keys"), dir.join("backups"));
+        let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
+        fs::write(&keys, key).expect("the keys of backups");
+        let stores = format!("[{{kind=\"disk\",name=\"near\",dir=\"{}\"}}]", store.display());
         let deployment = Deployment::with_broker("observed", &broker.url())
+            .set("COUNTERFOIL_BACKUP__STORES", &stores)
+            .set("COUNTERFOIL_BACKUP__KEYS_FILE", keys.to_str().expect("a UTF-8 path"))
             .set("COUNTERFOIL_REDIS__URL", &shared::testing::redis_url())
             // One that is counted, and that nobody reaches.
             .set("COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_IP_MINUTE", "1000000")
