@@ -20,7 +20,7 @@ skip() {
     exit 0
 }
 
-[ -x "$root/target/debug/counterfoil" ] || { echo 'build it first: cargo build -p counterfoil' >&2; exit 1; }
+[ -x "$root/target/debug/counterfoil" ] || { echo 'build it first: cargo build' >&2; exit 1; }
 command -v python3 >/dev/null || skip 'python3 is missing'
 chromium=$(sh "$root/ops/get-services.sh" chromium | sed -n 's/^chromium=//p')
 [ -n "$chromium" ] || skip 'Chromium is missing and cannot be installed here'

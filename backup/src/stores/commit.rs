@@ -9,6 +9,10 @@ use super::spool::{Owed, Reason};
 use super::store::{Creation, StoreName};
 use bytes::Bytes;
 use chrono::Utc;
+use std::time::Duration;
+
+/// For which an abandoned backup waits for the requests under way.
+const LAST_REQUEST_MAX: Duration = Duration::from_secs(10);
 
 /// What became of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +67,17 @@ impl Fanout {
 
     /// Stops, and removes what was written, as far as the stores answer and allow it.
     pub async fn abandon(self) {
+        // The request that a store is answering ends first, or it could create a part after the upload is aborted: S3
+        // promises nothing about a part that is under way.
         for lane in self.lanes.iter().chain(&self.spool) {
-            lane.give_up("abandoned");
+            lane.take_no_more("abandoned");
         }
-        self.flush().await;
+        if tokio::time::timeout(LAST_REQUEST_MAX, self.flush()).await.is_err() {
+            for lane in self.lanes.iter().chain(&self.spool) {
+                lane.give_up("abandoned");
+            }
+            self.flush().await;
+        }
         for lane in self.lanes.iter().chain(&self.spool) {
             let held: Vec<_> = lane.shared.report().held.iter().cloned().collect();
             for object in held {

@@ -101,10 +101,15 @@ impl Lane {
         }
     }
 
-    /// The store gets nothing more of this backup.
+    /// The store gets nothing more of this backup, and what it is answering is cut off.
     pub fn give_up(&self, why: &str) {
         self.shared.fail(&self.kept, why);
         self.shared.give_up.cancel();
+    }
+
+    /// The store gets nothing more of this backup once it has answered.
+    pub fn take_no_more(&self, why: &str) {
+        self.shared.fail(&self.kept, why);
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn locks_double_up_to_the_longest() {
-        let minutes = |n| Duration::from_secs(n * 60);
+        let minutes = |n: u64| Duration::from_secs(n * 60);
         let lock_out = LockOut { after: 10, first: minutes(1), longest: minutes(15) };
         let lock = |failures| lock_of(failures, &lock_out).map(|lock| lock.num_minutes());
         assert_eq!((lock(1), lock(9)), (None, None));
