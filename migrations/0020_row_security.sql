@@ -115,10 +115,12 @@ BEGIN
     GRANT SELECT ON organisations, queue_pauses, concurrency_limits, dispatch_marks, workers TO counterfoil_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO counterfoil_app;
     GRANT INSERT ON job_ledger TO counterfoil_app;
+    -- They run as their owner: nobody else's business.
+    REVOKE EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) TO counterfoil_system;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO counterfoil_system;
 END
 $$;
-SELECT grant_rights();
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO counterfoil_system;
 
 -- Partitions are made and dropped by whoever runs the scheduler, who need not own them.
 CREATE OR REPLACE FUNCTION ensure_result_partitions(at timestamptz) RETURNS void
@@ -157,5 +159,5 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS %I', child);
 END
 $$;
-REVOKE EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) TO counterfoil_system;
+
+SELECT grant_rights();
