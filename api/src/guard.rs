@@ -319,7 +319,7 @@ async fn name_of_project(of: Of, request: Request) -> Result<(Request, Named), P
 async fn name_in_path(of: Of, parts: &mut Parts) -> Named {
     let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else { return Named::NoId };
     let id = params.iter().find(|(name, _)| *name == "id").and_then(|(_, text)| text.parse::<Uuid>().ok());
-    use shared::ids::{BatchId, DataSourceId, FileId, JobId, ScheduleId};
+    use shared::ids::{AlertId, BatchId, DataSourceId, FileId, JobId, ScheduleId, WebhookId};
     match (id, of) {
         (Some(id), Of::Project) => Named::Thing(Owner::Project(ProjectId(id))),
         (Some(id), Of::JobToCome) => Named::Thing(Owner::JobToCome(JobId(id))),
@@ -329,6 +329,8 @@ async fn name_in_path(of: Of, parts: &mut Parts) -> Named {
         (Some(id), Of::Schedule) => Named::Thing(Owner::Schedule(ScheduleId(id))),
         (Some(id), Of::File) => Named::Thing(Owner::File(FileId(id))),
         (Some(id), Of::DataSource) => Named::Thing(Owner::DataSource(DataSourceId(id))),
+        (Some(id), Of::Webhook) => Named::Thing(Owner::Webhook(WebhookId(id))),
+        (Some(id), Of::Alert) => Named::Thing(Owner::Alert(AlertId(id))),
         _ => Named::NoId,
     }
 }

@@ -104,6 +104,8 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
         policies: config.policies(),
+        routing: config.routing(),
+        webhook_overlap_hours: config.notifications.webhook_overlap_hours,
         workbooks: Semaphore::new(WORKBOOKS_MAX),
         samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod login_failures;
 pub mod matched_records;
 pub mod members;
+pub mod notifications;
 pub mod open_items;
 pub mod organisations;
 pub mod outbox;

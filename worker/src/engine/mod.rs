@@ -59,6 +59,9 @@ pub struct Engine {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// A way for notifications is configured so that it cannot work.
+    #[error("a channel for notifications is not usable")]
+    Channel(#[from] crate::channels::ChannelError),
     /// This version has no body for the kind: a worker that took its jobs could only give them back.
     #[error("no body for job kind {0}")]
     UnknownKind(JobKind),
