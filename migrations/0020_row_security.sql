@@ -62,6 +62,10 @@ SELECT protect_rows(of_job, format(
 FROM unnest(ARRAY['attempts', 'job_events']::regclass[]) AS of_job;
 SELECT protect_rows('review_verdicts',
     'EXISTS (SELECT FROM review_decisions d WHERE d.id = review_verdicts.decision_id)');
+SELECT protect_rows('deliveries',
+    'EXISTS (SELECT FROM notifications n WHERE n.id = deliveries.notification_id)');
+SELECT protect_rows('webhook_attempts',
+    'EXISTS (SELECT FROM deliveries d WHERE d.id = webhook_attempts.delivery_id)');
 SELECT protect_rows('schedule_ticks',
     'EXISTS (SELECT FROM schedules s WHERE s.id = schedule_ticks.schedule_id)');
 

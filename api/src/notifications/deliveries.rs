@@ -13,6 +13,7 @@ use serde_json::Value;
 use shared::ids::{DeliveryId, WebhookId};
 use shared::store::notifications::deliveries::DeliveryState;
 use shared::store::notifications::webhooks::{LoggedDelivery, RESEND_MAX, Resent};
+use shared::store::reach::Reach;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -167,7 +168,8 @@ pub(crate) async fn resend_to_webhook(
         (_, Some(at)) => Resent::FailedSince(at),
         (ids, None) => Resent::These(ids.unwrap_or_default()),
     };
-    let resent = api.store.resend_to_webhook(id, &which, &api.routing).await?;
+    let resending = api.store.resend_to_webhook(id, &which, &api.routing);
+    let resent = Reach::System("jobs that carry notifications").around(resending).await?;
     if resent > 0 {
         api.relay_wake.notify_one();
     }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use shared::ids::{ProjectId, WebhookId};
 use shared::sealing::SealingKey;
 use shared::store::notifications::webhooks::NewWebhook;
+use shared::store::reach::Reach;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -213,7 +214,8 @@ pub(crate) async fn test_webhook(
     caller: Caller,
     PathId(id): PathId<WebhookId>,
 ) -> Result<StatusCode, Problem> {
-    api.store.test_webhook(id, caller.user_id, &api.routing).await?;
+    let testing = api.store.test_webhook(id, caller.user_id, &api.routing);
+    Reach::System("jobs that carry notifications").around(testing).await?;
     api.relay_wake.notify_one();
     Ok(StatusCode::ACCEPTED)
 }

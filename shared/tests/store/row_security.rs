@@ -22,8 +22,12 @@ const OPEN: &[(&str, &str)] = &[
     ("concurrency_limits", "read by every submission; changed by the system"),
     ("dispatch_marks", "how far the relay is"),
     ("idempotency_keys", "by user and key, who may belong to several tenants"),
+    ("inbox", "the role of tenants has no right to it"),
     ("job_ledger", "sums over all tenants, which the role of tenants may only add to"),
     ("login_failures", "the role of tenants has no right to it"),
+    ("mail_bounces", "the role of tenants has no right to it"),
+    ("notification_preferences", "the role of tenants has no right to it"),
+    ("notification_settings", "the role of tenants has no right to it"),
     ("organisations", "names; tenants may only read"),
     ("queue_pauses", "of the system; tenants may only read"),
     ("rate_limits", "the role of tenants has no right to it"),
@@ -52,6 +56,14 @@ INSERT INTO outbox (job_id, queue, priority, project_id)
 SELECT id, queue, 5, project_id FROM jobs WHERE project_id IS NOT NULL;
 INSERT INTO exception_totals (job_id, kind, side, currency, state, assignee, record_date, count, amount)
 SELECT job_id, 'missing_right', 'left', 'EUR', 'open', project_id, now(), 10, 1000 FROM reconciliations;
+INSERT INTO notifications (id, project_id, event, data) SELECT new_notification_id(), id, 'test', '{}' FROM projects;
+INSERT INTO deliveries (id, notification_id, channel, recipient, state, due_at)
+SELECT gen_random_uuid(), id, 'email', 'x@example.org', 'held', now() FROM notifications;
+INSERT INTO webhook_attempts (delivery_id, attempt, duration_ms) SELECT id, 1, 1 FROM deliveries;
+INSERT INTO webhooks (id, project_id, url, description, secret)
+SELECT gen_random_uuid(), id, 'https://example.org/', '', sha256('') FROM projects;
+INSERT INTO alerts (id, project_id, event, severity, says, condition)
+SELECT gen_random_uuid(), id, 'test', 'info', '', 'of ' || id FROM projects;
 INSERT INTO audit_heads (tenant, seq, hash) SELECT id, 0, sha256('') FROM projects;
 INSERT INTO audit_records (tenant, seq, at, action, subject_kind, subject_id, content, previous_hash, hash)
 SELECT id, 1, now(), 'a.b', 'project', id::text, '{}', sha256(''), sha256(sha256('') || convert_to('{}', 'UTF8'))
