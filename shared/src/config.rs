@@ -5,10 +5,12 @@
 //! reported at once.
 
 mod backup;
+mod notifications;
 mod origin;
 mod reference;
 
 pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+pub use notifications::{Mail, Notifications};
 pub use origin::{Origin, ShownKey};
 pub use reference::{Key, Section, page, sections};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub scheduler: Scheduler,
     pub backlog: Backlog,
     pub backup: Backup,
+    pub mail: Mail,
+    pub notifications: Notifications,
     /// How jobs of a kind are tried.
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
@@ -116,8 +120,8 @@ pub struct Auth {
     #[serde(serialize_with = "hidden")]
     #[schemars(with = "Option<reference::SecretText>")]
     pub signing_key: Option<SecretString>,
-    /// 64 hex digits (`openssl rand -hex 32`) that seal second factors; without it nobody can have one.
-    /// `counterfoil up` makes it in its data directory.
+    /// 64 hex digits (`openssl rand -hex 32`) that seal second factors and the secrets of webhooks, for API and workers;
+    /// without it nobody can have any. `counterfoil up` makes it in its data directory.
     #[serde(serialize_with = "hidden")]
     #[schemars(with = "Option<reference::SecretText>")]
     pub sealing_key: Option<SecretString>,
@@ -222,7 +226,7 @@ pub struct Scheduler {
     pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
-    /// Period of ticker, stager and rescuer, 100 to 60000 ms.
+    /// Period of ticker, stager, rescuer and notifier, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
@@ -518,6 +522,7 @@ impl Config {
             wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
         }
         self.backup.check(&mut wrong);
+        self.notifications.check(&self.mail, &mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
 }

@@ -126,6 +126,10 @@ async fn read_secrets(config: &mut Config) -> Vec<Finding> {
         ("redis.url", &mut config.redis.url),
         ("auth.signing_key", &mut config.auth.signing_key),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("mail.url", &mut config.mail.url),
+        ("notifications.slack_url", &mut config.notifications.slack_url),
+        ("notifications.pagerduty_key", &mut config.notifications.pagerduty_key),
+        ("notifications.sms_token", &mut config.notifications.sms_token),
     ] {
         let Some(setting) = value.take() else { continue };
         match read_secret(key, &setting, &settings).await {
@@ -157,7 +161,7 @@ async fn read_secret(
         Err(_) => return Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
     };
     let text = bytes.text();
-    if let Some(url) = text.as_ref().filter(|_| key.ends_with("url")) {
+    if let Some(url) = text.as_ref().filter(|_| ["database.url", "broker.url", "redis.url"].contains(&key)) {
         check_url(key, url).map_err(|says| {
             Finding::failed(
                 key,

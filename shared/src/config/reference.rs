@@ -241,8 +241,9 @@ mod tests {
         for name in ["auth.sealing_key", "auth.signing_key", "broker.url", "database.url", "redis.url"] {
             assert!(secret.iter().any(|key| key == name), "{name} in {secret:?}");
         }
-        let code = include_str!("../config.rs").split("#[cfg(test)]").next().unwrap_or("");
-        let hidden = code.matches("serialize_with = \"hidden\"").count();
+        let code = [include_str!("../config.rs"), include_str!("notifications.rs")];
+        let hidden: usize =
+            code.iter().map(|code| code.matches("\n    #[serde(serialize_with = \"hidden\")]").count()).sum();
         assert_eq!(secret.len(), hidden, "every hidden key has the schema of a secret: {secret:?}");
     }
 }
