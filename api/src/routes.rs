@@ -12,7 +12,7 @@ use crate::quota::Class::{
 use crate::reconciliation::{self as runs, downloads};
 use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
 use crate::state::Api;
-use crate::vitals::{figures, health, scaling};
+use crate::vitals::{figures, health, probes, scaling};
 use crate::{
     analytics, api_keys, audit, auth, backups, data_sources, document, files, idempotency, invitations, jobs,
     layers, limits, members, organisations, projects, queues, schedules,
@@ -195,6 +195,9 @@ pub(crate) fn table() -> Table {
     t.add(Open, Unlimited, routes!(health::health));
     t.add(Open, Unlimited, routes!(health::ready));
     t.add(Open, Unlimited, routes!(health::live));
+    t.add(Open, Unlimited, routes!(probes::livez));
+    t.add(Open, Unlimited, routes!(probes::readyz));
+    t.add(Open, Unlimited, routes!(probes::startupz));
     t.add(Open, Unlimited, routes!(figures::metrics));
     t.add(Open, Unlimited, routes!(scaling::show_scaling));
     t.add(Open, Ordinary, routes!(document::openapi_json));

@@ -147,7 +147,7 @@ async fn follow_keys(api: Api) {
     }
 }
 
-/// Serves `/api/health`, `/api/live`, `/api/ready` and `/api/metrics` of a process that is no API, until `stop`.
+/// Serves `/api/health`, `/api/live`, `/api/ready`, the probes and `/api/metrics` of a process that is no API, until `stop`.
 pub async fn serve_figures(
     listener: TcpListener,
     store: Store,

@@ -13,6 +13,7 @@ pub mod batches;
 pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
+pub mod examination;
 pub mod files;
 pub mod idempotency;
 pub mod invitations;

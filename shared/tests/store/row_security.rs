@@ -40,7 +40,6 @@ const OPEN: &[(&str, &str)] = &[
     ("sessions", "the role of tenants has no right to it"),
     ("shipped_schedules", "the role of tenants has no right to it"),
     ("users", "of people; tenants may only read their names"),
-    ("webhook_attempts", "the role of tenants has no right to it"),
     ("workers", "processes; tenants may only read"),
 ];
 
@@ -53,15 +52,6 @@ INSERT INTO invitations (id, digest, project_id, role, created_at, expires_at)
 SELECT gen_random_uuid(), sha256(('i' || id)::bytea), id, 'viewer', now(), now() + interval '1 day' FROM projects;
 INSERT INTO backups (id, class, state, project_id, started_at, finished_at, error)
 SELECT gen_random_uuid(), 'tenant', 'failed', id, now(), now(), 'no' FROM projects;
-INSERT INTO webhooks (id, project_id, url, description, secret)
-SELECT gen_random_uuid(), id, 'https://hooks.example.org/', 'ours', '\\x00' FROM projects;
-INSERT INTO alerts (id, project_id, event, severity, says, condition)
-SELECT gen_random_uuid(), id, 'webhook.disabled', 'warning', 'It is off', id::text FROM projects;
-INSERT INTO notifications (id, project_id, event, data)
-SELECT gen_random_uuid(), id, 'notification.test', '{}' FROM projects;
-INSERT INTO deliveries (id, notification_id, channel, recipient, state, job_id)
-SELECT gen_random_uuid(), id, 'email', 'ann@example.org', 'waiting', gen_random_uuid() FROM notifications
-WHERE project_id IS NOT NULL;
 INSERT INTO doorbells_out (job_id, kind, project_id, concurrency_key)
 SELECT id, kind, project_id, '' FROM jobs WHERE project_id IS NOT NULL;
 INSERT INTO outbox (job_id, queue, priority, project_id)
