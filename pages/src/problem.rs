@@ -80,7 +80,8 @@ impl Document {
         }
     }
 
-    fn code(&self) -> &str {
+    /// The last part of its type: `conflict`.
+    pub fn code(&self) -> &str {
         self.kind.rsplit(':').next().unwrap_or_default()
     }
 }
