@@ -94,7 +94,8 @@ class Site:
 
     def to_review(self, name="to review"):
         """A finished run all of whose matches wait for somebody."""
-        return self.finished(self.submit(name, confidence_threshold=1.0))["id"]
+        rules = {"version": 1, "pass": [{"name": "amount and date", "tier": "suggested", "date": {"window_days": 5}}]}
+        return self.finished(self.submit(name, rules=rules))["id"]
 
     def review(self, job, path):
         return self.get(f"/api/reconciliation/jobs/{job}/review{path}")

@@ -133,7 +133,8 @@
     if (!event.target.matches('#desk form[data-swap]')) return;
     event.preventDefault();
     const body = new URLSearchParams(new FormData(event.target, event.submitter));
-    swap(event.target.action, { method: 'POST', body });
+    // Not `form.action`: a button of that name stands before it.
+    swap(event.target.getAttribute('action'), { method: 'POST', body });
   });
   // A key stands for a button, a link, or something to unfold and fill in.
   const press = (key) => {

@@ -148,7 +148,8 @@ async fn side(
     {
         let path = api(id, &format!("/exceptions/{number}"));
         let detail: Option<super::answers::ExceptionDetail> = visit.ask.find(&path).await?;
-        found.extend(detail.map(|detail| detail.item).filter(|item| item.item.state == "open"));
+        let is_open = |item: &ReviewedException| item.item.state == "open" && item.exception.side == name;
+        found.extend(detail.map(|detail| detail.item).filter(is_open));
     }
     let choice = |item: ReviewedException| Choice {
         amount: item.exception.amount.clone(),
