@@ -37,6 +37,8 @@ while [ "$round" -lt "$ROUNDS" ]; do
     round=$((round + 1))
     ours enqueue $((2000 * SCALE))
     celery enqueue $((2000 * SCALE))
+    CLIENTS=16 ours enqueue $((8000 * SCALE))
+    CLIENTS=16 celery enqueue $((8000 * SCALE))
     ours bulk $((20000 * SCALE))
     ours e2e $((5000 * SCALE))
     RESULT=postgres celery e2e $((2000 * SCALE))

@@ -91,7 +91,10 @@ fn follow(client: &Client, job: &str, stop: &CancellationToken) -> Result<bool> 
         let seen = client.get(job)?;
         let state = text(&seen, "state")?;
         let mut line = format!("  {state}");
-        if let Some(phase) = seen["progress"]["phase"].as_str() {
+        // The last report of a job stays with it when it has ended.
+        if state == "running"
+            && let Some(phase) = seen["progress"]["phase"].as_str()
+        {
             let percent = seen["progress"]["percent"].as_f64().unwrap_or(0.0);
             line = format!("  {state}: {phase}, {percent:.0} %");
         }

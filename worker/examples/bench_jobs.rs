@@ -25,13 +25,13 @@ const KIND: JobKind = JobKind::from_static("bench_noop");
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "bench_jobs MODE [N]
-  enqueue [N]  one job per transaction, one after the other (2000)
+  enqueue [N]  one job per transaction: each of CLIENTS callers one after the other (2000)
   bulk [N]     in steps of 1000, each a transaction (100000)
   e2e [N]      a backlog of N from the start of the worker to the last completion (20000)
   latency [S]  from the call that enqueues to the start of the body, at 50 jobs/s for S seconds (20)
   idle         memory of a worker that waits
   bloat [N]    N jobs in ten parts: the rate of the last against that of the first (100000)
-environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), WAKE: how the relay learns of a commit. direct (it is in the same
+environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), CLIENTS (1), WAKE: how the relay learns of a commit. direct (it is in the same
 process), notify (as over the processes of a deployment; the default), period (it looks every 100 ms)";
 
 #[tokio::main]
@@ -149,13 +149,18 @@ impl Bench {
     }
 
     async fn enqueue(&self, n: usize) -> Result<Value, Failure> {
+        let clients: usize = std::env::var("CLIENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
         let began = Instant::now();
-        for _ in 0..n {
-            self.accept(&self.job()).await?;
-        }
+        let one_after_the_other = (0..clients).map(|client| async move {
+            for _ in (client..n).step_by(clients) {
+                self.accept(&self.job()).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+        futures_util::future::try_join_all(one_after_the_other).await?;
         let rate = n as f64 / began.elapsed().as_secs_f64();
         self.forget_backlog().await?;
-        Ok(json!({ "jobs_per_s": rate.round() }))
+        Ok(json!({ "clients": clients, "jobs_per_s": rate.round() }))
     }
 
     async fn bulk(&self, n: usize) -> Result<Value, Failure> {

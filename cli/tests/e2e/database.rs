@@ -2,6 +2,7 @@
 
 use crate::wait::until;
 use shared::testing::TestDatabase;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
@@ -93,6 +94,10 @@ impl Database {
 
     pub fn url(&self) -> String {
         self.database.url()
+    }
+
+    pub fn run(&self, sql: &str) {
+        self.runtime.block_on(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool)).expect(sql);
     }
 
     /// The answer to a question for one number.

@@ -67,12 +67,13 @@ fn a_role_refuses_to_start_with_a_missing_default_or_short_secret() {
     assert!(said.contains("auth.sealing_key") && !said.contains("tooshortakey"), "{said}");
 }
 
-/// The servers of tests ask for no password, and take any.
-fn with_password(url: &str) -> String {
-    let (login, rest) = url.split_once('@').expect("a user");
-    let login =
-        if login.matches(':').count() == 1 { login } else { login.rsplit_once(':').expect("a password").0 };
-    format!("{login}:canary-of-the-database@{rest}")
+/// The database, as somebody with this password.
+fn with_password(database: &Database, password: &str) -> String {
+    let user = format!("canary_{}", uuid::Uuid::now_v7().simple());
+    database.run(&format!("CREATE ROLE {user} SUPERUSER LOGIN PASSWORD '{password}'"));
+    let url = database.url();
+    let rest = url.split_once('@').expect("a user").1;
+    format!("postgres://{user}:{password}@{rest}")
 }
 
 /// Marked values go in wherever a secret does; whatever the process writes and answers is searched for them.
@@ -83,7 +84,7 @@ fn no_secret_shows_in_logs_answers_and_figures() {
     let mut command = counterfoil();
     command
         .env("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0")
-        .env("COUNTERFOIL_DATABASE__URL", with_password(&database.url()))
+        .env("COUNTERFOIL_DATABASE__URL", with_password(&database, "canary-of-the-database"))
         .env("COUNTERFOIL_REDIS__URL", "redis://:canary-of-redis@127.0.0.1:1")
         .env("COUNTERFOIL_RATE_LIMITS__LOGINS_PER_IP_HOUR", "1000")
         // sqlx writes statements at debug, never what is bound; the HTTP client of the system writes headers at trace.

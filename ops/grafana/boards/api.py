@@ -116,6 +116,26 @@ ACCESS = [
         (rate("counterfoil_rate_limited_total", "class"), "{{class}}"),
         thresholds=above(1, 10),
     ),
+    panel(
+        "Stolen sessions",
+        "ops",
+        "Refresh tokens that came back after they were used; each has ended its session.",
+        (f"sum(rate(counterfoil_refresh_tokens_reused_total{{{API}}}[$__rate_interval]))", "reused"),
+        thresholds=[(None, "green"), (0.001, "red")],
+    ),
+    panel(
+        "Keys read again",
+        "ops",
+        "Readings of the keys of access tokens, by outcome.",
+        (rate("counterfoil_signing_keys_read_total", "outcome"), "{{outcome}}"),
+    ),
+    panel(
+        "Unreadable secrets",
+        "ops",
+        "Secrets that could not be read again, by setting.",
+        ("sum by (secret) (rate(counterfoil_secret_errors_total[$__rate_interval]))", "{{secret}}"),
+        thresholds=[(None, "green"), (0.001, "red")],
+    ),
 ]
 
 PROCESS = [

@@ -28,7 +28,7 @@ const OF_RECONCILIATION: &str = "t.job_id IN (SELECT job_id FROM reconciliations
 const OF_DECISION: &str = "t.decision_id IN (SELECT id FROM review_decisions WHERE project_id = $1)";
 const OF_JOB: &str = "t.job_id IN (SELECT id FROM jobs WHERE project_id = $1)";
 
-/// Every table of the schema, by name.
+/// Every table of the schema that survives a crash, by name; unlogged ones are in no backup.
 pub const TENANT_TABLES: &[TenantTable] = &[
     table("_sqlx_migrations", Left("of the schema, not of a tenant")),
     table("api_keys", Left("a restore must not open again what was shut")),
@@ -61,7 +61,6 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("project_members", Changing(OF_PROJECT)),
     table("projects", Changing("t.id = $1")),
     table("queue_pauses", Left("of the system")),
-    table("rate_limits", Left("what somebody has used of a limit within the hour")),
     table("reconciliations", Changing(OF_PROJECT)),
     table("recovery_codes", Left("a restore must not open again what was shut")),
     table("refresh_tokens", Left("a restore must not open again what was shut")),

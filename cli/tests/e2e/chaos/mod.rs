@@ -2,6 +2,7 @@
 //!
 //! `sh ops/test.sh -p counterfoil --test e2e chaos -- --nocapture` runs a small one and prints its table. Larger ones
 //! and other dice by the environment: `COUNTERFOIL_CHAOS_JOBS`, `COUNTERFOIL_CHAOS_FAULTS`, `COUNTERFOIL_CHAOS_SEED`.
+//! `COUNTERFOIL_CHAOS_OUTAGE_S` is for how many seconds RabbitMQ cannot be reached the first time.
 //!
 //! What happened is told by sums over the tables of results, and by clocks in their rows: nothing that the product
 //! counts itself is believed.
@@ -28,6 +29,8 @@ struct Settings {
     jobs: usize,
     faults: usize,
     seed: u64,
+    /// The first time that the broker is away; `None`: as short as any other fault.
+    outage: Option<Duration>,
 }
 
 impl Settings {
@@ -40,6 +43,7 @@ impl Settings {
             jobs: number("COUNTERFOIL_CHAOS_JOBS", 290) as usize,
             faults: number("COUNTERFOIL_CHAOS_FAULTS", Fault::ALL.len() as u64) as usize,
             seed: number("COUNTERFOIL_CHAOS_SEED", 7),
+            outage: Some(number("COUNTERFOIL_CHAOS_OUTAGE_S", 0)).filter(|s| *s > 0).map(Duration::from_secs),
         }
     }
 }
@@ -47,6 +51,7 @@ impl Settings {
 #[test]
 fn whatever_breaks_no_job_is_lost_and_none_is_done_twice() {
     let settings = Settings::from_environment();
+    let mut outage = settings.outage;
     let mut place = Place::start(settings.seed, settings.jobs);
     let submitters = Submitters::over(&place, settings.seed);
     let mut dice = SmallRng::seed_from_u64(settings.seed);
@@ -62,8 +67,13 @@ fn whatever_breaks_no_job_is_lost_and_none_is_done_twice() {
                 Some(fault) => *fault,
                 None => *possible.choose(&mut dice).expect("there are faults"),
             };
-            let moment = dice.random_range(0.3..2.0);
-            struck.push(fault.strike(&mut place, Duration::from_secs_f64(moment), &mut dice));
+            let mut moment = Duration::from_secs_f64(dice.random_range(0.3..2.0));
+            if fault == Fault::BrokerAway {
+                moment = outage.take().unwrap_or(moment);
+            }
+            let one = fault.strike(&mut place, moment, &mut dice);
+            println!("{} {}: {}", one.ended_at.format("%H:%M:%S"), number + 1, fault.name());
+            struck.push(one);
         }
         submitters.faults_are_over();
     });

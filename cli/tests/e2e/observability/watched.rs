@@ -33,6 +33,9 @@ impl Watched {
         let ports: [u16; 2] = free_ports();
         let at = |port: u16| format!("127.0.0.1:{port}");
         let deployment = Deployment::with_broker("observed", &broker.url())
+            .set("COUNTERFOIL_REDIS__URL", &shared::testing::redis_url())
+            // One that is counted, and that nobody reaches.
+            .set("COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_IP_MINUTE", "1000000")
             .set("COUNTERFOIL_WORKER__LISTEN", &at(ports[0]))
             .set("COUNTERFOIL_SCHEDULER__LISTEN", &at(ports[1]));
         let (api, scheduler) = (deployment.api(), deployment.scheduler());

@@ -65,11 +65,20 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "counterfoil_secret_errors_total",
-        &[Label::bounded("secret", "the settings that are secret")],
+        &[Label::one_of(
+            "secret",
+            &[
+                "database.url",
+                "broker.url",
+                "redis.url",
+                "auth.sealing_key",
+                "auth.signing_key",
+                "auth.signing_key_file",
+            ],
+        )],
         Role::ALL,
-        "Secrets that could not be read",
-    )
-    .once("the first such failure"),
+        "Secrets that could not be read again, by setting",
+    ),
     Metric::gauge(
         "counterfoil_cache_up",
         Unit::Flag,
