@@ -196,6 +196,12 @@
       open('palette');
       return;
     }
+    // A reason that was chosen by its first letters is one key away from being given.
+    if (event.key === 'Enter' && event.target.matches('#desk form[data-swap] select')) {
+      event.preventDefault();
+      event.target.form.requestSubmit(event.target.form.querySelector('button'));
+      return;
+    }
     if (event.key === 'Escape') for (const menu of all('details[data-menu][open]')) menu.open = false;
     const typing = event.target.closest('input:not([type=radio], [type=checkbox], [type=file]), textarea, select, dialog[open]');
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
