@@ -16,9 +16,9 @@ pub fn api() -> Router {
 
 async fn answer(request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    let known = match request.method() {
-        &Method::GET => get(&path, request.uri().query().unwrap_or_default()),
-        &Method::POST => post(&path),
+    let known = match *request.method() {
+        Method::GET => get(&path, request.uri().query().unwrap_or_default()),
+        Method::POST => post(&path),
         _ => None,
     };
     match known {

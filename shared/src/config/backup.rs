@@ -34,19 +34,23 @@ pub struct Backup {
     pub jobs: usize,
     /// A backup that takes longer is worth a warning, 1 to 604800 s.
     pub slow_after_s: u64,
+    /// Which backups stay.
     pub retention: BackupRetention,
 }
 
-/// A backup stays as long as any of these wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which backups stay: each as long as any of these wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackupRetention {
     /// Everything that is not older, 1 to 36500 days.
     pub days: u32,
-    /// The newest of each of so many days that have one, 0 to 10000; weeks, months and years likewise.
+    /// The newest good one of each of so many days that have one, 0 to 10000.
     pub daily: u32,
+    /// The same of weeks.
     pub weekly: u32,
+    /// The same of months.
     pub monthly: u32,
+    /// The same of years.
     pub yearly: u32,
 }
 

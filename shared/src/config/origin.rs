@@ -113,6 +113,11 @@ fn of_section(top: &str, value: &Value, found: &mut Vec<(String, Value, Tag, Kno
             }
             continue;
         }
+        let inner = sections().iter().find(|section| section.name == path);
+        if let (Some(section), Value::Dict(_, settings)) = (inner, value) {
+            settings.iter().for_each(|(name, value)| of_key(&path, name, value, &[section], found));
+            continue;
+        }
         let list = format!("{top}.{key}[]");
         let variants: Vec<&Section> = sections().iter().filter(|section| section.name == list).collect();
         match value {

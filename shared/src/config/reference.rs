@@ -27,7 +27,8 @@ impl JsonSchema for SecretText {
 /// Keys that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// `worker`; `kinds.<kind>` for what is there by job kind; `backup.stores[]` for a list.
+    /// `worker`; `backup.retention` inside one; `kinds.<kind>` for what is there by job kind; `backup.stores[]` for a
+    /// list.
     pub name: String,
     /// Of the variants of a list, which: `disk`.
     pub variant: Option<String>,
@@ -66,6 +67,12 @@ fn read() -> Vec<Section> {
             continue;
         }
         sections.push(section(&root, name.clone(), None, &schema, &defaults[name]));
+        for (key, inner) in sorted(&schema["properties"]) {
+            let inner = resolved(&root, inner);
+            if is_table(&inner) {
+                sections.push(section(&root, format!("{name}.{key}"), None, &inner, &defaults[name][key]));
+            }
+        }
         for (key, list) in sorted(&schema["properties"]) {
             let Some(item) = list.get("items") else { continue };
             for variant in resolved(&root, item)["oneOf"].as_array().into_iter().flatten() {
@@ -81,8 +88,9 @@ fn read() -> Vec<Section> {
 fn section(root: &Value, name: String, variant: Option<String>, schema: &Value, defaults: &Value) -> Section {
     let keys =
         sorted(&schema["properties"]).into_iter().filter(|(key, _)| variant.is_none() || *key != "kind");
+    let keys =
+        keys.map(|(key, schema)| (key, resolved(root, schema))).filter(|(_, schema)| !is_table(schema));
     let keys = keys.map(|(key, schema)| {
-        let schema = resolved(root, schema);
         let default = defaults.get(key).or_else(|| schema.get("default")).unwrap_or(&Value::Null);
         Key {
             name: key.clone(),
@@ -94,6 +102,11 @@ fn section(root: &Value, name: String, variant: Option<String>, schema: &Value, 
     });
     let keys = keys.collect();
     Section { name, variant, meaning: description(schema), keys }
+}
+
+/// A table of keys inside a section.
+fn is_table(schema: &Value) -> bool {
+    schema["properties"].is_object()
 }
 
 /// A schema with what it refers to; its own words win.
