@@ -3,6 +3,7 @@
 //! [`Table::add`] is the only way in, so a route without a policy does not compile.
 
 use crate::guard::{Guard, guard};
+use crate::notifications::{alerts, bounces, deliveries, inbox, settings as notification_settings, webhooks};
 use crate::policy::Policy::{self, Caller, Open, Person, Platform};
 use crate::policy::{Of, admin, operator, viewer};
 use crate::quota::Class::{
@@ -11,7 +12,7 @@ use crate::quota::Class::{
 use crate::reconciliation::{self as runs, downloads};
 use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
 use crate::state::Api;
-use crate::vitals::{figures, health, scaling};
+use crate::vitals::{figures, health, probes, scaling};
 use crate::{
     analytics, api_keys, audit, auth, backups, data_sources, document, files, idempotency, invitations, jobs,
     layers, limits, members, organisations, projects, queues, schedules,
@@ -145,6 +146,30 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::next::list_next_times));
     t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::ticks::list_ticks));
 
+    t.add(Person, Ordinary, routes!(inbox::list_notifications));
+    t.add(Person, Ordinary, routes!(inbox::mark_notifications));
+    t.add(Person, Ordinary, routes!(inbox::test_notifications));
+    t.add(Person, Ordinary, routes!(notification_settings::show_notification_settings));
+    t.add(Person, Ordinary, routes!(notification_settings::set_notification_settings));
+    t.add(Platform, Ordinary, routes!(alerts::list_system_alerts));
+    t.add(viewer(Of::Project), Ordinary, routes!(alerts::list_project_alerts));
+    t.add(operator(Of::Alert), Ordinary, routes!(alerts::acknowledge_alert));
+    t.add(operator(Of::Alert), Ordinary, routes!(alerts::resolve_alert));
+    t.add(Platform, Ordinary, routes!(bounces::list_bounces));
+    t.add(Platform, Ordinary, routes!(bounces::clear_bounce));
+    t.add(Platform, Ordinary, routes!(webhooks::list_system_webhooks));
+    t.add(Platform, Ordinary, routes!(webhooks::add_system_webhook));
+    t.add(admin(Of::Project), Ordinary, routes!(webhooks::list_project_webhooks));
+    t.add(admin(Of::Project), Ordinary, routes!(webhooks::add_project_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::show_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::change_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::remove_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::change_webhook_secret));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::enable_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::test_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(deliveries::list_webhook_deliveries));
+    t.add(admin(Of::Webhook), Ordinary, routes!(deliveries::resend_to_webhook));
+
     t.add(viewer(Of::Query), Analytics, routes!(analytics::show_dashboard));
     t.add(Platform, Ordinary, routes!(queues::list_queues));
     t.add(Platform, Ordinary, routes!(queues::pause_queue));
@@ -170,6 +195,9 @@ pub(crate) fn table() -> Table {
     t.add(Open, Unlimited, routes!(health::health));
     t.add(Open, Unlimited, routes!(health::ready));
     t.add(Open, Unlimited, routes!(health::live));
+    t.add(Open, Unlimited, routes!(probes::livez));
+    t.add(Open, Unlimited, routes!(probes::readyz));
+    t.add(Open, Unlimited, routes!(probes::startupz));
     t.add(Open, Unlimited, routes!(figures::metrics));
     t.add(Open, Unlimited, routes!(scaling::show_scaling));
     t.add(Open, Ordinary, routes!(document::openapi_json));

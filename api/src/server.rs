@@ -83,7 +83,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
             parts.metrics,
         ),
         admission: Admission::new(parts.store.clone(), config.backlog),
-        store: parts.store,
+        store: parts.store.for_tenants(),
         objects: parts.objects,
         queue: parts.queue,
         tokens: Tokens::new(&parts.signing_keys, parts.signing_keys_source, lifetime, parts.clock.clone()),
@@ -104,6 +104,8 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         relay_wake: parts.relay_wake,
         watcher: watcher.clone(),
         policies: config.policies(),
+        routing: config.routing(),
+        webhook_overlap_hours: config.notifications.webhook_overlap_hours,
         backups: BackupRules {
             policy: config.backup.retention.into(),
             slow_after: TimeDelta::seconds(config.backup.slow_after_s.cast_signed()),
@@ -145,7 +147,7 @@ async fn follow_keys(api: Api) {
     }
 }
 
-/// Serves `/api/health`, `/api/live`, `/api/ready` and `/api/metrics` of a process that is no API, until `stop`.
+/// Serves `/api/health`, `/api/live`, `/api/ready`, the probes and `/api/metrics` of a process that is no API, until `stop`.
 pub async fn serve_figures(
     listener: TcpListener,
     store: Store,

@@ -9,6 +9,7 @@ mod failure;
 mod inputs;
 mod memory;
 mod progress;
+mod rendered;
 mod results;
 mod staging;
 mod summary;
@@ -155,6 +156,8 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);
+    // Millions of small pieces; the process ends here, and the system takes all of them back at once.
+    std::mem::forget(outcome);
     Ok(summary)
 }
 

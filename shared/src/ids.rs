@@ -82,6 +82,19 @@ id!(
     RestoreId
 );
 id!(
+    /// Something that somebody is told.
+    NotificationId
+);
+id!(
+    /// One notification to one recipient over one channel.
+    DeliveryId
+);
+id!(
+    /// An address of another system.
+    WebhookId
+);
+id!(AlertId);
+id!(
     /// Something that is wrong with backups, from when to when.
     BackupAlertId
 );

@@ -79,6 +79,15 @@ impl JobKind {
     /// Removes what is past its retention.
     pub const CLEAN_UP: JobKind = JobKind(std::borrow::Cow::Borrowed("clean_up"));
 
+    /// Sends a notification by mail.
+    pub const EMAIL: JobKind = JobKind(std::borrow::Cow::Borrowed("email"));
+
+    /// Sends a notification to another system's address.
+    pub const WEBHOOK: JobKind = JobKind(std::borrow::Cow::Borrowed("webhook"));
+
+    /// Sends a notification over a service of the operator's: SMS, Slack, PagerDuty.
+    pub const NOTIFICATION: JobKind = JobKind(std::borrow::Cow::Borrowed("notification"));
+
     /// Takes a backup of the database, the cluster, or tenants.
     pub const BACKUP: JobKind = JobKind(std::borrow::Cow::Borrowed("backup"));
 
@@ -98,9 +107,12 @@ impl JobKind {
     pub const RESTORE: JobKind = JobKind(std::borrow::Cow::Borrowed("restore"));
 
     /// Every kind this version ships, hence every queue a worker serves unless told otherwise.
-    pub const ALL: [JobKind; 8] = [
+    pub const ALL: [JobKind; 11] = [
         Self::RECONCILIATION,
         Self::CLEAN_UP,
+        Self::EMAIL,
+        Self::WEBHOOK,
+        Self::NOTIFICATION,
         Self::BACKUP,
         Self::CONFIG_BACKUP,
         Self::VERIFY_BACKUPS,

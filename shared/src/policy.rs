@@ -23,6 +23,16 @@ impl KindPolicy {
         let retry = RetryPolicy::default();
         match kind.as_str() {
             "reconciliation" => Self { attempts_max: 5, retry, time_limit: Duration::from_secs(3600) },
+            // A mail server may be away for a day: 30 s, 1 min, 2 min … 1 h, 24 hours altogether.
+            "email" | "webhook" | "notification" => Self {
+                attempts_max: 31,
+                retry: RetryPolicy {
+                    base: Duration::from_secs(30),
+                    cap: Duration::from_secs(3600),
+                    jitter: 0.1,
+                },
+                time_limit: Duration::from_secs(90),
+            },
             // As long as the database is large. What fails three times in a row wants a person, and the next one of
             // its schedule comes anyway.
             "backup" | "verify_backups" | "restore_drill" | "prune_backups" => {
@@ -35,23 +45,24 @@ impl KindPolicy {
     }
 }
 
-/// The section `kinds.<kind>` of the configuration: what is absent stays as in [`KindPolicy::default_of`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How jobs of one kind are tried. What is absent stays as it is: the figures at the end of each line. *Those three kinds*
+/// are `email`, `webhook` and `notification`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KindSettings {
-    /// 1 to 100.
+    /// Attempts before a failing job is dead, 1 to 100; 5, and 31 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts_max: Option<u16>,
-    /// Wait after the first failure, doubling from then on, 1 to 3600000 ms.
+    /// Wait before the second attempt, doubling from then on, 1 to 3600000 ms; 5000, and 30000 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_base_ms: Option<u64>,
-    /// Longest wait, 1 to 604800 s.
+    /// Longest wait between two attempts, 1 to 604800 s; 900, and 3600 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_cap_s: Option<u64>,
-    /// Share of the wait that is random, 0 to 100 percent.
+    /// Share of the wait that is random, so that what failed together does not return together, 0 to 100; 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_jitter_percent: Option<u64>,
-    /// Longest attempt, 1 to 604800 s.
+    /// Longest attempt, 1 to 604800 s; 3600 for `reconciliation`, 90 for those three kinds, else 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit_s: Option<u64>,
 }
@@ -109,6 +120,16 @@ impl Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_tells_people_is_tried_for_a_day() {
+        for kind in [JobKind::EMAIL, JobKind::WEBHOOK, JobKind::NOTIFICATION] {
+            let KindPolicy { attempts_max, retry, .. } = KindPolicy::default_of(&kind);
+            let whole: Duration = (1..attempts_max).map(|n| retry.wait_after(n, 0.5)).sum();
+            let hours = whole.as_secs_f64() / 3600.0;
+            assert!((23.5..24.5).contains(&hours), "{kind}: {hours} h");
+        }
+    }
 
     #[test]
     fn what_is_set_replaces_the_default_and_nothing_else() {

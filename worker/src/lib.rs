@@ -2,10 +2,12 @@
 //! outcome together with what the body wrote.
 //!
 //! [`engine`] is the same for every kind of job; [`kinds`] is the flat list of all a worker can do, one module
-//! per kind; [`backups`] is what the kinds of backups share, and looks after records and stores. Start with [`run`].
+//! per kind; [`backups`] is what the kinds of backups share, and looks after records and stores; [`channels`] are the
+//! ways by which notifications leave. Start with [`run`].
 
 pub mod backups;
 pub mod body;
+pub mod channels;
 pub mod context;
 pub mod engine;
 pub mod kinds;
@@ -35,7 +37,7 @@ pub async fn run(
         name: worker_name(),
         store,
         queue,
-        bodies: kinds::all(config, objects, &backups),
+        bodies: kinds::all(config, objects, &backups)?,
         concurrency: config.worker.concurrency,
         lease_duration: Duration::from_secs(config.worker.lease_s),
         drain: Duration::from_secs(config.worker.drain_s),

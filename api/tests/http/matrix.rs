@@ -142,9 +142,10 @@ async fn every_route_lets_in_exactly_whom_its_policy_names() {
             is_removed = method == "DELETE";
             let answer = ask(&actor.client, method, path, operation, &ids).await;
             // Nobody is a member, key, session or invitation of the id that is asked for there, and no limit has the name.
-            let names_nobody = ["{user_id}", "{key_id}", "{invitation_id}", "sessions/{id}", "{scope}"]
-                .iter()
-                .any(|p| path.contains(p));
+            let names_nobody =
+                ["{user_id}", "{key_id}", "{invitation_id}", "sessions/{id}", "{scope}", "{address}"]
+                    .iter()
+                    .any(|p| path.contains(p));
             // Operators withdraw there what they proposed; the second word is refused by the decision itself, also to a
             // key of the person who proposed it.
             if path.ends_with("/verdict") && answer.text().contains("The second word ") {
@@ -240,8 +241,10 @@ async fn ten_thousand_tries_across_tenants_reach_nothing() {
                     file: mixed(&theirs.file, &own.file, &mut dice),
                     schedule: theirs.schedule.clone(),
                     decision: theirs.decision.clone(),
-                    backup: theirs.backup.clone(),
+                    webhook: theirs.webhook.clone(),
                     alert: theirs.alert.clone(),
+                    backup: theirs.backup.clone(),
+                    backup_alert: theirs.backup_alert.clone(),
                     restore: theirs.restore.clone(),
                 };
                 match by {

@@ -30,12 +30,16 @@ async fn a_healthy_server_says_so() {
     assert_eq!(health["status"], "ok");
     assert_eq!(health["database"]["is_reachable"], true);
     assert!(health["database"]["ping_ms"].as_f64().expect("a time") >= 0.0);
-    assert_eq!(health["database"]["connections_max"], 10);
+    // Ten for tenants and ten for the system.
+    assert_eq!(health["database"]["connections_max"], 20);
     assert_eq!(health["broker"], json!({"is_reachable": true, "is_blocked": false}));
     assert_eq!(health["objects"], json!({"is_writable": true}));
     let ready = server.client.get("/api/ready").await.expect(200).json();
     assert_eq!(ready, json!({"is_ready": true, "missing": []}));
     server.client.get("/api/live").await.expect(204);
+    server.client.get("/livez").await.expect(204);
+    assert_eq!(server.client.get("/readyz").await.expect(200).json(), ready);
+    assert_eq!(server.client.get("/startupz").await.expect(200).json(), ready);
 }
 
 #[tokio::test]
@@ -86,6 +90,18 @@ async fn a_database_without_tables_is_not_ready() {
     client.get("/api/health").await.expect(200);
     let ready = client.get("/api/ready").await.expect(503).json();
     assert_eq!(ready, json!({"is_ready": false, "missing": ["migrations"]}));
+    for probe in ["/readyz", "/startupz"] {
+        assert_eq!(client.get(probe).await.expect(503).json(), ready, "{probe}");
+    }
+    client.get("/livez").await.expect(204);
+
+    // Once started it stays so, whatever becomes of the database.
+    let store = database.store();
+    store.migrate().await.expect("migrated");
+    client.get("/startupz").await.expect(200);
+    sqlx::query("DROP TABLE _sqlx_migrations").execute(store.pool()).await.expect("dropped");
+    client.get("/readyz").await.expect(503);
+    client.get("/startupz").await.expect(200);
     stop.cancel();
 }
 
@@ -101,7 +117,7 @@ async fn figures_follow_the_jobs() {
     assert_eq!(figure(&text, available).as_deref(), Some("2"), "{text}");
     assert_eq!(figure(&text, "counterfoil_outbox_doorbells").as_deref(), Some("2"));
     assert_eq!(figure(&text, "counterfoil_queue_depth{queue=\"reconciliation\"}").as_deref(), Some("0"));
-    assert_eq!(figure(&text, "counterfoil_database_connections_max").as_deref(), Some("10"));
+    assert_eq!(figure(&text, "counterfoil_database_connections_max").as_deref(), Some("20"));
     let age =
         figure(&text, "counterfoil_jobs_oldest_age_seconds{queue=\"reconciliation\",state=\"available\"}");
     assert!(age.expect("an age").parse::<f64>().expect("a number") < 60.0);
@@ -142,6 +158,9 @@ async fn without_a_database_the_rest_still_answers() {
     assert_eq!(health["broker"]["is_reachable"], true);
     assert_eq!(client.get("/api/ready").await.expect(503).json()["missing"], json!(["database"]));
     client.get("/api/live").await.expect(204);
+    client.get("/livez").await.expect(204);
+    client.get("/readyz").await.expect(503);
+    client.get("/startupz").await.expect(503);
     client.get("/api/openapi.json").await.expect(200);
 
     let text = client.get("/api/metrics").await.expect(200).text();

@@ -59,7 +59,8 @@ impl World {
             name: "worker-a".into(),
             store: store.clone(),
             queue: queue.clone(),
-            bodies: kinds::all(&config, Objects::local_disk(dir.path().join("objects")).unwrap(), &backups),
+            bodies: kinds::all(&config, Objects::local_disk(dir.path().join("objects")).unwrap(), &backups)
+                .unwrap(),
             concurrency: 1,
             lease_duration: Duration::from_secs(30),
             drain: Duration::from_secs(5),

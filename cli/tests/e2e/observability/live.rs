@@ -7,21 +7,19 @@ use super::watched::{Prometheus, Watched};
 use crate::client::Client;
 use crate::pair::{Pair, rules};
 use crate::project::Project;
+use crate::wait::until;
 use shared::telemetry::metric::{Metric, MetricKind, Role, Values};
 use shared::telemetry::table;
 use shared::testing::{PrivateRabbitMq, test_dir};
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Panels that cannot have data here, with the reason. What is listed and has data fails the test: this list shrinks.
 /// Panels about metrics that the table calls reserved are listed there.
 const WITHOUT_DATA: [(&str, &str, &str); 2] = [
-    (
-        "services",
-        "Processor time of its host",
-        "node_exporter runs beside the database, and none does here",
-    ),
+    ("services", "Processor time of its host", "node_exporter runs beside the database, and none does here"),
     ("backups", "WAL behind", ARCHIVES_NOTHING),
 ];
 
@@ -63,6 +61,7 @@ fn a_running_system_fills_every_panel_and_raises_the_alarm() {
             check_panels(&place.prometheus);
             check_scaling_signal(&place.prometheus);
             check_rules(&place.prometheus);
+            check_go_or_no_go(&place.prometheus);
             check_exports(&place);
         }));
         enough.store(true, Ordering::Relaxed);
@@ -134,6 +133,27 @@ fn check_scaling_signal(prometheus: &Prometheus) {
         let values = prometheus.values(query);
         assert!(values.len() == 1 && values[0] >= 0.0, "{query}: {values:?}");
     }
+}
+
+/// The figures of a rollout have values here, and the script tells them. Whether it says go is the machine's: a busy one
+/// answers slowly.
+fn check_go_or_no_go(prometheus: &Prometheus) {
+    let version = env!("CARGO_PKG_VERSION");
+    let told = until("every figure of a rollout", || {
+        let mut script = Command::new("sh");
+        script.arg(ops("rollout/go-no-go.sh")).args([&prometheus.url, version]);
+        let output = script.output().expect("a shell");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+        assert_eq!(output.status.success(), told.ends_with("\nGO\n"), "{told}");
+        (!told.contains("no data")).then_some(told)
+    });
+    for figure in ["crash-free attempts", "requests answered with 5xx", "jobs unaccounted for", version] {
+        let line = told.lines().find(|line| line.contains(figure));
+        assert!(line.is_some_and(|line| line.ends_with("go")), "{figure} in {told}");
+    }
+    assert_eq!(prometheus.values("counterfoil:rollout_go").len(), 1);
+    assert_eq!(prometheus.values("counterfoil:rollout_slots:ratio"), [1.0], "one version runs");
 }
 
 /// Prometheus has loaded every rule and can evaluate it on what there is.

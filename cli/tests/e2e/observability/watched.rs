@@ -81,6 +81,7 @@ fn start_worker(deployment: &Deployment, name: &str) -> Process {
 
 pub struct Prometheus {
     _process: Process,
+    pub url: String,
     client: Client,
 }
 
@@ -99,6 +100,8 @@ impl Prometheus {
         }
         let mut config = replaced(read(&ops("prometheus/prometheus.yml")), "15s", "1s");
         config = replaced(config, "../alerts/*.yml", &format!("{}/*.yml", rules.display()));
+        let rollout = ops("rollout/rules.yml").display().to_string();
+        config = replaced(config, "../rollout/rules.yml", &rollout);
         for (from, to) in targets {
             config = replaced(config, from, to);
         }
@@ -110,9 +113,10 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let process = Process::start("prometheus", dir, command);
-        let client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let url = format!("http://127.0.0.1:{port}");
+        let client = Client::new(&url);
         wait_for_server("Prometheus", port, &client);
-        Self { _process: process, client }
+        Self { _process: process, url, client }
     }
 
     /// Whether a query has a value that is a number. A query that is refused fails the test.

@@ -16,6 +16,7 @@ const LOOP: Label = Label::one_of(
         "rescuer",
         "finisher",
         "accountant",
+        "notifier",
         "pruner",
         "backup_synchroniser",
         "backup_watcher",
