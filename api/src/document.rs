@@ -198,8 +198,15 @@ mod tests {
                         let pointer = reference.trim_start_matches('#');
                         assert!(document.pointer(pointer).is_some(), "{reference}");
                     }
-                    // What the generator makes of an inlined schema with a description: nothing satisfies it.
-                    assert!(!members.contains_key("allOf"), "{value}");
+                    // Parts that refuse what only the others know: nothing satisfies them all. The generator makes that
+                    // of an inlined schema with a description.
+                    for part in members.get("allOf").and_then(|parts| parts.as_array()).into_iter().flatten()
+                    {
+                        let named = part["$ref"].as_str().map(|name| name.trim_start_matches('#'));
+                        let part = named.and_then(|name| document.pointer(name)).unwrap_or(part);
+                        let is_open = part["type"] == "object" && part["additionalProperties"] != false;
+                        assert!(is_open, "{value}");
+                    }
                     todo.extend(members.values());
                 }
                 serde_json::Value::Array(items) => todo.extend(items),

@@ -29,7 +29,7 @@ pub enum StopReason {
 #[derive(Clone)]
 pub struct JobContext {
     lease: Arc<Lease>,
-    /// As the job's project sees it.
+    /// As the job's project sees it, if it has one.
     store: Store,
     system: Store,
     signals: Arc<Signals>,
@@ -61,8 +61,9 @@ impl Signals {
 
 impl JobContext {
     pub(crate) fn new(lease: Lease, store: Store) -> Self {
-        let tenants = store.for_tenants();
-        Self { lease: Arc::new(lease), store: tenants, system: store, signals: Arc::default() }
+        // A job of the system keeps the system's way where its body spawns, too: a reach does not go along there.
+        let seen = if lease.project_id.is_some() { store.for_tenants() } else { store.clone() };
+        Self { lease: Arc::new(lease), store: seen, system: store, signals: Arc::default() }
     }
 
     /// What a body may see: its project, and everything for jobs of the system itself.

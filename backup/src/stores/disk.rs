@@ -38,10 +38,14 @@ pub(super) const PART_PREFIX: &str = ".part-";
 const OBJECTS: &str = "v1";
 
 impl Disk {
-    /// Makes the folder if it is missing. `bytes_max`: more than this in all is refused as [`StoreError::Full`].
-    /// Counts what is there when `bytes_max` is given.
+    /// Makes the folder if it is missing. Where that cannot be done the store is there and fails when it is used: the
+    /// other stores must be readable without it. `bytes_max`: more than this in all is refused as
+    /// [`StoreError::Full`]. Counts what is there when `bytes_max` is given.
     pub fn open(root: PathBuf, bytes_max: Option<u64>) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(&root)?;
+        if let Err(error) = std::fs::create_dir_all(&root) {
+            tracing::warn!(dir = %root.display(), %error, "the folder of a backup store cannot be made");
+            return Ok(Self { shared: Arc::new(Shared { root, bytes_max, bytes: 0.into() }) });
+        }
         let mut bytes = 0;
         if bytes_max.is_some() {
             walk(&root.join(OBJECTS), &mut |_, found| bytes += found.len())?;

@@ -90,6 +90,12 @@ STORES = [
         maximum=1,
     ),
     panel(
+        "Held",
+        "bytes",
+        "Of this cluster, by store; counted every hour.",
+        ("max by (store) (counterfoil_backup_store_bytes)", "{{store}}"),
+    ),
+    panel(
         "Owed and healed",
         "none",
         "Objects that a store should have and has not, and those replaced there from a store that had them whole.",

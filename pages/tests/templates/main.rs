@@ -29,7 +29,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("approvals.html", "/p/one/approvals", "Approve"),
     ("jobs/bulk.html", "/p/one/jobs/bulk?action=redrive&state=dead", "Start over"),
     ("jobs/counts.html", "/p/one/jobs/counts", "Failed"),
-    ("jobs/failed.html", "/p/one/failed", "the &lt;ledger&gt; is gone"),
+    ("jobs/failed.html", "/p/one/failed", "the &#60;ledger&#62; is gone"),
     ("jobs/list.html", "/p/one/jobs", "Jobs"),
     ("jobs/show.html", "/p/one/jobs/job", "What happened"),
     ("login.html", "/login", "Log in"),

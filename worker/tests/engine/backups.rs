@@ -224,7 +224,7 @@ async fn a_cancelled_backup_leaves_nothing_and_is_no_failure() {
     let world = World::new(&["near"]).await;
     // Large enough to be seen while it runs.
     sqlx::query(
-        "CREATE TABLE ballast AS SELECT n, md5(n::text) AS text FROM generate_series(1, 300000) AS n",
+        "CREATE TABLE ballast AS SELECT n, md5(n::text) AS text FROM generate_series(1, 3000000) AS n",
     )
     .execute(world.store.pool())
     .await

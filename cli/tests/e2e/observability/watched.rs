@@ -38,6 +38,7 @@ impl Watched {
         let stores = format!("[{{kind=\"disk\",name=\"near\",dir=\"{}\"}}]", store.display());
         let deployment = Deployment::with_broker("observed", &broker.url())
             .set("COUNTERFOIL_BACKUP__STORES", &stores)
+            .set("COUNTERFOIL_BACKUP__SPOOL_DIR", dir.join("spool").to_str().expect("a UTF-8 path"))
             .set("COUNTERFOIL_BACKUP__KEYS_FILE", keys.to_str().expect("a UTF-8 path"))
             .set("COUNTERFOIL_REDIS__URL", &shared::testing::redis_url())
             // One that is counted, and that nobody reaches.
