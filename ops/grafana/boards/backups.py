@@ -54,6 +54,27 @@ BACKUPS = [
         thresholds=above(0.1, 0.2),
     ),
     panel(
+        "Health",
+        "none",
+        "0 to 100; its factors are at /api/backups/health.",
+        ("min(counterfoil_backup_health)", "health"),
+        thresholds=[(None, "red"), (50, "yellow"), (80, "green")],
+    ),
+    panel(
+        "Conditions",
+        "none",
+        "What is wrong with backups now, by severity.",
+        ("max by (severity) (counterfoil_backup_alerts)", "{{severity}}"),
+        thresholds=above(1, 3),
+    ),
+    panel(
+        "WAL not archived",
+        "bytes",
+        "Written and not in the archive yet.",
+        ("max(counterfoil_wal_behind_bytes)", "behind"),
+        thresholds=above(64 << 20, 1 << 30),
+    ),
+    panel(
         "Duration",
         "s",
         "Of the newest one, and how long it may take.",
