@@ -124,9 +124,10 @@ impl<'r> Plan<'r> {
         allowance.prepare(&data.all());
         let exchange = match &pass.currency {
             Some(rule) if rule.convert => {
-                let (rates, percent) = (data.exchange(rule), percent_of(rule).ok()?);
+                let shape = Shape::of(&pass);
+                let (rates, percent) = (data.exchange(rule, shape), percent_of(rule).ok()?);
                 let mut allowance = Allowance::compile(&pass.amount).ok()?.with_percent(percent);
-                allowance.prepare(&data.right);
+                allowance.prepare(data.of_side(shape.converted().other()));
                 Some(ExchangePlan { rates, allowance })
             }
             _ => None,
@@ -179,12 +180,33 @@ impl<'r> Plan<'r> {
         Conversion::of_pair(&self.exchange.as_ref()?.rates, left, right)
     }
 
+    /// Of the records of a side that are in another currency than `into`, in which they were compared.
+    pub fn conversions(&self, into: Currency, records: &Records, rows: &[Row]) -> Vec<(Row, Conversion)> {
+        let Some(exchange) = &self.exchange else { return vec![] };
+        let conversions = exchange.rates.conversions(records, rows, into).unwrap_or_default();
+        rows.iter().zip(conversions).filter_map(|(&row, conversion)| Some((row, conversion?))).collect()
+    }
+
     pub fn shape(&self) -> Shape {
-        match self.pass.cardinality {
+        Shape::of(&self.pass)
+    }
+}
+
+impl Shape {
+    fn of(pass: &Pass) -> Self {
+        match pass.cardinality {
             Cardinality::OneToOne => Shape::Pairs,
             Cardinality::OneToMany => Shape::Sums(Side::Left),
             Cardinality::ManyToOne => Shape::Sums(Side::Right),
             Cardinality::ManyToMany => Shape::Groups,
+        }
+    }
+
+    /// The side whose amounts are converted: of a single record and a sum the sum.
+    pub fn converted(self) -> Side {
+        match self {
+            Shape::Pairs | Shape::Groups => Side::Left,
+            Shape::Sums(one) => one.other(),
         }
     }
 }
@@ -203,7 +225,7 @@ pub(crate) struct Data<'r> {
 impl<'r> Data<'r> {
     pub fn of(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Self> {
         let (mut first, mut last) = (i32::MAX, i32::MIN);
-        for date in [left, right].into_iter().flat_map(|side| side.rows().map(|row| side.date(row))) {
+        for &date in left.dates.iter().chain(&right.dates) {
             (first, last) = (first.min(date), last.max(date));
         }
         let base = match &rules.rate_base {
@@ -225,15 +247,20 @@ impl<'r> Data<'r> {
         self.left.iter().chain(more).copied().collect()
     }
 
-    fn exchange(&self, rule: &crate::CurrencyRule) -> Exchange {
-        Exchange::new(rule, &self.rates, self.base, &self.left, &self.right)
+    fn of_side(&self, side: Side) -> &[Currency] {
+        if side == Side::Left { &self.left } else { &self.right }
+    }
+
+    fn exchange(&self, rule: &crate::CurrencyRule, shape: Shape) -> Exchange {
+        let from = shape.converted();
+        Exchange::new(rule, &self.rates, self.base, self.of_side(from), self.of_side(from.other()))
     }
 }
 
 /// Each once.
-fn currencies(records: &Records) -> Vec<Currency> {
+pub(crate) fn currencies(records: &Records) -> Vec<Currency> {
     let mut found = vec![];
-    for currency in records.rows().map(|row| records.currency(row)) {
+    for &currency in &records.currencies {
         if found.last() != Some(&currency) && !found.contains(&currency) {
             found.push(currency);
         }

@@ -16,6 +16,7 @@ mod sum_key;
 mod ties;
 
 use crate::run::Run;
+use crate::sorted;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
 use std::collections::HashMap;
 
@@ -43,7 +44,7 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
             exceptions.push(verdict.exception(side, row, run.rules.candidates_max as usize));
         }
     }
-    exceptions.sort_by_key(|e| (e.kind, e.side, e.row));
+    sorted::sort_by_key(&mut exceptions, run.watch, |e: &Exception| (e.kind, e.side, e.row))?;
     Ok(exceptions)
 }
 

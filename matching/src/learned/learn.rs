@@ -6,6 +6,7 @@ use super::fields::{Agreement, Field};
 use super::model::{FieldModel, ONE, Tally, USUAL_WEIGHT};
 use super::posterior::{self, Edge};
 use super::{FieldEvidence, LearnedEvidence};
+use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 
@@ -99,6 +100,9 @@ pub(super) struct Taught {
     pub odds: Vec<f64>,
 }
 
+/// Pairs weighed between two looks at the watch.
+const EDGES: usize = 1 << 14;
+
 /// `random`: how often each level of each field occurs among pairs taken at random.
 pub(super) fn learn(
     (watch, advance): (Watch<'_>, &(dyn Fn(f64) + Sync)),
@@ -127,22 +131,27 @@ pub(super) fn learn(
         Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2(), matches: expected };
     let mut edges: Vec<Edge> =
         pairs.ends.iter().map(|&(left, right)| Edge { left, right, odds: 0.0 }).collect();
-    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right);
-    let mut field = rivals(&[]);
+    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right, watch);
+    let mut field = rivals(&[])?;
     let weigh = |model: &Model, edges: &mut [Edge]| {
-        edges.par_iter_mut().enumerate().for_each(|(i, edge)| {
-            edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
-        });
+        edges.par_chunks_mut(EDGES).enumerate().try_for_each(|(chunk, edges)| {
+            watch.check()?;
+            steps(edges.len() * width);
+            for (edge, i) in edges.iter_mut().zip(chunk * EDGES..) {
+                edge.odds = model.odds(&pairs.agreements[i * width..(i + 1) * width]);
+            }
+            Ok(())
+        })
     };
     for round in 0..ROUNDS_MAX {
-        weigh(&model, &mut edges);
+        weigh(&model, &mut edges)?;
         // Again now and then all the same: most pairs lose their chances, and then there is less to do.
         if [0, 2, 5].contains(&round) || !field.fits(&edges) {
-            field = rivals(&edges);
+            field = rivals(&edges)?;
         }
         let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
         advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
-        let (tallies, matched) = tally(fields, pairs, &probabilities);
+        let (tallies, matched) = tally(fields, pairs, &probabilities, watch)?;
         let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
         for (i, learning) in model.fields.iter_mut().enumerate() {
             let usual = fields[i].usual();
@@ -168,15 +177,25 @@ fn calibrate(
     ends: &Ends,
 ) -> Result<posterior::Field, Cancelled> {
     let width = model.fields.len();
-    let sums: Vec<f64> = (0..edges.len())
-        .into_par_iter()
-        .map(|i| model.bits(&pairs.agreements[i * width..(i + 1) * width]))
-        .collect();
-    let mut field = posterior::Field::new(&[], &[], &[]);
+    let mut sums = vec![0.0; edges.len()];
+    sums.par_chunks_mut(EDGES).enumerate().try_for_each(|(chunk, sums)| {
+        watch.check()?;
+        steps(sums.len() * width);
+        for (sum, i) in sums.iter_mut().zip(chunk * EDGES..) {
+            *sum = model.bits(&pairs.agreements[i * width..(i + 1) * width]);
+        }
+        Ok(())
+    })?;
+    let mut field = posterior::Field::new(&[], &[], &[], watch)?;
     for round in 0..=CALIBRATION_ROUNDS {
-        edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+        edges.par_chunks_mut(EDGES).zip(sums.par_chunks(EDGES)).try_for_each(|(edges, sums)| {
+            watch.check()?;
+            steps(edges.len());
+            edges.iter_mut().zip(sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+            Ok(())
+        })?;
         if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) || !field.fits(edges) {
-            field = posterior::Field::new(edges, &ends.left, &ends.right);
+            field = posterior::Field::new(edges, &ends.left, &ends.right, watch)?;
         }
         let rounds = if round == CALIBRATION_ROUNDS { posterior::ROUNDS } else { MESSAGE_ROUNDS };
         let probabilities = field.marginals(edges, rounds, watch)?;
@@ -198,10 +217,17 @@ fn calibrate(
 }
 
 /// What each field's levels occur with, and the number of matches.
-fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>, f64) {
+fn tally(
+    fields: &[Field],
+    pairs: &Pairs,
+    probabilities: &[f64],
+    watch: Watch<'_>,
+) -> Result<(Vec<Tally>, f64), Cancelled> {
     let width = fields.len();
     let zero = || (fields.iter().map(|f| Tally::new(f.levels())).collect::<Vec<_>>(), 0u64);
     let chunks = probabilities.par_chunks(4096).enumerate().map(|(chunk, probabilities)| {
+        watch.check()?;
+        steps(probabilities.len() * width);
         let (mut tallies, mut sum) = zero();
         for (i, &p) in probabilities.iter().enumerate() {
             let weight = (p * ONE as f64) as u64;
@@ -211,11 +237,12 @@ fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>,
                 tally.add(agreement, weight);
             }
         }
-        (tallies, sum)
+        Ok((tallies, sum))
     });
-    let (tallies, sum) = chunks
-        .reduce(zero, |(a, s), (b, t)| (a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t));
-    (tallies, sum as f64 / ONE as f64)
+    let (tallies, sum) = chunks.try_reduce(zero, |(a, s), (b, t)| {
+        Ok((a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t))
+    })?;
+    Ok((tallies, sum as f64 / ONE as f64))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! converge, and to the exact answer where the pairs form no ring (Bayati, Gamarnik, Katz, Nair and Tetali
 //! 2007); with rings it is very near. "None" is among the answers of every record.
 
+use crate::sorted;
+use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 
@@ -57,21 +59,27 @@ struct Ends {
 
 impl Ends {
     /// `nodes`: by place, which node the edge has on this side.
-    fn of(nodes: impl Iterator<Item = u32>, capacity: &[u32]) -> Self {
+    fn of(nodes: impl Iterator<Item = u32>, capacity: &[u32], watch: Watch<'_>) -> Result<Self, Cancelled> {
         let mut edges: Vec<(u32, u32)> =
             nodes.enumerate().map(|(place, node)| (node, place as u32)).collect();
-        edges.sort_unstable();
+        sorted::sort(&mut edges, watch)?;
         let mut ends = Ends { starts: vec![0], edges: vec![], capacity: vec![] };
         for same in edges.chunk_by(|a, b| a.0 == b.0) {
             ends.edges.extend(same.iter().map(|&(_, place)| place));
             ends.starts.push(ends.edges.len() as u32);
             ends.capacity.push(capacity[same[0].0 as usize]);
         }
-        ends
+        Ok(ends)
     }
 
     /// One message along each edge, node by node. The largest relative change.
-    fn send(&self, odds: &[f64], incoming: &[f64], messages: &mut [f64]) -> f64 {
+    fn send(
+        &self,
+        odds: &[f64],
+        incoming: &[f64],
+        messages: &mut [f64],
+        watch: Watch<'_>,
+    ) -> Result<f64, Cancelled> {
         let node_messages = |node: usize, terms: &mut Vec<f64>, new: &mut Vec<f64>| {
             let range = self.starts[node] as usize..self.starts[node + 1] as usize;
             terms.clear();
@@ -86,28 +94,39 @@ impl Ends {
         } else {
             let chunks = nodes.collect::<Vec<_>>();
             let chunks = chunks.par_chunks(4096).map(|nodes| {
+                watch.check()?;
                 let (mut terms, mut new) = (vec![], vec![]);
                 nodes.iter().for_each(|&node| node_messages(node, &mut terms, &mut new));
-                new
+                Ok(new)
             });
-            chunks.collect::<Vec<_>>().concat()
+            chunks.collect::<Result<Vec<_>, Cancelled>>()?.concat()
         };
         // Half the way, on the scale of logarithms, where the messages swing evenly about their end.
         let mut changed: f64 = 0.0;
-        for (&place, new) in self.edges.iter().zip(new) {
+        for (i, (&place, new)) in self.edges.iter().zip(new).enumerate() {
+            if i % 65_536 == 0 {
+                watch.check()?;
+                steps(65_536);
+            }
             let message = &mut messages[place as usize];
             let blended = (*message * new).sqrt();
             changed = changed.max((blended / *message - 1.0).abs());
             *message = blended;
         }
-        changed
+        Ok(changed)
     }
 }
 
 impl Field {
     /// Capacities by node; each edge at most once. Edges with negligible odds now are no rivals: they are taken
     /// for themselves, and a field must be made again when it no longer [fits](Self::fits).
-    pub fn new(edges: &[Edge], left_capacity: &[u32], right_capacity: &[u32]) -> Self {
+    pub fn new(
+        edges: &[Edge],
+        left_capacity: &[u32],
+        right_capacity: &[u32],
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
+        watch.check()?;
         let (mut left, mut right) = (vec![0u32; left_capacity.len()], vec![0u32; right_capacity.len()]);
         for edge in edges.iter().filter(|edge| edge.odds > NEGLIGIBLE) {
             left[edge.left as usize] += 1;
@@ -118,18 +137,19 @@ impl Field {
             edge.odds > NEGLIGIBLE && (left[edge.left as usize] > 1 || right[edge.right as usize] > 1)
         };
         let contested: Vec<u32> = (0..edges.len() as u32).filter(has_rival).collect();
+        watch.check()?;
         let alone = |edge: &Edge| if edge.odds > NEGLIGIBLE { ALONE } else { LEFT_OUT };
         let mut place_of: Vec<u32> = edges.iter().map(alone).collect();
         contested.iter().enumerate().for_each(|(place, &e)| place_of[e as usize] = place as u32);
         let of = |e: &u32| &edges[*e as usize];
-        Field {
-            left: Ends::of(contested.iter().map(|e| of(e).left), left_capacity),
-            right: Ends::of(contested.iter().map(|e| of(e).right), right_capacity),
+        Ok(Field {
+            left: Ends::of(contested.iter().map(|e| of(e).left), left_capacity, watch)?,
+            right: Ends::of(contested.iter().map(|e| of(e).right), right_capacity, watch)?,
             from_left: vec![1.0; contested.len()],
             from_right: vec![1.0; contested.len()],
             contested,
             place_of,
-        }
+        })
     }
 
     /// Whether the edges that were left out are still no rivals.
@@ -151,8 +171,8 @@ impl Field {
         let odds: Vec<f64> = self.contested.iter().map(|&e| edges[e as usize].odds).collect();
         for _ in 0..rounds_max {
             watch.check()?;
-            let changed_left = self.left.send(&odds, &self.from_right, &mut self.from_left);
-            let changed_right = self.right.send(&odds, &self.from_left, &mut self.from_right);
+            let changed_left = self.left.send(&odds, &self.from_right, &mut self.from_left, watch)?;
+            let changed_right = self.right.send(&odds, &self.from_left, &mut self.from_right, watch)?;
             if changed_left.max(changed_right) < SETTLED {
                 break;
             }
@@ -177,6 +197,7 @@ pub(super) fn probability(odds: f64) -> f64 {
 /// records has room for several. Sums are made of whole numbers, so that no order of edges can show in them.
 fn free_of_others(terms: &[f64], capacity: u32, out: &mut Vec<f64>) {
     const SCALE: f64 = (1u64 << 40) as f64;
+    steps(1 + terms.len());
     let capacity = f64::from(capacity.max(1));
     if terms.len() == 1 {
         out.push(1.0);
@@ -229,7 +250,10 @@ mod tests {
         let mut edges: Vec<Edge> =
             edges.iter().map(|&(left, right, odds)| Edge { left, right, odds }).collect();
         edges.sort_by_key(|e| (e.left, e.right));
-        let found = Field::new(&edges, &[1; 4], &[1; 4]).marginals(&edges, ROUNDS, Watch::none()).unwrap();
+        let found = Field::new(&edges, &[1; 4], &[1; 4], Watch::none())
+            .unwrap()
+            .marginals(&edges, ROUNDS, Watch::none())
+            .unwrap();
         for (edge, (found, expected)) in edges.iter().zip(found.iter().zip(brute_force(&edges))) {
             assert!((found - expected).abs() < tolerance, "{edge:?}: {found}, by force {expected}");
         }
@@ -254,7 +278,10 @@ mod tests {
     fn one_of_two_equals_is_a_toss_and_a_better_one_is_not() {
         let edge = |left, right, odds| Edge { left, right, odds };
         let of = |edges: &[Edge]| {
-            Field::new(edges, &[1; 2], &[1; 2]).marginals(edges, ROUNDS, Watch::none()).unwrap()
+            Field::new(edges, &[1; 2], &[1; 2], Watch::none())
+                .unwrap()
+                .marginals(edges, ROUNDS, Watch::none())
+                .unwrap()
         };
         let tie = of(&[edge(0, 0, 1e9), edge(0, 1, 1e9)]);
         assert!((tie[0] - 0.5).abs() < 1e-3 && (tie[1] - 0.5).abs() < 1e-3, "{tie:?}");
