@@ -31,6 +31,7 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "audit", description = "Who did what"),
         (name = "jobs", description = "Jobs of any kind, batches of them, and what became of failed ones"),
         (name = "schedules", description = "Jobs that time alone starts"),
+        (name = "notifications", description = "What people and machines are told"),
         (name = "analytics", description = "Figures of a project"),
         (name = "administration", description = "Queues and limits, for platform administrators"),
         (name = "operation", description = "For the operator and the machines around"),

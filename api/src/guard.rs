@@ -2,7 +2,8 @@
 //! the table, finds out who asks and whose the named thing is, and only then lets the request in.
 //!
 //! A route that the table does not know is not reachable. What the guard has found out goes along with the request, as
-//! [`Caller`] and [`Granted`], so that a route works on exactly the project that was decided about.
+//! [`Caller`] and [`Granted`], so that a route works on exactly the project that was decided about. The same decision is
+//! the database's: around the route and the sending of its answer lies a [`Reach`] of that one project.
 
 use crate::caller::{Caller, CallerKind, Credential};
 use crate::layers::JSON_BYTES_MAX;
@@ -19,12 +20,16 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::Value;
 use shared::ids::ProjectId;
 use shared::store::access::{Owner, Standing};
 use shared::store::projects::ProjectRole;
+use shared::store::reach::{self, Reach};
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use uuid::Uuid;
 
 /// What the layer works with.
@@ -93,11 +98,11 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     };
     let client = Client::of(&request, &guard.api.quotas);
     let has_token = request.headers().contains_key(AUTHORIZATION);
-    match admit(&guard.api, declared, &client, request).await {
-        Ok((request, spent)) => {
-            let mut response = next.run(request).await;
+    match Reach::System("guard").around(admit(&guard.api, declared, &client, request)).await {
+        Ok(Admitted { request, spent, reach }) => {
+            let mut response = reach.clone().around(next.run(request)).await;
             spent.write(response.headers_mut());
-            response
+            response.map(|body| Body::new(ReachingBody { body, reach }))
         }
         Err(problem) => {
             let reason = match problem.kind {
@@ -125,17 +130,24 @@ impl Guard {
     }
 }
 
+/// A request on its way to its route.
+struct Admitted {
+    request: Request,
+    spent: crate::quota::Spent,
+    reach: Reach,
+}
+
 /// Lets a request in, with what was found out about it.
 async fn admit(
     api: &Api,
     declared: Declared,
     client: &Client,
     mut request: Request,
-) -> Result<(Request, crate::quota::Spent), Problem> {
+) -> Result<Admitted, Problem> {
     request.extensions_mut().insert(client.clone());
     if declared.policy == Policy::Open {
         let spent = api.quotas.spend(api, declared.class, client, None).await?;
-        return Ok((request, spent));
+        return Ok(Admitted { request, spent, reach: Reach::System("identity") });
     }
     let identified = identify(api, declared.policy, request).await;
     let (mut request, caller, standing, named) = match identified {
@@ -150,7 +162,49 @@ async fn admit(
     let granted = judge(declared.policy, &caller, &standing, named)?;
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(granted);
-    Ok((request, spent))
+    Ok(Admitted { request, spent, reach: reach_of(declared.policy, granted, named) })
+}
+
+/// What the database shows to a route: the project that was decided about. Accounts, lists across one's own projects
+/// and the administration of the platform are no tenant's, and have what they need in their policy.
+fn reach_of(policy: Policy, granted: Granted, named: Named) -> Reach {
+    let job = match named {
+        Named::Thing(Owner::Reconciliation(job)) => Some(job),
+        _ => None,
+    };
+    match (policy, granted) {
+        (_, Granted::Project(Some(project), _)) => Reach::Project { project, job },
+        (_, Granted::Project(None, _) | Granted::All) => Reach::System("administration of the platform"),
+        (Policy::Project(..), Granted::Nothing) => Reach::undecided(),
+        (_, Granted::Nothing) => Reach::System("identity"),
+    }
+}
+
+/// The rest of an answer, made while it is sent, as far as the route itself reached.
+struct ReachingBody {
+    body: Body,
+    reach: Reach,
+}
+
+impl HttpBody for ReachingBody {
+    type Data = <Body as HttpBody>::Data;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let Self { body, reach } = &mut *self;
+        reach.within(|| Pin::new(body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 async fn identify(
@@ -228,8 +282,11 @@ impl Api {
         needs: ProjectRole,
     ) -> Result<Granted, Problem> {
         let credential = Credential::read(self, headers).await?;
-        let (_, standing) = credential.look_up(self, Owner::Project(project_id)).await?;
-        judge_role(&standing, needs)
+        let looking_up = credential.look_up(self, Owner::Project(project_id));
+        let (_, standing) = Reach::System("guard").around(looking_up).await?;
+        let granted = judge_role(&standing, needs)?;
+        reach::decide(project_id);
+        Ok(granted)
     }
 }
 
@@ -262,7 +319,7 @@ async fn name_of_project(of: Of, request: Request) -> Result<(Request, Named), P
 async fn name_in_path(of: Of, parts: &mut Parts) -> Named {
     let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else { return Named::NoId };
     let id = params.iter().find(|(name, _)| *name == "id").and_then(|(_, text)| text.parse::<Uuid>().ok());
-    use shared::ids::{BatchId, DataSourceId, FileId, JobId, ScheduleId};
+    use shared::ids::{AlertId, BatchId, DataSourceId, FileId, JobId, ScheduleId, WebhookId};
     match (id, of) {
         (Some(id), Of::Project) => Named::Thing(Owner::Project(ProjectId(id))),
         (Some(id), Of::JobToCome) => Named::Thing(Owner::JobToCome(JobId(id))),
@@ -272,6 +329,8 @@ async fn name_in_path(of: Of, parts: &mut Parts) -> Named {
         (Some(id), Of::Schedule) => Named::Thing(Owner::Schedule(ScheduleId(id))),
         (Some(id), Of::File) => Named::Thing(Owner::File(FileId(id))),
         (Some(id), Of::DataSource) => Named::Thing(Owner::DataSource(DataSourceId(id))),
+        (Some(id), Of::Webhook) => Named::Thing(Owner::Webhook(WebhookId(id))),
+        (Some(id), Of::Alert) => Named::Thing(Owner::Alert(AlertId(id))),
         _ => Named::NoId,
     }
 }

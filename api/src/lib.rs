@@ -28,6 +28,7 @@ mod jobs;
 mod layers;
 mod limits;
 mod members;
+mod notifications;
 mod observe;
 mod organisations;
 mod page;

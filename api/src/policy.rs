@@ -31,6 +31,8 @@ pub(crate) enum Of {
     Schedule,
     File,
     DataSource,
+    Webhook,
+    Alert,
     /// By the query's `project_id`.
     Query,
     /// The same; without it all projects are meant, which is for platform administrators.
@@ -108,6 +110,8 @@ impl Of {
             Self::Schedule => "schedule",
             Self::File => "file",
             Self::DataSource => "data_source",
+            Self::Webhook => "webhook",
+            Self::Alert => "alert",
             Self::Query => "query",
             Self::QueryOrAll => "query_or_all",
             Self::Body => "body",

@@ -3,6 +3,7 @@
 //! [`Table::add`] is the only way in, so a route without a policy does not compile.
 
 use crate::guard::{Guard, guard};
+use crate::notifications::{alerts, bounces, deliveries, inbox, settings as notification_settings, webhooks};
 use crate::policy::Policy::{self, Caller, Open, Person, Platform};
 use crate::policy::{Of, admin, operator, viewer};
 use crate::quota::Class::{
@@ -144,6 +145,30 @@ pub(crate) fn table() -> Table {
     t.add(operator(Of::Schedule), Submission, routes!(schedules::item::run_schedule));
     t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::next::list_next_times));
     t.add(viewer(Of::Schedule), Ordinary, routes!(schedules::ticks::list_ticks));
+
+    t.add(Person, Ordinary, routes!(inbox::list_notifications));
+    t.add(Person, Ordinary, routes!(inbox::mark_notifications));
+    t.add(Person, Ordinary, routes!(inbox::test_notifications));
+    t.add(Person, Ordinary, routes!(notification_settings::show_notification_settings));
+    t.add(Person, Ordinary, routes!(notification_settings::set_notification_settings));
+    t.add(Platform, Ordinary, routes!(alerts::list_system_alerts));
+    t.add(viewer(Of::Project), Ordinary, routes!(alerts::list_project_alerts));
+    t.add(operator(Of::Alert), Ordinary, routes!(alerts::acknowledge_alert));
+    t.add(operator(Of::Alert), Ordinary, routes!(alerts::resolve_alert));
+    t.add(Platform, Ordinary, routes!(bounces::list_bounces));
+    t.add(Platform, Ordinary, routes!(bounces::clear_bounce));
+    t.add(Platform, Ordinary, routes!(webhooks::list_system_webhooks));
+    t.add(Platform, Ordinary, routes!(webhooks::add_system_webhook));
+    t.add(admin(Of::Project), Ordinary, routes!(webhooks::list_project_webhooks));
+    t.add(admin(Of::Project), Ordinary, routes!(webhooks::add_project_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::show_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::change_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::remove_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::change_webhook_secret));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::enable_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(webhooks::test_webhook));
+    t.add(admin(Of::Webhook), Ordinary, routes!(deliveries::list_webhook_deliveries));
+    t.add(admin(Of::Webhook), Ordinary, routes!(deliveries::resend_to_webhook));
 
     t.add(viewer(Of::Query), Analytics, routes!(analytics::show_dashboard));
     t.add(Platform, Ordinary, routes!(queues::list_queues));

@@ -14,6 +14,7 @@ use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::Store;
 use shared::store::login_failures::LockOut;
+use shared::store::notifications::Routing;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, Semaphore};
 pub(crate) struct Api(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
+    /// As the tenant of the request sees it: the guard says who that is.
     pub store: Store,
     pub objects: Objects,
     /// Only looked at, and for dead letters: jobs leave through the outbox.
@@ -42,6 +44,9 @@ pub(crate) struct Shared {
     pub watcher: Watcher,
     pub vitals: Vitals,
     pub policies: Policies,
+    pub routing: Routing,
+    /// How long the old secret of a webhook signs along with a new one.
+    pub webhook_overlap_hours: u32,
     pub admission: Admission,
     /// Turns for making workbooks: each takes a core and some of the disk.
     pub workbooks: Semaphore,

@@ -6,6 +6,7 @@ mod backup;
 mod demo;
 mod jobs;
 mod match_files;
+mod notifications;
 mod private_postgres;
 mod queues;
 mod restore;
@@ -63,6 +64,9 @@ enum Command {
     /// Manage the jobs that time alone starts.
     #[command(subcommand)]
     Schedules(schedules::SchedulesCommand),
+    /// What people are told, addresses that bounced, alerts that are open.
+    #[command(subcommand)]
+    Notifications(notifications::NotificationsCommand),
     /// Read the audit log, and prove that nobody has changed it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -125,6 +129,9 @@ fn main() -> ExitCode {
         Command::Limits(command) => role!(config => at_shell("limits", queues::run_limits(config, command))),
         Command::Jobs(command) => role!(config => at_shell("jobs", jobs::run(config, command))),
         Command::Users(command) => role!(config => at_shell("users", users::run(config, command))),
+        Command::Notifications(command) => {
+            role!(config => at_shell("notifications", notifications::run(config, command)))
+        }
         Command::Audit(command) => role!(config => audit::run(config, command)),
         Command::Schedules(command) => {
             role!(config => at_shell("schedules", schedules::run(config, command)))

@@ -107,12 +107,16 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
         ("broker.url", &mut config.broker.url),
         ("redis.url", &mut config.redis.url),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("mail.url", &mut config.mail.url),
+        ("notifications.slack_url", &mut config.notifications.slack_url),
+        ("notifications.pagerduty_key", &mut config.notifications.pagerduty_key),
+        ("notifications.sms_token", &mut config.notifications.sms_token),
     ] {
         let Some(setting) = value else { continue };
         let secret = Secret::new(key, setting, &settings)?;
         let text = secret.read().await?.text();
         let text = text.with_context(|| format!("{key} is no text"))?;
-        if key.ends_with("url") {
+        if matches!(key, "database.url" | "broker.url" | "redis.url") {
             wrong.extend(check_url(key, &text).err());
         }
         if key == "database.url" {

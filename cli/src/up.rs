@@ -4,6 +4,7 @@ use crate::private_postgres::PrivatePostgres;
 use crate::{demo, roles, stop, users};
 use anyhow::{Context, Result, bail};
 use api::{PasswordCost, PasswordHasher, accounts};
+use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
 use shared::config::Config;
@@ -67,7 +68,14 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
     let objects = roles::objects(&config, Some(&data_dir.join("objects")))?;
     let signing_keys_source = signing_keys_source(&config, &data_dir)?;
     let signing_keys = roles::read_signing_keys(&signing_keys_source).await?;
-    let sealing_key = sealing_key(&config, &data_dir)?;
+    // For the worker, too.
+    let sealing_text = sealing_text(&config, &data_dir)?;
+    let sealing_key = api::SealingKey::from_bytes(sealing_text.expose_secret().as_bytes())
+        .context("auth.sealing_key must be 64 random hex digits (`openssl rand -hex 32`)")?;
+    config.auth.sealing_key = Some(sealing_text);
+    if config.mail.url.is_none() && config.mail.dir.is_none() {
+        config.mail.dir = Some(data_dir.join("mail"));
+    }
     let passwords = PasswordHasher::new(PasswordCost::STRONG)?;
     let admin = first_admin(&store, &passwords).await?;
     let demo_token = if args.demo { Some(admin_token(&store, &signing_keys).await?) } else { None };
@@ -215,18 +223,19 @@ fn signing_keys_source(config: &Config, data_dir: &Path) -> Result<Secret> {
     Ok(Secret::in_file("auth.signing_key_file", path))
 }
 
-/// The same for the key that seals second factors.
-fn sealing_key(config: &Config, data_dir: &Path) -> Result<api::SealingKey> {
-    let bytes = match &config.auth.sealing_key {
-        Some(value) => value.expose_secret().as_bytes().to_vec(),
-        None => {
-            let path = data_dir.join("sealing-key");
-            make_once(&path, api::SealingKey::generate)?;
-            std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?
-        }
+/// The same for the key that seals second factors and the secrets of webhooks, as text.
+fn sealing_text(config: &Config, data_dir: &Path) -> Result<SecretString> {
+    if let Some(value) = &config.auth.sealing_key {
+        return Ok(value.clone());
+    }
+    let path = data_dir.join("sealing-key");
+    make_once(&path, api::SealingKey::generate)?;
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let text = match bytes.len() {
+        32 => HEXLOWER.encode(&bytes),
+        _ => String::from_utf8(bytes).ok().with_context(|| format!("{} is no key", path.display()))?,
     };
-    api::SealingKey::from_bytes(&bytes)
-        .context("auth.sealing_key must be 64 random hex digits (`openssl rand -hex 32`)")
+    Ok(text.into())
 }
 
 /// A file that only we can read, whole or not there.

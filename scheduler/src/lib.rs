@@ -5,6 +5,7 @@
 
 mod background;
 mod dispatch;
+mod notifier;
 mod relay;
 mod ticker;
 mod upkeep;
@@ -51,6 +52,11 @@ pub async fn run(
     });
 
     let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
+    let notifier = notifier::Notifier {
+        store: store.clone(),
+        relay_wake: relay_wake.clone(),
+        routing: Arc::new(config.routing()),
+    };
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,
@@ -77,9 +83,12 @@ pub async fn run(
         let upkeep = upkeep.clone();
         move || upkeep.clone().balance()
     }));
+    loops.spawn(background("notifier", period).run(move || notifier.clone().round()));
     loops.spawn(background("pruner", Duration::from_secs(600)).run(move || upkeep.clone().prune()));
 
-    tracing::info!("scheduler runs relay, ticker, stager, rescuer, finisher, accountant and pruner");
+    tracing::info!(
+        "scheduler runs relay, ticker, stager, rescuer, finisher, accountant, notifier and pruner"
+    );
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
             // Only a panic gets here; the others go on, and the missing one shows in its metric.

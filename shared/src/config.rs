@@ -5,8 +5,10 @@
 //! reported at once.
 
 mod backup;
+mod notifications;
 
 pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+pub use notifications::{Mail, Notifications};
 
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;
@@ -36,6 +38,8 @@ pub struct Config {
     pub scheduler: Scheduler,
     pub backlog: Backlog,
     pub backup: Backup,
+    pub mail: Mail,
+    pub notifications: Notifications,
     /// By job kind; see [`crate::policy::KindPolicy::default_of`].
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
@@ -471,6 +475,7 @@ impl Config {
             wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
         }
         self.backup.check(&mut wrong);
+        self.notifications.check(&self.mail, &mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
 }

@@ -81,6 +81,19 @@ id!(
     /// One restore or restore drill in the records.
     RestoreId
 );
+id!(
+    /// Something that somebody is told.
+    NotificationId
+);
+id!(
+    /// One notification to one recipient over one channel.
+    DeliveryId
+);
+id!(
+    /// An address of another system.
+    WebhookId
+);
+id!(AlertId);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

@@ -79,8 +79,18 @@ impl JobKind {
     /// Removes what is past its retention.
     pub const CLEAN_UP: JobKind = JobKind(std::borrow::Cow::Borrowed("clean_up"));
 
+    /// Sends a notification by mail.
+    pub const EMAIL: JobKind = JobKind(std::borrow::Cow::Borrowed("email"));
+
+    /// Sends a notification to another system's address.
+    pub const WEBHOOK: JobKind = JobKind(std::borrow::Cow::Borrowed("webhook"));
+
+    /// Sends a notification over a service of the operator's: SMS, Slack, PagerDuty.
+    pub const NOTIFICATION: JobKind = JobKind(std::borrow::Cow::Borrowed("notification"));
+
     /// Every kind this version ships, hence every queue a worker serves unless told otherwise.
-    pub const ALL: [JobKind; 2] = [Self::RECONCILIATION, Self::CLEAN_UP];
+    pub const ALL: [JobKind; 5] =
+        [Self::RECONCILIATION, Self::CLEAN_UP, Self::EMAIL, Self::WEBHOOK, Self::NOTIFICATION];
 
     /// For kinds known when the program is built; panics on a malformed name.
     pub const fn from_static(name: &'static str) -> Self {

@@ -23,6 +23,16 @@ impl KindPolicy {
         let retry = RetryPolicy::default();
         match kind.as_str() {
             "reconciliation" => Self { attempts_max: 5, retry, time_limit: Duration::from_secs(3600) },
+            // A mail server may be away for a day: 30 s, 1 min, 2 min … 1 h, 24 hours altogether.
+            "email" | "webhook" | "notification" => Self {
+                attempts_max: 31,
+                retry: RetryPolicy {
+                    base: Duration::from_secs(30),
+                    cap: Duration::from_secs(3600),
+                    jitter: 0.1,
+                },
+                time_limit: Duration::from_secs(90),
+            },
             _ => Self { attempts_max: 5, retry, time_limit: Duration::from_secs(600) },
         }
     }
@@ -102,6 +112,16 @@ impl Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_tells_people_is_tried_for_a_day() {
+        for kind in [JobKind::EMAIL, JobKind::WEBHOOK, JobKind::NOTIFICATION] {
+            let KindPolicy { attempts_max, retry, .. } = KindPolicy::default_of(&kind);
+            let whole: Duration = (1..attempts_max).map(|n| retry.wait_after(n, 0.5)).sum();
+            let hours = whole.as_secs_f64() / 3600.0;
+            assert!((23.5..24.5).contains(&hours), "{kind}: {hours} h");
+        }
+    }
 
     #[test]
     fn what_is_set_replaces_the_default_and_nothing_else() {

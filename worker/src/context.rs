@@ -5,6 +5,7 @@ use crate::body::JobError;
 use shared::job::{JobProgress, JobState, Lease};
 use shared::store::Store;
 use shared::store::jobs::{self, Finish, ReleaseError};
+use shared::store::reach::Reach;
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -28,7 +29,9 @@ pub enum StopReason {
 #[derive(Clone)]
 pub struct JobContext {
     lease: Arc<Lease>,
+    /// As the job's project sees it.
     store: Store,
+    system: Store,
     signals: Arc<Signals>,
 }
 
@@ -58,7 +61,16 @@ impl Signals {
 
 impl JobContext {
     pub(crate) fn new(lease: Lease, store: Store) -> Self {
-        Self { lease: Arc::new(lease), store, signals: Arc::default() }
+        let tenants = store.for_tenants();
+        Self { lease: Arc::new(lease), store: tenants, system: store, signals: Arc::default() }
+    }
+
+    /// What a body may see: its project, and everything for jobs of the system itself.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.lease.project_id {
+            Some(project) => Reach::Project { project, job: Some(self.lease.job_id) },
+            None => Reach::System("a job of the system"),
+        }
     }
 
     pub(crate) fn signals(&self) -> &Arc<Signals> {
@@ -128,8 +140,8 @@ impl JobContext {
     /// can hold up ([`jobs::become_writer`]). One at a time: a second call waits for the first to end.
     pub async fn begin(&self) -> Result<FencedTx, JobError> {
         let turn = self.signals.writing.clone().lock_owned().await;
-        let mut tx = self.store.begin().await?;
-        jobs::become_writer(&mut tx, &self.lease).await.map_err(|e| self.refused(e))?;
+        let mut tx = self.reach().around(self.store.begin()).await?;
+        jobs::become_writer(&mut tx, &self.system, &self.lease).await.map_err(|e| self.refused(e))?;
         Ok(FencedTx { tx, context: self.clone(), _turn: turn })
     }
 }

@@ -2,9 +2,10 @@
 //! outcome together with what the body wrote.
 //!
 //! [`engine`] is the same for every kind of job; [`kinds`] is the flat list of all a worker can do, one module
-//! per kind. Start with [`run`].
+//! per kind; [`channels`] are the ways by which notifications leave. Start with [`run`].
 
 pub mod body;
+pub mod channels;
 pub mod context;
 pub mod engine;
 pub mod kinds;
@@ -32,7 +33,7 @@ pub async fn run(
         name: worker_name(),
         store,
         queue,
-        bodies: kinds::all(config, objects),
+        bodies: kinds::all(config, objects)?,
         concurrency: config.worker.concurrency,
         lease_duration: Duration::from_secs(config.worker.lease_s),
         drain: Duration::from_secs(config.worker.drain_s),

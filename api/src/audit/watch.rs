@@ -13,6 +13,7 @@ use serde_json::json;
 use shared::ids::JobId;
 use shared::store::StoreError;
 use shared::store::audit::{AuditedBy, Context, Note, Tenant};
+use shared::store::reach::Reach;
 use std::sync::Arc;
 
 /// Longest part of a user agent that is kept.
@@ -70,10 +71,14 @@ fn from(api: &Api, request: &Request) -> AuditedBy {
     AuditedBy { user_id: None, name: None, ip, user_agent, request_id }
 }
 
+/// Outside of the guard, and so as the system: the chain may be any tenant's.
 async fn write(api: &Api, context: &Context, action: &str, note: Note) -> Result<(), StoreError> {
-    let mut tx = api.store.begin().await?;
-    note.write_as(&mut tx, context, action).await?;
-    Ok(tx.commit().await?)
+    let writing = async {
+        let mut tx = api.store.begin().await?;
+        note.write_as(&mut tx, context, action).await?;
+        Ok(tx.commit().await?)
+    };
+    Reach::System("audit").around(writing).await
 }
 
 /// Into the chain of the project whose results leave.
@@ -85,7 +90,7 @@ async fn export(
 ) -> Result<(), StoreError> {
     let id = path.split('/').find_map(|part| part.parse::<JobId>().ok());
     let run = match id {
-        Some(id) => api.store.reconciliation(id).await?,
+        Some(id) => Reach::System("audit").around(api.store.reconciliation(id)).await?,
         None => None,
     };
     let tenant = run.map_or(Tenant::SYSTEM, |run| run.project_id.into());

@@ -11,7 +11,6 @@ mod opaque;
 mod passwords;
 pub(crate) mod refresh;
 pub(crate) mod register;
-mod sealing;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 mod signing_key;
@@ -20,8 +19,8 @@ mod totp;
 
 pub(crate) use opaque::{Digest, Opaque, digest_of, is_api_key};
 pub use passwords::{PasswordCost, PasswordError, PasswordHasher};
-pub(crate) use sealing::Sealing;
-pub use sealing::SealingKey;
 pub(crate) use second_factor::spend_code;
+pub(crate) use shared::sealing::Sealing;
+pub use shared::sealing::SealingKey;
 pub use signing_key::{SigningKey, SigningKeyError, SigningKeys};
 pub(crate) use tokens::{Refused, Tokens, Verified};

@@ -99,7 +99,7 @@ pub(crate) async fn offer_second_factor(
     confirm_password(&api, caller.user_id, body.password, "password").await?;
     let user = api.store.user(caller.user_id).await?.ok_or_else(Problem::not_found)?;
     let secret: [u8; totp::SECRET_BYTES] = random();
-    let sealed = sealing.seal(caller.user_id, &secret);
+    let sealed = sealing.seal(caller.user_id.0, &secret);
     if !api.store.offer_second_factor(caller.user_id, &sealed, api.clock.now()).await? {
         return Err(Problem::new(ProblemKind::Conflict, "The account has a second factor; remove it first"));
     }
@@ -168,7 +168,7 @@ async fn secret_of(api: &Api, user_id: UserId, is_confirmed: bool) -> Result<Opt
     let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some() == is_confirmed) else {
         return Ok(None);
     };
-    let opened = api.sealing.as_ref().and_then(|sealing| sealing.open(user_id, &factor.secret));
+    let opened = api.sealing.as_ref().and_then(|sealing| sealing.open(user_id.0, &factor.secret));
     if opened.is_none() {
         // Never a way around: without the key nobody with a second factor gets in.
         tracing::error!(%user_id, "a second factor cannot be opened: auth.sealing_key is missing or another one");

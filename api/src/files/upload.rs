@@ -21,6 +21,7 @@ use shared::store::StoreError;
 use shared::store::audit;
 use shared::store::files::{NewFile, insert_file_within};
 use shared::store::projects::ProjectRole;
+use shared::store::reach::{self, Reach};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -83,6 +84,8 @@ pub(crate) async fn upload_file(
     let object = upload.file.object;
     // On its own, so that a client that goes away now cannot part the row from the object.
     let recording = async move { record(&api, &new, object, &repeatable).await };
+    let reach = reach::current().unwrap_or_else(Reach::undecided);
+    let recording = reach.around(recording);
     let recorded = match audit::current() {
         Some(context) => tokio::spawn(context.around(recording)),
         None => tokio::spawn(recording),

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::explain::{self, Reason, Seen, SeenLimit};
 use shared::ids::{JobId, ProjectId};
+use shared::store::reach::Reach;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -131,7 +132,9 @@ pub(crate) async fn explain_job(
     caller: Caller,
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Explanation>, Problem> {
-    let seen = api.store.look_at_job(id).await?.ok_or_else(Problem::not_found)?;
+    // Whether there is a place, and how many go first, depends on the jobs of all projects.
+    let looking = Reach::System("what a job waits for").around(api.store.look_at_job(id));
+    let seen = looking.await?.ok_or_else(Problem::not_found)?;
     let state = match &seen {
         Seen::Job(job) => Some(job.state.into()),
         Seen::Follows(_) => None,
@@ -139,7 +142,8 @@ pub(crate) async fn explain_job(
     let mut reasons = vec![];
     for mut reason in explain::explain(&seen, api.ring_again_after) {
         if let Reason::LimitReached(limit) = &mut reason {
-            hide_strangers(&api, &caller, limit).await?;
+            let hiding = hide_strangers(&api, &caller, limit);
+            Reach::System("what a job waits for").around(hiding).await?;
         }
         reasons.push(reason.into());
     }

@@ -148,6 +148,12 @@ async fn every_route_that_changes_something_leaves_a_record() {
     let filter = json!({"exceptions": {"state": "open", "side": "left"}});
     let preview = jane.post(&format!("{review}/bulk/preview"), &filter).await.expect(200).json();
 
+    let webhook = crate::strangers::webhook_of(&project).await;
+    let alert = crate::strangers::alert_of(&server, &project).await;
+    sqlx::query("INSERT INTO mail_bounces (address, says) VALUES ('gone@example.org', '550 nobody')")
+        .execute(server.store.pool())
+        .await
+        .expect("a bounce");
     let in_bulk =
         json!({"action": "set_due", "filter": filter, "token": preview["token"], "due_on": "2026-03-01"});
     let schedule_body = json!({
@@ -266,6 +272,34 @@ async fn every_route_that_changes_something_leaves_a_record() {
         ),
         ("DELETE", "/api/limits/{scope}/{name}", "/api/limits/kind/reconciliation".into(), Value::Null),
         ("DELETE", "/api/files/{id}", format!("/api/files/{spare}"), Value::Null),
+        ("POST", "/api/notifications/test", "/api/notifications/test".into(), Value::Null),
+        (
+            "PUT",
+            "/api/notifications/settings",
+            "/api/notifications/settings".into(),
+            json!({"time_zone": "Europe/Berlin"}),
+        ),
+        ("POST", "/api/alerts/{id}/acknowledge", format!("/api/alerts/{alert}/acknowledge"), Value::Null),
+        ("POST", "/api/alerts/{id}/resolve", format!("/api/alerts/{alert}/resolve"), Value::Null),
+        ("DELETE", "/api/mail-bounces/{address}", "/api/mail-bounces/Gone@example.org".into(), Value::Null),
+        ("POST", "/api/webhooks", "/api/webhooks".into(), json!({"url": "https://hooks.example.org/x"})),
+        (
+            "POST",
+            "/api/projects/{id}/webhooks",
+            format!("/api/projects/{project_id}/webhooks"),
+            json!({"url": "https://hooks.example.org/x", "events": ["job.dead"]}),
+        ),
+        ("PATCH", "/api/webhooks/{id}", format!("/api/webhooks/{webhook}"), json!({"description": "Ours"})),
+        ("POST", "/api/webhooks/{id}/secret", format!("/api/webhooks/{webhook}/secret"), Value::Null),
+        ("POST", "/api/webhooks/{id}/enable", format!("/api/webhooks/{webhook}/enable"), Value::Null),
+        ("POST", "/api/webhooks/{id}/test", format!("/api/webhooks/{webhook}/test"), Value::Null),
+        (
+            "POST",
+            "/api/webhooks/{id}/resend",
+            format!("/api/webhooks/{webhook}/resend"),
+            json!({"failed_since": "2026-01-01T00:00:00Z"}),
+        ),
+        ("DELETE", "/api/webhooks/{id}", format!("/api/webhooks/{webhook}"), Value::Null),
         (
             "POST",
             "/api/jobs/bulk",
@@ -312,6 +346,7 @@ async fn every_route_that_changes_something_leaves_a_record() {
         "/api/auth/refresh",
         "/api/auth/second-factor",
         "/api/files/{id}/dry-run",
+        "/api/notifications/read",
         "/api/reconciliation/sample",
         "/api/reconciliation/jobs/{id}/review/bulk/preview",
     ];

@@ -17,6 +17,8 @@ pub struct Ids {
     pub file: String,
     pub schedule: String,
     pub decision: String,
+    pub webhook: String,
+    pub alert: String,
 }
 
 /// One request to an operation of the document, about these things.
@@ -31,6 +33,8 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         path if path.starts_with("/api/reconciliation/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/jobs/{id}") => &ids.job,
         path if path.starts_with("/api/batches/{id}") => &ids.batch,
+        path if path.starts_with("/api/webhooks/{id}") => &ids.webhook,
+        path if path.starts_with("/api/alerts/{id}") => &ids.alert,
         path => {
             assert!(!path.contains("{id}"), "say here what the id in {path} is");
             ""
@@ -43,6 +47,7 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
     }
     address = address.replace("{scope}", "kind").replace("{name}", "reconciliation");
     address = address.replace("{number}", "1").replace("{decision}", &ids.decision);
+    address = address.replace("{address}", "nobody@example.org");
     address = address.replace("{code}", "fee").replace("{currency}", "EUR");
     let parameters = operation["parameters"].as_array().map_or(&[] as &[_], Vec::as_slice);
     if parameters.iter().any(|p| p["name"] == "project_id") {
@@ -104,6 +109,13 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         }
         ("PUT", "/api/projects/{id}/review/reasons/{code}") => json!({"label": "Fee"}),
         ("PUT", "/api/projects/{id}/review/limits/{currency}") => json!({"amount": "1000"}),
+        ("POST", "/api/webhooks" | "/api/projects/{id}/webhooks") => {
+            json!({"url": "https://hooks.example.org/x"})
+        }
+        ("PATCH", "/api/webhooks/{id}") => json!({"description": "theirs"}),
+        ("POST", "/api/webhooks/{id}/resend") => json!({"deliveries": [ids.job]}),
+        ("POST", "/api/notifications/read") => json!({"ids": [ids.job]}),
+        ("PUT", "/api/notifications/settings") => json!({"time_zone": "Europe/Berlin"}),
         ("PATCH", "/api/schedules/{id}") => json!({"version": 1, "priority": 2}),
         (_, path) => {
             assert!(operation.get("requestBody").is_none(), "say here what to send to {method} {path}");
@@ -147,8 +159,35 @@ pub async fn ids_of(server: &Server, project: &Project) -> Ids {
         right_source: project.right.clone(),
         schedule: project.schedule().await,
         decision: JobId::new().to_string(),
+        webhook: webhook_of(project).await,
+        alert: alert_of(server, project).await,
         file: source.file_id.to_string(),
     }
+}
+
+pub async fn webhook_of(project: &Project) -> String {
+    let path = format!("/api/projects/{}/webhooks", project.id);
+    let there = project.client.get(&path).await.expect(200).json();
+    if let Some(id) = there["items"][0]["id"].as_str() {
+        return id.to_owned();
+    }
+    let made = project.client.post(&path, &json!({"url": "https://hooks.example.org/x"})).await;
+    made.expect(201).json()["webhook"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// As the notifier opens one.
+pub async fn alert_of(server: &Server, project: &Project) -> String {
+    let id = JobId::new();
+    sqlx::query(
+        "INSERT INTO alerts (id, project_id, event, severity, says, condition)
+         VALUES ($1, $2::uuid, 'webhook.disabled', 'warning', 'It is off', $1::text)",
+    )
+    .bind(id)
+    .bind(project.id.parse::<uuid::Uuid>().expect("an id"))
+    .execute(server.store.pool())
+    .await
+    .expect("an alert");
+    id.to_string()
 }
 
 #[tokio::test]
@@ -179,6 +218,8 @@ async fn strangers_cannot_tell_what_exists() {
         file: unknown(),
         schedule: unknown(),
         decision: unknown(),
+        webhook: unknown(),
+        alert: unknown(),
     };
     let rows = "SELECT (SELECT count(*) FROM files) + (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM jobs)
         + (SELECT sum(version) FROM schedules)";

@@ -30,7 +30,8 @@ async fn a_healthy_server_says_so() {
     assert_eq!(health["status"], "ok");
     assert_eq!(health["database"]["is_reachable"], true);
     assert!(health["database"]["ping_ms"].as_f64().expect("a time") >= 0.0);
-    assert_eq!(health["database"]["connections_max"], 10);
+    // Ten for tenants and ten for the system.
+    assert_eq!(health["database"]["connections_max"], 20);
     assert_eq!(health["broker"], json!({"is_reachable": true, "is_blocked": false}));
     assert_eq!(health["objects"], json!({"is_writable": true}));
     let ready = server.client.get("/api/ready").await.expect(200).json();
@@ -101,7 +102,7 @@ async fn figures_follow_the_jobs() {
     assert_eq!(figure(&text, available).as_deref(), Some("2"), "{text}");
     assert_eq!(figure(&text, "counterfoil_outbox_doorbells").as_deref(), Some("2"));
     assert_eq!(figure(&text, "counterfoil_queue_depth{queue=\"reconciliation\"}").as_deref(), Some("0"));
-    assert_eq!(figure(&text, "counterfoil_database_connections_max").as_deref(), Some("10"));
+    assert_eq!(figure(&text, "counterfoil_database_connections_max").as_deref(), Some("20"));
     let age =
         figure(&text, "counterfoil_jobs_oldest_age_seconds{queue=\"reconciliation\",state=\"available\"}");
     assert!(age.expect("an age").parse::<f64>().expect("a number") < 60.0);

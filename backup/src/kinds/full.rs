@@ -6,6 +6,8 @@ use crate::error::{Doing, Error, Result};
 use crate::manifest::TableNote;
 use crate::postgres::{Programs, ScratchDir, Snapshot, Surroundings, close, figures_of, run, tables};
 use crate::stores::BackupClass;
+use shared::store::reach::{MAKE_ROLES, SYSTEM_ROLE};
+use sqlx::Executor;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +44,15 @@ async fn create_in(
     let mut session = snapshot.session().await?;
     let of = Surroundings::read(&mut session).await?;
     let found = tables(&mut session).await?;
+    // An owner that is no superuser is under row security, too. As a member of this role it sees every row; anybody else
+    // is refused by pg_dump itself rather than given less.
+    let sees_all_rows: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND pg_has_role(oid, 'USAGE'))",
+    )
+    .bind(SYSTEM_ROLE)
+    .fetch_one(&mut session)
+    .await
+    .doing("looking at the rights of the role")?;
     close(session).await;
 
     progress.enter("dumping");
@@ -52,6 +63,9 @@ async fn create_in(
         let mut command = programs.command("pg_dump", Some(target));
         command.args(["--format=directory", "--compress=0", "--no-sync", "--encoding=UTF8"]);
         command.arg(format!("--jobs={}", engine.settings.jobs)).arg(format!("--snapshot={}", snapshot.id));
+        if sees_all_rows {
+            command.arg("--enable-row-security");
+        }
         command.arg("--file").arg(&dir);
         run(command, &progress.stop).await
     };
@@ -120,13 +134,27 @@ pub(crate) async fn load(
     progress: &Run,
 ) -> Result<()> {
     let programs = Programs::for_client(server_major)?;
+    let mut session = into.connect().await?;
+    if let Err(error) = session.execute(MAKE_ROLES).await {
+        // A dump that needs them fails by itself, and names them; an older one does not.
+        tracing::warn!(%error, "the roles of row security could not be made");
+    }
     let mut command = programs.command("pg_restore", Some(into));
     command.arg("--exit-on-error").arg(format!("--jobs={jobs}")).arg("--dbname").arg(into.database());
     if !owners {
         command.args(["--no-owner", "--no-privileges"]);
     }
     command.arg(dir);
-    run(command, &progress.stop).await
+    run(command, &progress.stop).await?;
+    let has_rights: bool = sqlx::query_scalar("SELECT to_regprocedure('public.grant_rights()') IS NOT NULL")
+        .fetch_one(&mut session)
+        .await
+        .doing("looking for the rights")?;
+    if has_rights {
+        session.execute("SELECT public.grant_rights()").await.doing("granting the rights")?;
+    }
+    close(session).await;
+    Ok(())
 }
 
 /// Makes the folder to unpack into.

@@ -26,6 +26,7 @@ mod explaining;
 mod jobs;
 mod large_pair;
 mod many_jobs;
+mod notifications;
 mod observability;
 mod progress;
 mod schedules;

@@ -251,6 +251,31 @@ PROCESSES = [
     panel("Shared cache", "none", "1 while it answers.", ("min(counterfoil_cache_up)", "up"), thresholds=[(None, "red"), (1, "green")]),
     panel("Mails waiting", "none", "To be sent.", ("max(counterfoil_mail_backlog)", "waiting"), thresholds=above(100, 1000)),
     panel("Mails", "ops", "By what became of them.", (rate("counterfoil_mails_total", "outcome"), "{{outcome}}")),
+    panel(
+        "Notifications",
+        "ops",
+        "What happened and was told, by event.",
+        (rate("counterfoil_notifications_addressed_total", "event"), "{{event}}"),
+    ),
+    panel(
+        "Deliveries",
+        "ops",
+        "Over each channel, by what became of them.",
+        (rate("counterfoil_notifications_deliveries_total", "channel, outcome"), "{{channel}} {{outcome}}"),
+    ),
+    panel(
+        "Deliveries waiting",
+        "none",
+        "To be sent, by channel.",
+        ("max by (channel) (counterfoil_notifications_waiting)", "{{channel}}"),
+        thresholds=above(100, 1000),
+    ),
+    panel(
+        "Webhooks switched off",
+        "none",
+        "Because they took nothing any more, in the time shown.",
+        ("sum(increase(counterfoil_notifications_webhooks_disabled_total[$__range]))", "switched off"),
+    ),
 ]
 
 BOARD = dashboard(

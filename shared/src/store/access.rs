@@ -2,7 +2,10 @@
 
 use super::projects::ProjectRole;
 use super::{Store, StoreError};
-use crate::ids::{ApiKeyId, BatchId, DataSourceId, FileId, JobId, ProjectId, ScheduleId, SessionId, UserId};
+use crate::ids::{
+    AlertId, ApiKeyId, BatchId, DataSourceId, FileId, JobId, ProjectId, ScheduleId, SessionId, UserId,
+    WebhookId,
+};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -20,6 +23,8 @@ pub enum Owner {
     Schedule(ScheduleId),
     File(FileId),
     DataSource(DataSourceId),
+    Webhook(WebhookId),
+    Alert(AlertId),
 }
 
 impl Owner {
@@ -43,6 +48,8 @@ impl Owner {
             Self::Schedule(id) => ("SELECT project_id FROM schedules WHERE id = $1", id.0),
             Self::File(id) => ("SELECT project_id FROM files WHERE id = $1", id.0),
             Self::DataSource(id) => ("SELECT project_id FROM data_sources WHERE id = $1", id.0),
+            Self::Webhook(id) => ("SELECT project_id FROM webhooks WHERE id = $1", id.0),
+            Self::Alert(id) => ("SELECT project_id FROM alerts WHERE id = $1", id.0),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct CleanedUp {
     pub schedule_ticks: u64,
     /// Sessions, invitations, failed logins and used limits.
     pub identity: u64,
+    /// With their deliveries and what is in inboxes.
+    pub notifications: u64,
     /// That had been silent for long.
     pub workers: u64,
     /// Months of results, by the names of their partitions.
@@ -33,7 +35,13 @@ impl CleanedUp {
 
     /// Rows that were removed one by one.
     pub fn rows(&self) -> u64 {
-        self.jobs + self.batches + self.idempotency_keys + self.schedule_ticks + self.workers + self.identity
+        self.jobs
+            + self.batches
+            + self.idempotency_keys
+            + self.schedule_ticks
+            + self.workers
+            + self.identity
+            + self.notifications
     }
 
     pub fn add(&mut self, more: Self) {
@@ -42,6 +50,7 @@ impl CleanedUp {
         self.idempotency_keys += more.idempotency_keys;
         self.schedule_ticks += more.schedule_ticks;
         self.identity += more.identity;
+        self.notifications += more.notifications;
         self.workers += more.workers;
         self.partitions.extend(more.partitions);
     }
@@ -61,6 +70,7 @@ impl Store {
         let keys = self.prune_idempotency_keys(retention.idempotency_keys, limit).await;
         let schedule_ticks = self.prune_schedule_ticks(retention.finished, limit).await;
         let identity = self.prune_identity(limit).await;
+        let notifications = self.prune_notifications(retention.finished, limit).await;
         let workers = self.prune_workers(limit).await;
         ensured?;
         Ok(CleanedUp {
@@ -70,6 +80,7 @@ impl Store {
             idempotency_keys: keys?,
             schedule_ticks: schedule_ticks?,
             identity: identity?,
+            notifications: notifications?,
             workers: workers?,
         })
     }

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod login_failures;
 pub mod matched_records;
 pub mod members;
+pub mod notifications;
 pub mod open_items;
 pub mod organisations;
 pub mod outbox;
@@ -29,6 +30,7 @@ pub mod partitions;
 pub mod projects;
 pub mod queues;
 pub mod rate_limits;
+pub mod reach;
 pub mod reconciliation_lines;
 pub mod reconciliations;
 pub mod results;
@@ -55,7 +57,11 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations")
 
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    /// As whoever the URL names.
+    system: PgPool,
+    /// As [`reach::TENANT_ROLE`].
+    tenants: PgPool,
+    is_for_tenants: bool,
     /// One connection of its own for renewing leases, which must not wait behind the transactions they protect.
     renewals: PgPool,
 }
@@ -143,14 +149,15 @@ impl StoreError {
     }
 }
 
-/// Bounds of the connection pool.
+/// Bounds of the connection pools.
 #[derive(Debug, Clone)]
 pub struct PoolLimits {
+    /// For tenants, and as many for the system itself; opened as needed.
     pub connections_max: u32,
     pub acquire_timeout: Duration,
 }
 
-/// Connections in use and idle, of how many.
+/// Connections in use and idle, of how many, for tenants and the system together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PoolFigures {
     pub size: u32,
@@ -170,8 +177,13 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
+/// The same for what is done for tenants: the role is that of the session, so no `RESET` leads out of it.
+fn of_tenants(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("role", reach::TENANT_ROLE)])
+}
+
 impl Store {
-    /// Prepares a pool; connects on first use.
+    /// Prepares the pools; connects on first use. The store is the system's: [`Store::for_tenants`] is the other one.
     pub fn new(options: PgConnectOptions, limits: &PoolLimits) -> Self {
         let options = ours(options);
         let pool = |connections_max| {
@@ -185,9 +197,16 @@ impl Store {
                 // The ping before each use costs a third of the throughput; a dead connection shows as an
                 // `Unavailable` error, which every caller handles anyway.
                 .test_before_acquire(false)
-                .connect_lazy_with(options.clone())
         };
-        Self { pool: pool(limits.connections_max), renewals: pool(1) }
+        let tenants = pool(limits.connections_max)
+            .after_connect(|conn, _| Box::pin(reach::put_on(conn)))
+            .before_acquire(|conn, _| Box::pin(async { reach::put_on(conn).await.map(|()| true) }));
+        Self {
+            system: pool(limits.connections_max).connect_lazy_with(options.clone()),
+            tenants: tenants.connect_lazy_with(of_tenants(options.clone())),
+            is_for_tenants: false,
+            renewals: pool(1).connect_lazy_with(options),
+        }
     }
 
     /// Whether the database has refused our login since this was asked last.
@@ -198,55 +217,56 @@ impl Store {
     /// Connects so from now on; open connections stay until their time.
     pub fn connect_with(&self, options: PgConnectOptions) {
         let options = ours(options);
-        self.pool.set_connect_options(options.clone());
+        self.system.set_connect_options(options.clone());
+        self.tenants.set_connect_options(of_tenants(options.clone()));
         self.renewals.set_connect_options(options);
     }
 
+    /// Brings the schema to this version, and the rights of both roles to what they should be.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await
+        MIGRATIONS.run(&self.system).await?;
+        sqlx::query("SELECT grant_rights()").execute(&self.system).await?;
+        Ok(())
     }
 
     /// `Ok` when every migration this executable knows has been applied.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
         let newest = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
         let known: Option<bool> = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.system)
             .await?;
         if known != Some(true) {
             return Ok(false);
         }
         let applied: Option<i64> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&self.pool)
+                .fetch_one(&self.system)
                 .await?;
         Ok(applied.is_some_and(|version| version >= newest))
     }
 
     /// A round trip.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        sqlx::query("SELECT 1").execute(&self.system).await?;
         Ok(())
     }
 
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
-        Ok(self.pool.begin().await?)
+        Ok(self.pool().begin().await?)
     }
 
     pub fn pool_figures(&self) -> PoolFigures {
         PoolFigures {
-            size: self.pool.size(),
-            idle: self.pool.num_idle() as u32,
-            max: self.pool.options().get_max_connections(),
+            size: self.system.size() + self.tenants.size(),
+            idle: (self.system.num_idle() + self.tenants.num_idle()) as u32,
+            max: self.system.options().get_max_connections() + self.tenants.options().get_max_connections(),
         }
     }
 
     /// Closes every connection; later calls fail.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.tenants.close().await;
+        self.system.close().await;
         self.renewals.close().await;
-    }
-
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
     }
 }

@@ -69,10 +69,7 @@ impl Store {
         let mut dropped = vec![];
         for parent in ["matches", "exceptions", "rejected_lines", "matched_records"] {
             let child = format!("{parent}_{month}");
-            // The month was matched against digits and an underscore above.
-            sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{child}\"")))
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query("SELECT drop_result_partition($1)").bind(&child).execute(&mut *tx).await?;
             dropped.push(child);
         }
         tx.commit().await?;

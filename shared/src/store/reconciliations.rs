@@ -2,7 +2,7 @@
 
 use super::open_items::OpenItemsSummary;
 use super::{Store, StoreError};
-use crate::ids::{DataSourceId, JobId, ProjectId};
+use crate::ids::{DataSourceId, JobId, ProjectId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -164,6 +164,20 @@ const COLUMNS: &str = "job_id, project_id, name, left_source_id, right_source_id
         'right_matched', right_matched, 'matches', matches, 'suggested', suggested, 'exceptions', exceptions,
         'left_rejected', left_rejected, 'right_rejected', right_rejected, 'balance', balance,
         'exceptions_by_kind', exceptions_by_kind, 'passes', passes) END AS summary";
+
+/// The name of a reconciliation and who submitted it; nobody, if a schedule or a batch did.
+pub async fn submitter(
+    conn: &mut PgConnection,
+    job_id: JobId,
+) -> Result<(String, Option<UserId>), StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT r.name, CASE WHEN j.batch_id IS NULL THEN j.created_by END
+         FROM reconciliations r JOIN jobs j ON j.id = r.job_id WHERE r.job_id = $1",
+    )
+    .bind(job_id)
+    .fetch_one(conn)
+    .await?)
+}
 
 /// Written in the transaction that enqueues the job of the same id, after it.
 pub async fn insert(conn: &mut PgConnection, new: &NewReconciliation) -> Result<(), StoreError> {

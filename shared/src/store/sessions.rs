@@ -1,8 +1,10 @@
 //! Logins: a session and the chain of refresh tokens that keeps it going. Only digests of tokens are stored.
 
 use super::audit::{self, Note, Tenant};
+use super::notifications::notify;
 use super::{Store, StoreError};
 use crate::ids::{SessionId, UserId};
+use crate::notification::Event;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -154,6 +156,14 @@ impl Store {
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
+                let (ip, user_agent) = sqlx::query_as("SELECT ip, user_agent FROM sessions WHERE id = $1")
+                    .bind(session_id)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                let what =
+                    "A session of yours was ended: its token was used twice, so somebody may have copied it.";
+                let event = Event::LoginSuspicious { user_id, what: what.into(), ip, user_agent };
+                notify(&mut tx, None, &event).await?;
                 audit::is_user(user_id);
                 if let Some(context) = audit::current() {
                     let note = Note::of(Tenant::SYSTEM, "session", session_id);

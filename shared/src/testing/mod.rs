@@ -3,16 +3,20 @@
 //! `sh ops/test.sh` starts the servers and says where they are by `COUNTERFOIL_TEST_…` variables. Without
 //! them these types panic with that command in the message: a test that cannot run must not look passed.
 
+mod http_receiver;
 mod ports;
 mod postgres;
 mod postgres_server;
 mod rabbitmq;
+mod smtp_receiver;
 pub mod tcp_proxy;
 
+pub use http_receiver::{HttpReceiver, ReceivedRequest};
 pub use ports::free_ports;
 pub use postgres::TestDatabase;
 pub use postgres_server::PrivatePostgres;
 pub use rabbitmq::PrivateRabbitMq;
+pub use smtp_receiver::{ReceivedMail, SmtpReceiver};
 
 use std::path::PathBuf;
 

@@ -16,6 +16,7 @@ mod operate;
 mod outbox;
 mod results;
 mod review;
+mod row_security;
 mod schedules;
 mod unique;
 mod volume;

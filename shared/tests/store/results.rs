@@ -95,6 +95,10 @@ fn matched(ordinal: i32, confidence: i32) -> StoredMatch {
     }
 }
 
+pub(super) fn many_matches(how_many: i32) -> impl Iterator<Item = StoredMatch> {
+    (0..how_many).map(|i| matched(i, 1_000_000 - i))
+}
+
 fn unmatched(ordinal: i32, kind: &str, side: &str) -> StoredException {
     StoredException {
         ordinal,
@@ -136,7 +140,7 @@ fn summary(matches: i64, exceptions: i64) -> Summary {
 async fn write(store: &Store, id: JobId, matches: i32, exceptions: &[StoredException]) -> Lease {
     let lease = acquire(store, id).await;
     let mut tx = store.begin().await.unwrap();
-    become_writer(&mut tx, &lease).await.unwrap();
+    become_writer(&mut tx, store, &lease).await.unwrap();
     write_matches(&mut tx, id, (0..matches).map(|i| matched(i, 1_000_000 - i * 600))).await.unwrap();
     write_exceptions(&mut tx, id, exceptions.iter().cloned()).await.unwrap();
     let line = StoredRejectedLine {
@@ -195,7 +199,7 @@ async fn rows_that_a_frozen_worker_has_written_do_not_hold_up_the_next_one() {
     let id = accept_reconciliation(&store).await;
     let frozen = acquire(&store, id).await;
     let mut tx = store.begin().await.unwrap();
-    become_writer(&mut tx, &frozen).await.unwrap();
+    become_writer(&mut tx, &store, &frozen).await.unwrap();
     write_matches(&mut tx, id, (0..3).map(|i| matched(i, 1000))).await.unwrap();
     // It still holds its connection, its rows and its lock when its lease has gone to somebody else.
     let_pass(&store, id, LEASE * 2).await;
@@ -215,9 +219,9 @@ async fn a_worker_that_is_late_does_not_end_the_one_that_took_over() {
     store.rescue(10, 3).await.unwrap();
     let current = acquire(&store, id).await;
     let mut writing = store.begin().await.unwrap();
-    become_writer(&mut writing, &current).await.unwrap();
+    become_writer(&mut writing, &store, &current).await.unwrap();
     let mut tx = store.begin().await.unwrap();
-    assert!(matches!(become_writer(&mut tx, &late).await, Err(ReleaseError::LeaseLost(_))));
+    assert!(matches!(become_writer(&mut tx, &store, &late).await, Err(ReleaseError::LeaseLost(_))));
     confirm(&mut writing, &current).await.unwrap();
 }
 

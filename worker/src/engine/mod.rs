@@ -59,6 +59,9 @@ pub struct Engine {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// A way for notifications is configured so that it cannot work.
+    #[error("a channel for notifications is not usable")]
+    Channel(#[from] crate::channels::ChannelError),
     /// This version has no body for the kind: a worker that took its jobs could only give them back.
     #[error("no body for job kind {0}")]
     UnknownKind(JobKind),
@@ -227,7 +230,8 @@ async fn run_body(work: Work, bodies: Data<Bodies>) -> Result<Done, apalis::prel
     // On a thread of its own, so that bodies of one queue run in parallel; behind a boundary, so that a panic ends
     // this attempt only. A plain `tokio::spawn` would detach: after a time-out the body would run on beside its
     // own retry.
-    let running = AbortOnDropHandle::new(tokio::spawn(body.run(context).in_current_span()));
+    let running =
+        AbortOnDropHandle::new(tokio::spawn(context.reach().around(body.run(context)).in_current_span()));
     match running.await {
         Ok(ended) => Ok(ended?),
         Err(join) if join.is_panic() => {

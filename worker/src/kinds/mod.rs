@@ -1,17 +1,29 @@
 //! Everything a worker can do, one module per kind of job.
 
 mod clean_up;
+mod delivery;
 mod reconciliation;
 
 use crate::body::Bodies;
+use crate::channels::{ChannelError, Channels};
 use shared::config::Config;
 use shared::job::JobKind;
 use shared::objects::Objects;
+use std::sync::Arc;
 
-pub fn all(config: &Config, objects: Objects) -> Bodies {
+/// Fails when a channel is configured in a way that cannot work.
+pub fn all(config: &Config, objects: Objects) -> Result<Bodies, ChannelError> {
     let policies = config.policies();
     let limit_of = |kind: &JobKind| policies.of(kind).time_limit;
-    Bodies::default()
+    let channels = Arc::new(Channels::new(config)?);
+    let deliver = |kind: JobKind| {
+        let time_limit = limit_of(&kind);
+        delivery::Deliver { kind, channels: channels.clone(), time_limit }
+    };
+    Ok(Bodies::default()
         .with(reconciliation::Reconcile { objects, time_limit: limit_of(&JobKind::RECONCILIATION) })
         .with(clean_up::CleanUp { retention: config.retention(), time_limit: limit_of(&JobKind::CLEAN_UP) })
+        .with(deliver(JobKind::EMAIL))
+        .with(deliver(JobKind::WEBHOOK))
+        .with(deliver(JobKind::NOTIFICATION)))
 }

@@ -53,7 +53,7 @@ async fn a_clean_up_removes_what_is_past_its_retention_and_tells_how_much() {
         name: "worker-a".into(),
         store: db.store(),
         queue,
-        bodies: kinds::all(&Config::default(), Objects::local_disk(folder.path().into()).unwrap()),
+        bodies: kinds::all(&Config::default(), Objects::local_disk(folder.path().into()).unwrap()).unwrap(),
         concurrency: 1,
         lease_duration: Duration::from_secs(30),
         drain: PATIENCE,
@@ -80,7 +80,7 @@ async fn a_clean_up_removes_what_is_past_its_retention_and_tells_how_much() {
         result,
         serde_json::json!({
             "jobs": 2500, "batches": 0, "idempotency_keys": 0, "schedule_ticks": 0, "workers": 0,
-            "partitions": [],
+            "identity": 0, "notifications": 0, "partitions": [],
         })
     );
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(store.pool()).await.unwrap();

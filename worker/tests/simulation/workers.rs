@@ -91,7 +91,7 @@ impl World {
             return;
         }
         let mut tx = self.store.begin().await.expect("a transaction");
-        match become_writer(&mut tx, &attempt.lease).await {
+        match become_writer(&mut tx, &self.store, &attempt.lease).await {
             Ok(()) => {}
             Err(ReleaseError::LeaseLost(_)) => return worker.running = None,
             Err(ReleaseError::Store(error)) => panic!("becoming the writer: {error}"),

@@ -31,6 +31,7 @@ const OF_JOB: &str = "t.job_id IN (SELECT id FROM jobs WHERE project_id = $1)";
 /// Every table of the schema that survives a crash, by name; unlogged ones are in no backup.
 pub const TENANT_TABLES: &[TenantTable] = &[
     table("_sqlx_migrations", Left("of the schema, not of a tenant")),
+    table("alerts", Left("conditions of now: what a restore brings back must not ring again")),
     table("api_keys", Left("a restore must not open again what was shut")),
     table("attempts", WrittenOnce(OF_JOB)),
     table("audit_checkpoints", Left("signatures under a log that is only ever added to")),
@@ -41,6 +42,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("batches", Changing(OF_PROJECT)),
     table("concurrency_limits", Changing("t.scope = 'project' AND t.name = $1::text")),
     table("data_sources", Changing(OF_PROJECT)),
+    table("deliveries", Left("what left the system does not come back, and is not sent again by a restore")),
     table("dispatch_marks", Left("how far the relay is, of all tenants together")),
     table("doorbells_out", Left("hints of a few seconds; the rescuer rings again")),
     table("exception_totals", Left("counted anew when a run is next reviewed")),
@@ -49,13 +51,18 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("four_eyes_limits", Changing(OF_PROJECT)),
     table("hand_matches", Changing(OF_PROJECT)),
     table("idempotency_keys", Left("answers to requests of a day, by user")),
+    table("inbox", Left("of people, who may belong to several tenants")),
     table("invitations", Left("a restore must not open again what was shut")),
     table("job_events", WrittenOnce(OF_JOB)),
     table("job_ledger", Left("books of all tenants together, kept by a trigger as jobs come back")),
     table("jobs", Changing(OF_PROJECT)),
     table("login_failures", Left("by address, of all tenants together")),
+    table("mail_bounces", Left("by address, of all tenants together")),
     table("matched_records", WrittenOnce(OF_RECONCILIATION)),
     table("matches", WrittenOnce(OF_RECONCILIATION)),
+    table("notification_preferences", Left("of people, who may belong to several tenants")),
+    table("notification_settings", Left("of people, who may belong to several tenants")),
+    table("notifications", Left("news; who was told knows, and a restore must not tell it again")),
     table("organisations", Shared("t.id = (SELECT organisation_id FROM projects WHERE id = $1)")),
     table("outbox", Left("doorbells; the rescuer rings again for what is available")),
     table("project_members", Changing(OF_PROJECT)),
@@ -93,6 +100,8 @@ pub const TENANT_TABLES: &[TenantTable] = &[
                 UNION SELECT created_by FROM schedules WHERE project_id = $1)",
         ),
     ),
+    table("webhook_attempts", Left("the log of what left the system")),
+    table("webhooks", Left("a restore must not open again what was shut")),
     table("workers", Left("processes that live, of all tenants together")),
 ];
 

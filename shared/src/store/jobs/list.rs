@@ -202,7 +202,7 @@ impl Store {
             .bind(i64::from(limit))
             .bind(filter.batch_id)
             .bind(&filter.error_fingerprint)
-            .fetch_all(self.pool())
+            .fetch_all(self.pool_for_project(filter.project_id))
             .await?)
     }
 }

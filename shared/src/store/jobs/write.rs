@@ -2,7 +2,7 @@
 
 use super::release::{ReleaseError, confirm};
 use crate::job::Lease;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -16,8 +16,13 @@ const WAIT: Duration = Duration::from_millis(100);
 /// written: uncommitted, they would hold up the next worker's equal rows for as long as the frozen one keeps its
 /// connection. So every writing transaction begins by taking an advisory lock of its job, and whoever finds it
 /// taken and holds the current lease ends the other session. Of one attempt only one transaction may be open at
-/// a time, or it would end itself.
-pub async fn become_writer(conn: &mut PgConnection, lease: &Lease) -> Result<(), ReleaseError> {
+/// a time, or it would end itself. The other session is ended by `system`, which is nobody's but ours: no tenant may end
+/// sessions.
+pub async fn become_writer(
+    conn: &mut PgConnection,
+    system: &Store,
+    lease: &Lease,
+) -> Result<(), ReleaseError> {
     for _ in 0..TRIES {
         let alone: bool =
             sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('job ' || $1, 0))")
@@ -37,7 +42,7 @@ pub async fn become_writer(conn: &mut PgConnection, lease: &Lease) -> Result<(),
         )
         .bind(lease.job_id)
         .bind(lease.fence)
-        .fetch_all(&mut *conn)
+        .fetch_all(system.pool())
         .await?;
         if ended.is_empty() {
             // The holder has just left, or it is us who are late.

@@ -112,12 +112,17 @@ impl Store {
             None => "WHERE job_id = $1 AND ordinal > $2 AND $4::text IS NULL AND released_from IS NULL",
         };
         let statement = format!("{columns} {filter} ORDER BY ordinal LIMIT $3");
+        let pool = match kind {
+            Some(_) => self.pool_for_run(job_id).await?,
+            None => Some(self.pool()),
+        };
+        let Some(pool) = pool else { return Ok(vec![]) };
         let rows: Vec<ExceptionRow> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(job_id)
             .bind(after.unwrap_or(-1))
             .bind(i64::from(limit))
             .bind(kind)
-            .fetch_all(self.pool())
+            .fetch_all(pool)
             .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }

@@ -70,7 +70,13 @@ async fn write_rows<R: ResultRow>(
             .await?;
         return Ok(inserted.rows_affected());
     }
-    let statement = format!("COPY {table} (job_id, {columns}) FROM STDIN (FORMAT binary)");
+    // Straight into the partition: PostgreSQL refuses COPY into tables with row security (see migration 0020).
+    let part: String = sqlx::query_scalar("SELECT partition_of($1, $2)")
+        .bind(table)
+        .bind(job_id)
+        .fetch_one(&mut *conn)
+        .await?;
+    let statement = format!("COPY {part} (job_id, {columns}) FROM STDIN (FORMAT binary)");
     let mut copy = CopyWriter::start(conn, &statement).await?;
     for row in first.into_iter().chain(rows) {
         row.copy(job_id, &mut copy);

@@ -3,7 +3,9 @@
 use super::effect::{Decision, take_effect};
 use super::{Action, ITEMS_MAX, ReviewError, Subject, undo};
 use crate::ids::{DecisionId, JobId, ProjectId, UserId};
+use crate::notification::Event;
 use crate::store::StoreError;
+use crate::store::notifications::notify;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -125,6 +127,7 @@ pub async fn decide(conn: &mut PgConnection, new: &NewDecision) -> Result<Decide
         };
         take_effect(conn, &decision, &ordinals).await?;
     }
+    tell(conn, project_id, id, new, held.len(), needs_approval).await?;
     let version = held.first().map_or(0, |item| item.version) + i32::from(new.action != Action::Comment);
     Ok(Decided {
         id,
@@ -135,6 +138,30 @@ pub async fn decide(conn: &mut PgConnection, new: &NewDecision) -> Result<Decide
         hand_match: made,
         version,
     })
+}
+
+/// Whoever has something to do now is told.
+async fn tell(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    decision_id: DecisionId,
+    new: &NewDecision,
+    items: usize,
+    needs_approval: bool,
+) -> Result<(), StoreError> {
+    let (job_id, by, items) = (new.job_id, new.by, u32::try_from(items).unwrap_or(u32::MAX));
+    if needs_approval {
+        let action = new.action.as_str().to_owned();
+        let event = Event::ApprovalWanted { decision_id, job_id, by, action, items };
+        notify(conn, Some(project_id), &event).await?;
+    }
+    // Who takes something on themselves knows.
+    if let (Action::Assign, Some(assignee)) = (new.action, new.assignee.filter(|assignee| *assignee != by)) {
+        let comment = new.comment.clone();
+        let event = Event::ExceptionAssigned { job_id, assignee, by, items, comment };
+        notify(conn, Some(project_id), &event).await?;
+    }
+    Ok(())
 }
 
 /// Waits for the other decisions of the run, and refuses one that no longer may be decided.

@@ -126,7 +126,8 @@ impl Store {
             }
         }
         query.push(" LIMIT ").push_bind(i64::from(limit));
-        let rows: Vec<ReviewedExceptionRow> = query.build_query_as().fetch_all(self.pool()).await?;
+        let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(vec![]) };
+        let rows: Vec<ReviewedExceptionRow> = query.build_query_as().fetch_all(pool).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
@@ -159,7 +160,8 @@ impl Store {
             query.push(" AND ordinal > ").push_bind(after);
         }
         query.push(" ORDER BY ordinal LIMIT ").push_bind(i64::from(limit));
-        let rows: Vec<ReviewedMatchRow> = query.build_query_as().fetch_all(self.pool()).await?;
+        let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(vec![]) };
+        let rows: Vec<ReviewedMatchRow> = query.build_query_as().fetch_all(pool).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
@@ -238,6 +240,7 @@ impl Store {
     ) -> Result<Vec<RecordPlace>, StoreError> {
         let (sides, rows): (Vec<String>, Vec<i32>) =
             records.iter().map(|(side, row)| (side.clone(), i32::try_from(*row).unwrap_or(-1))).unzip();
+        let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(vec![]) };
         Ok(sqlx::query_as(
             "SELECT e.side::text AS side, asked.row, e.ordinal, e.state, e.version
              FROM (SELECT DISTINCT side, row FROM unnest($2::text[], $3::integer[]) AS u (side, row)) AS asked
@@ -247,7 +250,7 @@ impl Store {
         .bind(job_id)
         .bind(sides)
         .bind(rows)
-        .fetch_all(self.pool())
+        .fetch_all(pool)
         .await?)
     }
 }

@@ -1,4 +1,4 @@
-//! Names for who may come in, for caches and for mail.
+//! Names for who may come in, and for caches.
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
@@ -65,11 +65,24 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "counterfoil_secret_errors_total",
-        &[Label::bounded("secret", "the settings that are secret")],
+        &[Label::one_of(
+            "secret",
+            &[
+                "database.url",
+                "broker.url",
+                "redis.url",
+                "auth.sealing_key",
+                "auth.signing_key",
+                "auth.signing_key_file",
+                "mail.url",
+                "notifications.slack_url",
+                "notifications.pagerduty_key",
+                "notifications.sms_token",
+            ],
+        )],
         Role::ALL,
-        "Secrets that could not be read",
-    )
-    .once("the first such failure"),
+        "Secrets that could not be read again, by setting",
+    ),
     Metric::gauge(
         "counterfoil_cache_up",
         Unit::Flag,
@@ -88,19 +101,4 @@ pub(super) const METRICS: &[Metric] = &[
         "Questions to a cache",
     )
     .reserved(ACCESS),
-    Metric::gauge(
-        "counterfoil_mail_backlog",
-        Unit::Count,
-        &[],
-        Role::ALL,
-        "Mails that wait to be sent, counted in PostgreSQL",
-    )
-    .reserved("notifications"),
-    Metric::counter(
-        "counterfoil_mails_total",
-        &[Label::one_of("outcome", &["sent", "retried", "bounced", "given_up"])],
-        &[Role::Worker],
-        "Mails by what became of them",
-    )
-    .reserved("notifications"),
 ];

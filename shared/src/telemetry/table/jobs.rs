@@ -9,7 +9,17 @@ const UNFINISHED: Label = Label::one_of("state", &["scheduled", "available", "ru
 /// As in the order they are started in.
 const LOOP: Label = Label::one_of(
     "loop",
-    &["relay", "ticker", "stager", "rescuer", "finisher", "accountant", "pruner", "backup_synchroniser"],
+    &[
+        "relay",
+        "ticker",
+        "stager",
+        "rescuer",
+        "finisher",
+        "accountant",
+        "notifier",
+        "pruner",
+        "backup_synchroniser",
+    ],
 );
 
 const WORKER: &[Role] = &[Role::Worker];

@@ -7,6 +7,7 @@ mod backup;
 mod database;
 mod http;
 mod jobs;
+mod notifications;
 mod process;
 mod queue;
 mod reconciliation;
@@ -27,7 +28,8 @@ pub static SECTIONS: &[Section] = &[
     Section { title: "Database", metrics: database::METRICS },
     Section { title: "Process and disk", metrics: process::METRICS },
     Section { title: "Backups", metrics: backup::METRICS },
-    Section { title: "Access, caches and mail", metrics: access::METRICS },
+    Section { title: "Access and caches", metrics: access::METRICS },
+    Section { title: "Mail and notifications", metrics: notifications::METRICS },
 ];
 
 pub fn all() -> impl Iterator<Item = &'static Metric> {

@@ -4,6 +4,7 @@ use super::carry::Joined;
 use super::flow::matched_entries;
 use super::{Bench, MATCHED_PERCENT};
 use crate::body::JobError;
+use crate::context::FencedTx;
 use chrono::NaiveDate;
 use matching::{
     Candidate, Conversion, Currency, ExceptionKind, Outcome, Reason, Reasoner, Records, Row, RuleSet, Side,
@@ -11,9 +12,11 @@ use matching::{
 };
 use shared::ids::JobId;
 use shared::job::JobState;
+use shared::notification::{Event, Unmatched};
 use shared::store::matched_records::write_matched_records;
+use shared::store::notifications::notify;
 use shared::store::open_items::{self, OpenItemsSummary};
-use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete};
+use shared::store::reconciliations::{CurrencyBalance, PassSummary, Summary, complete, submitter};
 use shared::store::results::{
     StoredCandidate, StoredException, StoredForeign, StoredMatch, StoredReason, StoredRecord,
     StoredRejectedLine, write_exceptions, write_matches, write_rejected_lines,
@@ -60,12 +63,40 @@ pub(super) async fn write(
         write_matched_records(tx.connection(), job_id, side.as_str(), entries).await?;
     }
     open_items::complete(tx.connection(), job_id, &results.open_items).await?;
+    tell(&mut tx, bench, job_id, &summary).await?;
     let short = serde_json::json!({
         "matches": summary.matches,
         "exceptions": summary.exceptions,
         "rejected_lines": summary.left_rejected + summary.right_rejected,
     });
     Ok((tx.complete(short).await?, summary))
+}
+
+/// Whoever submitted it is told, with the figures, exactly if they are there.
+async fn tell(tx: &mut FencedTx, bench: &Bench, job_id: JobId, summary: &Summary) -> Result<(), JobError> {
+    let (name, submitted_by) = submitter(tx.connection(), job_id).await?;
+    let event = Event::ReconciliationFinished {
+        job_id,
+        name,
+        submitted_by,
+        left_records: summary.left_records,
+        right_records: summary.right_records,
+        matches: summary.matches,
+        suggested: summary.suggested,
+        exceptions: summary.exceptions,
+        rejected_lines: summary.left_rejected + summary.right_rejected,
+        unmatched: summary
+            .balance
+            .iter()
+            .map(|balance| Unmatched {
+                currency: balance.currency.clone(),
+                left: balance.left_unmatched.clone(),
+                right: balance.right_unmatched.clone(),
+            })
+            .collect(),
+    };
+    notify(tx.connection(), bench.context.lease().project_id, &event).await?;
+    Ok(())
 }
 
 impl Results {

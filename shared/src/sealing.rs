@@ -1,11 +1,17 @@
-//! Sealing what has to be read back, as the secrets of second factors: AES-256-GCM under a key of the installation.
+//! Sealing what has to be read back, as the secrets of second factors and webhooks: AES-256-GCM under a key of the
+//! installation.
 
-use super::opaque::random;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use shared::ids::UserId;
+use uuid::Uuid;
 
-/// The key of the installation; the same for all API processes.
+/// The key of the installation; the same for all processes.
 pub struct SealingKey([u8; 32]);
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    bytes
+}
 
 impl SealingKey {
     /// 32 new random bytes.
@@ -24,7 +30,7 @@ impl SealingKey {
 }
 
 /// Seals and opens.
-pub(crate) struct Sealing(LessSafeKey);
+pub struct Sealing(LessSafeKey);
 
 impl Sealing {
     pub fn new(key: &SealingKey) -> Self {
@@ -32,23 +38,23 @@ impl Sealing {
         Self(LessSafeKey::new(key))
     }
 
-    /// Nonce, ciphertext and tag. The user is bound in, so that no row can be moved to another.
-    pub fn seal(&self, user_id: UserId, plain: &[u8]) -> Vec<u8> {
+    /// Nonce, ciphertext and tag. Whose it is, is bound in, so that no row can be moved to another.
+    pub fn seal(&self, owner: Uuid, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random();
         let mut sealed = plain.to_vec();
-        let aad = Aad::from(*user_id.0.as_bytes());
+        let aad = Aad::from(*owner.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
             .expect("a few bytes can be sealed");
         [nonce.as_slice(), &sealed].concat()
     }
 
-    /// `None`: sealed for another user, with another key, or damaged.
-    pub fn open(&self, user_id: UserId, sealed: &[u8]) -> Option<Vec<u8>> {
+    /// `None`: sealed for another owner, with another key, or damaged.
+    pub fn open(&self, owner: Uuid, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut plain = sealed.to_vec();
-        let opened = self.0.open_in_place(nonce, Aad::from(*user_id.0.as_bytes()), &mut plain).ok()?;
+        let opened = self.0.open_in_place(nonce, Aad::from(*owner.as_bytes()), &mut plain).ok()?;
         Some(opened.to_vec())
     }
 }
@@ -58,9 +64,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_for_its_user_only() {
+    fn what_is_sealed_opens_for_its_owner_only() {
         let sealing = Sealing::new(&SealingKey::from_bytes(&SealingKey::generate()).unwrap());
-        let (jane, john) = (UserId::new(), UserId::new());
+        let (jane, john) = (Uuid::now_v7(), Uuid::now_v7());
         let sealed = sealing.seal(jane, b"secret");
         assert_eq!(sealing.open(jane, &sealed).as_deref(), Some(b"secret".as_slice()));
         assert_eq!(sealing.open(john, &sealed), None);

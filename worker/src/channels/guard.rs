@@ -1,0 +1,181 @@
+//! Where webhooks may lead. Users give the addresses, and this process stands inside a network: without a guard it
+//! would ask that network's machines, and the cloud's metadata, on behalf of strangers.
+//!
+//! The name is resolved once; every address it has is checked; the connection goes to one of the addresses that were
+//! checked. There is no second look-up that could answer otherwise, and redirects are not followed.
+
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+/// Refuses what is neither public nor allowed.
+#[derive(Debug)]
+pub(super) struct Guard {
+    allowed: Vec<IpNet>,
+    resolver: DefaultResolver,
+}
+
+/// Says no address: whoever reads the log of a webhook could map the network with it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GuardError {
+    #[error("the address is not a public one")]
+    NotPublic,
+    #[error("public addresses need https")]
+    NeedsHttps,
+}
+
+impl Guard {
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed, resolver: DefaultResolver::default() }
+    }
+
+    fn is_allowed(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.allowed.iter().any(|net| net.contains(&ip))
+    }
+}
+
+impl Resolver for Guard {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.resolver.resolve(uri, config, timeout)?;
+        let refuse = |error: GuardError| Err(ureq::Error::Other(Box::new(error)));
+        for address in found.iter() {
+            if self.is_allowed(address.ip()) {
+                continue;
+            }
+            // One address that is not public is enough: the next connection might take that one.
+            if !is_public(address.ip()) {
+                return refuse(GuardError::NotPublic);
+            }
+            if uri.scheme_str() != Some("https") {
+                return refuse(GuardError::NeedsHttps);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether an address belongs to the public Internet: the IANA registries of special addresses, turned round.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let is_special = matches!(
+        (a, b, c),
+        (0 | 10 | 127, ..)              // this network, private, loopback
+            | (100, 64..=127, _)        // shared by providers; a cloud's metadata
+            | (169, 254, _)             // link-local: the clouds' metadata
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (192, 0, 0)
+            | (192, 0, 2)               // documentation
+            | (198, 51, 100)
+            | (203, 0, 113)
+            | (192, 88, 99)             // 6to4 relays
+            | (198, 18..=19, _)         // benchmarks
+            | (224..=255, ..) // multicast, reserved, broadcast
+    );
+    // Azure's wire server has a public address.
+    !is_special && ip != Ipv4Addr::new(168, 63, 129, 16)
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let s = ip.segments();
+    let embedded = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match s {
+        // Translated to IPv4: the address inside counts.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        // Protocol assignments, Teredo and ORCHID among them.
+        [0x2001, 0x0000..=0x01ff, ..] => false,
+        // Documentation.
+        [0x2001, 0x0db8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => false,
+        // Global unicast; whatever else there is, is local, multicast, or not handed out.
+        [0x2000..=0x3fff, ..] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are() {
+        for public in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "93.184.216.34",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "192.0.1.1",
+            "169.253.0.1",
+            "2606:4700:4700::1111",
+            "2a00:1450:4001::1",
+            "64:ff9b::8.8.8.8",
+            "::ffff:8.8.8.8",
+            "2002:0808:0808::1",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for special in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "127.0.0.1",
+            "127.255.255.255",
+            "100.64.0.1",
+            "100.100.100.200",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "192.0.0.192",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.7",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "168.63.129.16",
+            "::",
+            "::1",
+            "::7f00:1",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fec0::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "100::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b:1::1",
+            "2002:7f00:1::1",
+            "2002:c0a8:0101::1",
+            "4000::1",
+        ] {
+            assert!(!is_public(special.parse().unwrap()), "{special}");
+        }
+    }
+}
