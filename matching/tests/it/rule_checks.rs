@@ -141,7 +141,6 @@ fn every_mistake_is_named_at_once() {
                 "pass[1].date.calendar",
                 "is no calendar; there are weekends, target2, us_federal_reserve, uk, uk, ours",
             ),
-            ("pass[2].currency.convert", "one to one"),
             ("pass[2].currency.percent", "not a decimal"),
             ("pass[2].currency.rate_window_days", "at most 366"),
             ("pass[2].date.calendar", "counts only with"),
