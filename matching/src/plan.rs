@@ -6,7 +6,9 @@ use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::learned::LearnedPlan;
 use crate::pattern::Pattern;
 use crate::tolerance::{Allowance, AmountDistance, Window};
-use crate::{Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, creditor};
+use crate::{
+    Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, Watch, creditor,
+};
 use std::borrow::Cow;
 
 /// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
@@ -84,8 +86,15 @@ pub(crate) struct TextPlan {
 impl<'r> Plan<'r> {
     /// In the order of the file; [`RuleSet::passes_in_order`] says when each runs. `None` when the rules name a
     /// field that is not there or hold a number that is not one; such rules do not pass [`RuleSet::check`].
-    pub fn for_all(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
-        let data = Data::of(rules, left, right)?;
+    ///
+    /// Of use only if `watch` has not said stop by then: what is looked for in the records is cut short.
+    pub fn for_all(
+        rules: &'r RuleSet,
+        left: &Records,
+        right: &Records,
+        watch: Watch<'_>,
+    ) -> Option<Vec<Self>> {
+        let data = Data::of(rules, left, right, watch)?;
         let plans = rules.passes.iter().enumerate();
         plans.map(|(i, pass)| Self::of(i as u16, Cow::Borrowed(pass), left, right, &data)).collect()
     }
@@ -144,7 +153,7 @@ impl<'r> Plan<'r> {
         let margin = Confidence::from_f64(pass.ambiguity_margin.unwrap_or(data.rules.ambiguity_margin));
         let learned = match &pass.learned {
             None => None,
-            Some(rule) => Some(LearnedPlan::of(rule, &pass, left, right)?),
+            Some(rule) => Some(LearnedPlan::of(rule, &pass, (left, right), data.watch)?),
         };
         Some(Plan {
             index,
@@ -214,6 +223,7 @@ impl Shape {
 /// What all passes must know about both sides.
 pub(crate) struct Data<'r> {
     rules: &'r RuleSet,
+    watch: Watch<'r>,
     left: Vec<Currency>,
     right: Vec<Currency>,
     /// First and last of both sides.
@@ -223,7 +233,7 @@ pub(crate) struct Data<'r> {
 }
 
 impl<'r> Data<'r> {
-    pub fn of(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Self> {
+    pub fn of(rules: &'r RuleSet, left: &Records, right: &Records, watch: Watch<'r>) -> Option<Self> {
         let (mut first, mut last) = (i32::MAX, i32::MIN);
         for &date in left.dates.iter().chain(&right.dates) {
             (first, last) = (first.min(date), last.max(date));
@@ -234,6 +244,7 @@ impl<'r> Data<'r> {
         };
         Some(Data {
             rules,
+            watch,
             left: currencies(left),
             right: currencies(right),
             dates: if first <= last { (first, last) } else { (0, 0) },

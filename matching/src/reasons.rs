@@ -6,7 +6,7 @@ use crate::plan::{Plan, Shape};
 use crate::settle::rate_reasons;
 use crate::sums::Sums;
 use crate::twins::by_id;
-use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side};
+use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side, Watch};
 
 /// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
 pub struct Reasoner<'a> {
@@ -20,7 +20,7 @@ impl<'a> Reasoner<'a> {
     /// The same records and rules that gave the outcome. Rules that could not have given one explain nothing.
     pub fn new(left: &'a Records, right: &'a Records, rules: &'a RuleSet) -> Self {
         let fits = rules.check(Some(left.field_names()), Some(right.field_names())).is_empty();
-        let plans = if fits { Plan::for_all(rules, left, right) } else { None };
+        let plans = if fits { Plan::for_all(rules, left, right, Watch::none()) } else { None };
         let netting = if fits { NettingPlan::for_all(rules, left, right) } else { None };
         Reasoner { left, right, plans: plans.unwrap_or_default(), netting: netting.unwrap_or_default() }
     }
