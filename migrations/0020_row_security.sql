@@ -62,6 +62,10 @@ SELECT protect_rows(of_job, format(
 FROM unnest(ARRAY['attempts', 'job_events']::regclass[]) AS of_job;
 SELECT protect_rows('review_verdicts',
     'EXISTS (SELECT FROM review_decisions d WHERE d.id = review_verdicts.decision_id)');
+SELECT protect_rows('deliveries',
+    'EXISTS (SELECT FROM notifications n WHERE n.id = deliveries.notification_id)');
+SELECT protect_rows('webhook_attempts',
+    'EXISTS (SELECT FROM deliveries d WHERE d.id = webhook_attempts.delivery_id)');
 SELECT protect_rows('schedule_ticks',
     'EXISTS (SELECT FROM schedules s WHERE s.id = schedule_ticks.schedule_id)');
 
@@ -115,10 +119,12 @@ BEGIN
     GRANT SELECT ON organisations, queue_pauses, concurrency_limits, dispatch_marks, workers TO counterfoil_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO counterfoil_app;
     GRANT INSERT ON job_ledger TO counterfoil_app;
+    -- They run as their owner: nobody else's business.
+    REVOKE EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) TO counterfoil_system;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO counterfoil_system;
 END
 $$;
-SELECT grant_rights();
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO counterfoil_system;
 
 -- Partitions are made and dropped by whoever runs the scheduler, who need not own them.
 CREATE OR REPLACE FUNCTION ensure_result_partitions(at timestamptz) RETURNS void
@@ -157,5 +163,5 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS %I', child);
 END
 $$;
-REVOKE EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ensure_result_partitions(timestamptz), drop_result_partition(text) TO counterfoil_system;
+
+SELECT grant_rights();

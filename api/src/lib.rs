@@ -16,6 +16,7 @@ mod analytics;
 mod api_keys;
 mod audit;
 mod auth;
+mod backups;
 mod caller;
 mod connections;
 mod data_sources;

@@ -12,10 +12,10 @@ use crate::quota::Class::{
 use crate::reconciliation::{self as runs, downloads};
 use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
 use crate::state::Api;
-use crate::vitals::{figures, health, scaling};
+use crate::vitals::{figures, health, probes, scaling};
 use crate::{
-    analytics, api_keys, audit, auth, data_sources, document, files, idempotency, invitations, jobs, layers,
-    limits, members, organisations, projects, queues, schedules,
+    analytics, api_keys, audit, auth, backups, data_sources, document, files, idempotency, invitations, jobs,
+    layers, limits, members, organisations, projects, queues, schedules,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -178,9 +178,26 @@ pub(crate) fn table() -> Table {
     t.add(Platform, Ordinary, routes!(limits::set_limit));
     t.add(Platform, Ordinary, routes!(limits::remove_limit));
 
+    t.add(Platform, Ordinary, routes!(backups::list::list_backups));
+    t.add(Platform, Ordinary, routes!(backups::ask::create_backup));
+    t.add(Platform, Ordinary, routes!(backups::list::show_backup));
+    t.add(Platform, Ordinary, routes!(backups::list::protect_backup));
+    t.add(Platform, Ordinary, routes!(backups::ask::verify_backup));
+    t.add(Platform, Ordinary, routes!(backups::stores::list_backup_stores));
+    t.add(Platform, Ordinary, routes!(backups::health::show_backup_health));
+    t.add(Platform, Ordinary, routes!(backups::retention::plan_retention));
+    t.add(Platform, Ordinary, routes!(backups::alerts::list_backup_alerts));
+    t.add(Platform, Ordinary, routes!(backups::alerts::acknowledge_backup_alert));
+    t.add(Platform, Ordinary, routes!(backups::restores::list_restores));
+    t.add(Platform, Ordinary, routes!(backups::restores::create_restore));
+    t.add(Platform, Ordinary, routes!(backups::restores::show_restore));
+
     t.add(Open, Unlimited, routes!(health::health));
     t.add(Open, Unlimited, routes!(health::ready));
     t.add(Open, Unlimited, routes!(health::live));
+    t.add(Open, Unlimited, routes!(probes::livez));
+    t.add(Open, Unlimited, routes!(probes::readyz));
+    t.add(Open, Unlimited, routes!(probes::startupz));
     t.add(Open, Unlimited, routes!(figures::metrics));
     t.add(Open, Unlimited, routes!(scaling::show_scaling));
     t.add(Open, Ordinary, routes!(document::openapi_json));

@@ -5,7 +5,7 @@ use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
 use crate::connections::{self, Limits};
 use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
-use crate::state::{Api, SessionLife, Shared};
+use crate::state::{Api, BackupRules, SessionLife, Shared};
 use crate::vitals::{self, Vitals};
 use crate::{audit, layers, routes};
 use axum::middleware::from_fn_with_state;
@@ -106,6 +106,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         policies: config.policies(),
         routing: config.routing(),
         webhook_overlap_hours: config.notifications.webhook_overlap_hours,
+        backups: BackupRules {
+            policy: config.backup.retention.into(),
+            slow_after: TimeDelta::seconds(config.backup.slow_after_s.cast_signed()),
+        },
         workbooks: Semaphore::new(WORKBOOKS_MAX),
         samples: Semaphore::new(SAMPLES_MAX),
         upload_bytes_max: config.http.upload_bytes_max,
@@ -143,7 +147,7 @@ async fn follow_keys(api: Api) {
     }
 }
 
-/// Serves `/api/health`, `/api/live`, `/api/ready` and `/api/metrics` of a process that is no API, until `stop`.
+/// Serves `/api/health`, `/api/live`, `/api/ready`, the probes and `/api/metrics` of a process that is no API, until `stop`.
 pub async fn serve_figures(
     listener: TcpListener,
     store: Store,

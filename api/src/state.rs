@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     /// How long the old secret of a webhook signs along with a new one.
     pub webhook_overlap_hours: u32,
     pub admission: Admission,
+    pub backups: BackupRules,
     /// Turns for making workbooks: each takes a core and some of the disk.
     pub workbooks: Semaphore,
     /// Turns for trying rules on samples, which may take all cores.
@@ -59,6 +60,14 @@ pub(crate) struct Shared {
     pub ring_again_after: Duration,
     /// Of short answers, and between two chunks of an upload.
     pub request_timeout: Duration,
+}
+
+/// What the configuration says of backups, as far as the API plans and judges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BackupRules {
+    pub policy: backup::retention::Policy,
+    /// A backup that takes longer is worth a warning.
+    pub slow_after: TimeDelta,
 }
 
 /// How long somebody stays logged in.

@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result, none_answered};
-use crate::manifest::{Manifest, read_manifest};
+use crate::manifest::{Manifest, WalRange, read_manifest};
+use crate::records;
 use crate::retention::{Condition, Kept, Segment};
 use crate::stores::{BackupClass, BackupFolder, StoreName};
 use crate::wal::Lsn;
 use futures_util::{StreamExt, stream};
+use shared::store::backups::RetentionLine;
 use uuid::Uuid;
 
 /// A backup that a store has a manifest of.
@@ -107,14 +109,39 @@ impl Catalogued {
 
 /// Backups of one line replace one another.
 pub fn line(manifest: &Manifest) -> String {
-    let tenants: Vec<String> = manifest.tenants.iter().map(Uuid::to_string).collect();
-    format!("{} {} {}", manifest.class.as_str(), manifest.of.database, tenants.join(" "))
-        .trim_end()
-        .to_owned()
+    line_of(manifest.class, &manifest.of.database, &manifest.tenants)
+}
+
+fn line_of(class: BackupClass, database: &str, tenants: &[Uuid]) -> String {
+    let tenants: Vec<String> = tenants.iter().map(Uuid::to_string).collect();
+    format!("{} {database} {}", class.as_str(), tenants.join(" ")).trim_end().to_owned()
+}
+
+/// For planning from the records alone, where nobody has a way to the stores.
+pub fn recorded_for_retention(record: &RetentionLine) -> Kept {
+    let class = BackupClass::ALL
+        .into_iter()
+        .find(|class| records::kind(*class) == record.class)
+        .unwrap_or(BackupClass::Full);
+    let tenants: Vec<Uuid> = record.project_id.iter().map(|id| id.0).collect();
+    let wal: Option<WalRange> =
+        record.wal.as_ref().and_then(|wal| serde_json::from_value(wal.0.clone()).ok());
+    Kept {
+        id: record.id.0,
+        line: line_of(class, record.database.as_deref().unwrap_or_default(), &tenants),
+        taken_at: record.taken_at,
+        condition: if record.is_lost { Condition::Bad } else { Condition::Good },
+        protected: record.is_protected,
+        needs: None,
+        wal_from: wal.as_ref().and_then(start_of),
+    }
 }
 
 fn wal_from(manifest: &Manifest) -> Option<Segment> {
-    let wal = manifest.wal.as_ref()?;
+    start_of(manifest.wal.as_ref()?)
+}
+
+fn start_of(wal: &WalRange) -> Option<Segment> {
     let start: Lsn = wal.start_lsn.parse().ok()?;
     Some(Segment { timeline: wal.timeline, number: start.0 / wal.segment_bytes.max(1) })
 }

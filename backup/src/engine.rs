@@ -1,9 +1,12 @@
 //! What every backup and restore needs: the database, the stores, the keys; and how a run is watched and stopped.
 
+use crate::error::{Error, Result};
 use crate::postgres::Target;
 use crate::seal::KeyRing;
 use crate::stores::{Cluster, Stores};
-use std::path::PathBuf;
+use secrecy::ExposeSecret;
+use shared::config;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,35 @@ pub struct Settings {
     pub level: i32,
     /// That compress besides the one that encrypts.
     pub threads: u32,
+}
+
+impl Engine {
+    /// As the configuration describes it; asks nobody anything yet. See [`Stores::open`] for `data_dir`.
+    pub fn open(config: &config::Backup, data_dir: Option<&Path>) -> Result<Self> {
+        let stores = Stores::open(config, data_dir).map_err(|error| Error::Refused(shared::chain(&error)))?;
+        let cluster = Cluster::parse(&config.cluster).map_err(|error| Error::Refused(error.to_string()))?;
+        Ok(Self { stores, cluster, keys: key_ring(config)?, settings: Settings::of(config) })
+    }
+}
+
+/// The keys as they are now: whoever reads them anew sees a rotation.
+pub fn key_ring(config: &config::Backup) -> Result<KeyRing> {
+    let text = config.keys().map_err(|error| {
+        Error::Refused(format!("the encryption keys of backups: {}", shared::chain(&error)))
+    })?;
+    let words = text.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
+    Ok(KeyRing::parse(words.filter(|word| !word.is_empty()))?)
+}
+
+impl Settings {
+    pub fn of(config: &config::Backup) -> Self {
+        let default = Self::default();
+        Self {
+            scratch_dir: config.scratch_dir.clone().unwrap_or(default.scratch_dir.clone()),
+            jobs: config.jobs,
+            ..default
+        }
+    }
 }
 
 impl Default for Settings {

@@ -5,17 +5,20 @@
 //! gone.
 //!
 //! [`seal`] is the form in which everything leaves this machine, [`stores`] where it goes, [`retention`] decides what is
-//! kept.
+//! kept, [`health`] says how well all of it is.
 
 pub mod catalogue;
 pub mod engine;
 mod envelope;
 pub mod error;
+pub mod health;
+pub mod jobs;
 pub mod kinds;
 pub mod manifest;
 #[cfg(test)]
 mod manifest_samples;
 pub mod postgres;
+pub mod prune;
 pub mod records;
 pub mod restore;
 pub mod retention;

@@ -5,6 +5,7 @@ use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::kinds::Created;
 use crate::manifest::Manifest;
+use crate::prune::Marks;
 use crate::stores::{BackupClass, StoreName};
 use crate::verify::Verified;
 use chrono::{DateTime, Utc};
@@ -22,6 +23,17 @@ pub fn kind(class: BackupClass) -> BackupKind {
         BackupClass::Full => BackupKind::Full,
         BackupClass::Tenant => BackupKind::Tenant,
         BackupClass::Configuration => BackupKind::Configuration,
+    }
+}
+
+/// What the records say of a backup, from [`Store::marked_backups`].
+pub fn marks(marked: &[(BackupId, bool, bool)]) -> impl Fn(Uuid) -> Marks {
+    |id| {
+        let found = marked.iter().find(|(of, ..)| of.0 == id);
+        found.map_or_else(Marks::default, |(_, is_lost, is_protected)| Marks {
+            is_lost: *is_lost,
+            is_protected: *is_protected,
+        })
     }
 }
 

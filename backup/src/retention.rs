@@ -19,6 +19,13 @@ pub struct Policy {
     pub yearly: u32,
 }
 
+impl From<shared::config::BackupRetention> for Policy {
+    fn from(of: shared::config::BackupRetention) -> Self {
+        let shared::config::BackupRetention { days, daily, weekly, monthly, yearly } = of;
+        Self { days, daily, weekly, monthly, yearly }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { days: 90, daily: 7, weekly: 4, monthly: 12, yearly: 5 }

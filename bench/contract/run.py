@@ -33,8 +33,8 @@ LEFT_OUT = [
     "/api/auth/password",
     "/api/auth/sessions.*",
     "/api/auth/second-factor.*",
-    "/api/reconciliation/jobs/{id}/events",
-    "/api/projects/{id}/members/{user_id}",
+    "/api/reconciliation/jobs/[^/]+/events",
+    "/api/projects/[^/]+/members/[^/]+",
 ]
 ROLES = ["platform_admin", "admin", "approver", "operator", "viewer", "stranger", "machine", "nobody"]
 
@@ -179,8 +179,7 @@ def run(schemathesis, settings, up, role, token, examples, seconds, seed, worker
     ]
     if seconds:
         command += ["--max-time", str(seconds)]
-    for path in LEFT_OUT:
-        command += ["--exclude-path-regex", f"^{path}$"]
+    command += ["--exclude-path-regex", f"^({'|'.join(LEFT_OUT)})$"]
     if token:
         command += ["--header", f"Authorization:Bearer {token}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=up.dir)

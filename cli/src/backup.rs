@@ -9,21 +9,19 @@ use crate::stop;
 use anyhow::{Result, bail};
 use backup::catalogue::{self, Catalogued};
 use backup::engine::{Protected, Run};
-use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::kinds::{Created, configuration, full, physical, tenant};
 use backup::records::{self, RestoreLog};
 use backup::restore::{Report, drill};
-use backup::retention;
 use backup::stores::BackupClass;
 use backup::verify::{Verified, verify, verify_wal};
+use backup::{prune, retention};
 use chrono::{SecondsFormat, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use shared::config::Config;
+use shared::config::{BackupRetention, Config};
 use shared::ids::BackupId;
 use shared::store::Store;
 use shared::store::backups::RestoreMode;
-use std::time::Duration;
 use uuid::Uuid;
 
 #[derive(Subcommand)]
@@ -115,25 +113,22 @@ pub enum Kind {
     Configuration,
 }
 
-/// How long backups stay; as long as any of these wants it.
+/// How long backups stay, instead of backup.retention; as long as any of these wants it.
 #[derive(Args)]
 pub struct PolicyArgs {
     /// Everything that is not older.
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
     /// The newest of each of so many days that have one.
-    #[arg(long, default_value_t = 7)]
-    daily: u32,
-    #[arg(long, default_value_t = 4)]
-    weekly: u32,
-    #[arg(long, default_value_t = 12)]
-    monthly: u32,
-    #[arg(long, default_value_t = 5)]
-    yearly: u32,
+    #[arg(long)]
+    daily: Option<u32>,
+    #[arg(long)]
+    weekly: Option<u32>,
+    #[arg(long)]
+    monthly: Option<u32>,
+    #[arg(long)]
+    yearly: Option<u32>,
 }
-
-/// No backup takes so long: what has no manifest by then never gets one.
-const UNFINISHED_FOR: Duration = Duration::from_secs(86_400);
 
 impl Kind {
     fn class(self) -> BackupClass {
@@ -167,7 +162,9 @@ pub async fn run(config: Config, command: BackupCommand) -> Result<()> {
             verify_all(&config, &backups, heal, &place, &run).await
         }
         BackupCommand::Drill { backup, place } => perform_drill(&config, backup, &place, &run).await,
-        BackupCommand::Prune { dry_run, policy, place } => prune(&config, dry_run, &policy, &place).await,
+        BackupCommand::Prune { dry_run, policy, place } => {
+            prune(&config, dry_run, &policy, &place, &run).await
+        }
         BackupCommand::Protect { backup, off, place } => {
             let folder = catalogue::find(&place.engine(&config)?, &backup).await?;
             if !place.store(&config)?.protect_backup(BackupId(folder.id), !off).await? {
@@ -415,82 +412,61 @@ pub fn print_report(report: &Report) {
     }
 }
 
-async fn prune(config: &Config, dry_run: bool, policy: &PolicyArgs, place: &BackupPlace) -> Result<()> {
+async fn prune(
+    config: &Config,
+    dry_run: bool,
+    policy: &PolicyArgs,
+    place: &BackupPlace,
+    run: &Run,
+) -> Result<()> {
     let engine = place.engine(config)?;
     let store: Option<Store> = place.store(config).ok();
-    let found = catalogue::read(&engine, None).await?;
     let marked = match &store {
         // Without the database nobody knows what people protect.
         Some(store) => store.marked_backups().await?,
         None if dry_run => vec![],
         None => bail!("what is protected is in the database, which is not configured"),
     };
-    let mark = |id: Uuid| {
-        let found = marked.iter().find(|(of, ..)| of.0 == id);
-        found.map_or((false, false), |(_, is_damaged, is_protected)| (*is_damaged, *is_protected))
-    };
-    let kept: Vec<retention::Kept> = found
-        .backups
-        .iter()
-        .map(|backup| {
-            let (is_damaged, is_protected) = mark(backup.folder.id);
-            backup.for_retention(is_damaged, is_protected)
-        })
-        .collect();
-    let PolicyArgs { days, daily, weekly, monthly, yearly } = *policy;
-    let policy = retention::Policy { days, daily, weekly, monthly, yearly };
-    let plan = retention::plan(&kept, &policy, Utc::now());
-    for (id, reasons) in &plan.kept {
+    let planned =
+        prune::plan(&engine, records::marks(&marked), &policy.over(config.backup.retention), Utc::now())
+            .await?;
+    for (id, reasons) in &planned.plan.kept {
         let reasons = serde_json::to_value(reasons)?;
         println!("keep    {id} {reasons}");
     }
-    if !found.unanswered.is_empty() && !dry_run {
-        bail!("not every store answers: nothing is removed");
-    }
-    let is_unknown =
-        |b: &&Catalogued| b.manifest.as_ref().is_err_and(|e| !matches!(e, Error::Damaged { .. }));
-    if let Some(unknown) = found.backups.iter().find(is_unknown).filter(|_| !dry_run) {
-        // With its key it may be the one that matters, and need WAL that nobody else needs.
-        bail!(
-            "backup {} cannot be read, which may be for want of its key: nothing is removed",
-            unknown.folder.id
-        );
-    }
-    let mut left = 0;
-    for id in &plan.removed {
+    for id in &planned.plan.removed {
         println!("remove  {id}");
-        let Some(backup) = found.backups.iter().find(|b| b.folder.id == *id).filter(|_| !dry_run) else {
-            continue;
-        };
-        let deletion = engine.stores.delete_backup(&backup.folder).await;
-        if deletion.complete {
-            if let Some(store) = &store {
-                say_if_unrecorded(store.record_removed_backup(BackupId(*id)).await);
-            }
-        } else {
-            left += 1;
-            println!(
-                "        not gone yet: {} stores lock it, {} failed",
-                deletion.locked.len(),
-                deletion.failed.len()
-            );
-        }
     }
     if dry_run {
         return Ok(());
     }
-    // Only what every kept base backup is younger than goes; without one nobody knows.
-    let segment_bytes =
-        found.backups.iter().find_map(|b| Some(b.manifest.as_ref().ok()?.wal.as_ref()?.segment_bytes));
-    let wal = match (plan.wal_from, segment_bytes) {
-        (Some(from), Some(bytes)) => backup::wal::prune(&engine, from, bytes).await?,
-        _ => 0,
-    };
-    let swept = engine.stores.sweep(&engine.cluster, UNFINISHED_FOR, Utc::now()).await;
+    let pruned = prune::perform(&engine, &planned, run).await?;
+    for id in &pruned.removed {
+        if let Some(store) = &store {
+            say_if_unrecorded(store.record_removed_backup(BackupId(*id)).await);
+        }
+    }
+    for left in &pruned.left {
+        println!("{} is not gone yet: {} stores lock it, {} failed", left.id, left.locked_by, left.failed_in);
+    }
     println!(
-        "removed {} backups, {wal} WAL files and {} unfinished backups; {left} stay for now",
-        plan.removed.len() - left,
-        swept.unfinished.len()
+        "removed {} backups, {} WAL files and {} unfinished backups; {} stay for now",
+        pruned.removed.len(),
+        pruned.wal_files,
+        pruned.unfinished.unfinished.len(),
+        pruned.left.len()
     );
     Ok(())
+}
+
+impl PolicyArgs {
+    fn over(&self, of_config: BackupRetention) -> retention::Policy {
+        retention::Policy {
+            days: self.days.unwrap_or(of_config.days),
+            daily: self.daily.unwrap_or(of_config.daily),
+            weekly: self.weekly.unwrap_or(of_config.weekly),
+            monthly: self.monthly.unwrap_or(of_config.monthly),
+            yearly: self.yearly.unwrap_or(of_config.yearly),
+        }
+    }
 }

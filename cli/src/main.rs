@@ -3,11 +3,14 @@
 mod administration;
 mod audit;
 mod backup;
+mod configuration;
 mod demo;
+mod doctor;
 mod jobs;
 mod match_files;
 mod notifications;
 mod private_postgres;
+mod probe;
 mod queues;
 mod restore;
 mod roles;
@@ -49,6 +52,13 @@ enum Command {
     Scheduler,
     /// Bring the database up to this version.
     Migrate,
+    /// Look at everything this configuration depends on, and say what is wrong, what that means, and how to mend it.
+    Doctor(doctor::DoctorArgs),
+    /// Check, show and explain the configuration.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Ask one address; exits with 0 when it answers with 2xx. For health checks without a shell.
+    Probe(probe::ProbeArgs),
     /// Look at the queues, pause and resume them.
     #[command(subcommand)]
     Queues(queues::QueuesCommand),
@@ -115,6 +125,9 @@ fn main() -> ExitCode {
         Command::Match(args) => return match_files::run(args),
         Command::Samples(args) => return samples::run(args),
         Command::Rules(command) => return rules::run(command),
+        Command::Doctor(args) => return doctor::run(cli.config.as_deref(), args),
+        Command::Config(command) => configuration::run(cli.config.as_deref(), command),
+        Command::Probe(args) => probe::run(&args),
         Command::Openapi => openapi(),
         Command::MetricsReference => {
             print(&shared::telemetry::reference());

@@ -10,6 +10,7 @@ mod guessed;
 mod inputs;
 mod memory;
 mod progress;
+mod rendered;
 mod results;
 mod staging;
 mod summary;
@@ -160,6 +161,8 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     summary.write_json(staging.create(summary::FILE)?)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);
+    // Millions of small pieces; the process ends here, and the system takes all of them back at once.
+    std::mem::forget(outcome);
     Ok(summary)
 }
 

@@ -31,12 +31,47 @@ pub struct WorkerArgs {
     concurrency: Option<usize>,
 }
 
+/// What can be started with a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RoleName {
+    Up,
+    Api,
+    Worker,
+    Scheduler,
+    Migrate,
+}
+
+impl RoleName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
+            Self::Migrate => "migrate",
+        }
+    }
+}
+
+/// The settings that a role needs and this configuration lacks.
+pub fn missing(config: &Config, role: RoleName) -> Vec<&'static str> {
+    use RoleName::{Api, Migrate, Scheduler, Up, Worker};
+    let auth = &config.auth;
+    let has_signing_key = auth.signing_key.is_some() || auth.signing_key_file.is_some();
+    let needs: [(&str, bool, &[RoleName]); 4] = [
+        ("database.url", config.database.url.is_some(), &[Api, Worker, Scheduler, Migrate]),
+        ("broker.url", config.broker.url.is_some(), &[Api, Worker, Scheduler]),
+        ("objects.dir", config.objects.dir.is_some(), &[Api, Worker]),
+        ("auth.signing_key or auth.signing_key_file", has_signing_key, &[Api]),
+    ];
+    debug_assert!(needs.iter().all(|(_, _, roles)| !roles.contains(&Up)), "`up` needs nothing");
+    let lacks = needs.into_iter().filter(|(_, is_there, roles)| !is_there && roles.contains(&role));
+    lacks.map(|(key, _, _)| key).collect()
+}
+
 pub async fn api(config: Config) -> Result<()> {
-    let mut missing = missing_urls(&config);
-    missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
     let signing_keys = signing_keys_secret(&config)?;
-    missing.extend(signing_keys.is_none().then_some("auth.signing_key or auth.signing_key_file"));
-    refuse_missing(&missing)?;
+    refuse_missing(&missing(&config, RoleName::Api))?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::install(&[Role::Api]).map_err(anyhow::Error::msg)?;
     let source = signing_keys.context("checked above")?;
@@ -186,9 +221,7 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
         }
         config.worker.concurrency = concurrency;
     }
-    let mut missing = missing_urls(&config);
-    missing.extend(config.objects.dir.is_none().then_some("objects.dir"));
-    refuse_missing(&missing)?;
+    refuse_missing(&missing(&config, RoleName::Worker))?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::install(&[Role::Worker]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
@@ -209,7 +242,7 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
 }
 
 pub async fn scheduler(config: Config) -> Result<()> {
-    refuse_missing(&missing_urls(&config))?;
+    refuse_missing(&missing(&config, RoleName::Scheduler))?;
     telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::install(&[Role::Scheduler]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
@@ -232,7 +265,7 @@ pub async fn scheduler(config: Config) -> Result<()> {
 }
 
 pub async fn migrate(config: Config) -> Result<()> {
-    refuse_missing(&missing_urls(&config)[..usize::from(config.database.url.is_none())])?;
+    refuse_missing(&missing(&config, RoleName::Migrate))?;
     let store = store(&config)?;
     store.migrate().await.context("migrating the database")?;
     println!("The database is at this version.");
@@ -257,12 +290,6 @@ async fn figures(
             tracing::error!(%error, "the listener for health and metrics ended");
         }
     }))
-}
-
-fn missing_urls(config: &Config) -> Vec<&'static str> {
-    let database = config.database.url.is_none().then_some("database.url");
-    let broker = config.broker.url.is_none().then_some("broker.url");
-    database.into_iter().chain(broker).collect()
 }
 
 fn refuse_missing(missing: &[&str]) -> Result<()> {

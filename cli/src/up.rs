@@ -7,7 +7,7 @@ use api::{PasswordCost, PasswordHasher, accounts};
 use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
-use shared::config::Config;
+use shared::config::{BackupStore, Config, DiskStore};
 use shared::queue::Queue;
 use shared::secrets::Secret;
 use shared::store::Store;
@@ -46,6 +46,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
     let data_dir = data_dir(args.data_dir)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
     let _lock = lock(&data_dir)?;
+    default_backups(&mut config, &data_dir)?;
     // Before the database: a taken port should not cost the start of one.
     let listener = roles::listen(config.http.listen)
         .await
@@ -236,6 +237,28 @@ fn sealing_text(config: &Config, data_dir: &Path) -> Result<SecretString> {
         _ => String::from_utf8(bytes).ok().with_context(|| format!("{} is no key", path.display()))?,
     };
     Ok(text.into())
+}
+
+/// Without stores of its own, `up` keeps backups beside its data, encrypted with a key that it makes once: they outlive
+/// a dropped table and a lost cluster, and not the disk. The shell finds them by the same rule.
+pub fn default_backups(config: &mut Config, data_dir: &Path) -> Result<()> {
+    if config.database.url.is_some() || !config.backup.stores.is_empty() || !data_dir.is_dir() {
+        return Ok(());
+    }
+    let backup = &mut config.backup;
+    if backup.keys_file.is_none() && backup.keys_env.is_none() {
+        let path = data_dir.join("backup-key");
+        make_once(&path, || {
+            let hex =
+                api::SealingKey::generate().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            hex.into_bytes()
+        })?;
+        backup.keys_file = Some(path);
+    }
+    let store = DiskStore { name: "local".into(), dir: data_dir.join("backups"), bytes_max: None };
+    backup.stores = vec![BackupStore::Disk(store)];
+    backup.spool_dir.get_or_insert_with(|| data_dir.join("backup-spool"));
+    Ok(())
 }
 
 /// A file that only we can read, whole or not there.

@@ -1,7 +1,7 @@
 //! Fingerprints of keys, and maps by them.
 
-use crate::Currency;
-use std::collections::HashMap;
+use crate::{Currency, Row};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// 96 bits that stand for a key; two different keys with one fingerprint would take about 2^48 records.
@@ -40,13 +40,54 @@ impl Hasher for AsIs {
     }
 }
 
+/// A hasher for maps by rows, which nobody chooses so that they collide: they count the records of a file.
+#[derive(Clone, Default)]
+pub(crate) struct ByRow(u64);
+
+impl Hasher for ByRow {
+    fn finish(&self) -> u64 {
+        // The map wants the upper bits to differ as well.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write_u32(&mut self, row: u32) {
+        self.0 = self.0.rotate_left(32) ^ u64::from(row);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.0 = self.0.rotate_left(8) ^ u64::from(b));
+    }
+}
+
+pub(crate) type RowMap<V> = HashMap<Row, V, BuildHasherDefault<ByRow>>;
+pub(crate) type RowSet<T = Row> = HashSet<T, BuildHasherDefault<ByRow>>;
+
 pub(crate) type FingerprintMap<V> = HashMap<Fingerprint, V, BuildHasherDefault<AsIs>>;
 pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
 
+/// One bit per low bits of a fingerprint, to tell most of those that are not among some; small enough to stay in the
+/// nearer caches.
+pub(crate) struct FingerprintHints(Vec<u64>);
+
+impl FingerprintHints {
+    pub fn of(keys: impl Iterator<Item = Fingerprint>, len: usize) -> Self {
+        let mut hints = vec![0u64; (len / 4 + 1).next_power_of_two()];
+        for key in keys {
+            let bit = key.spread() as usize & (hints.len() * 64 - 1);
+            hints[bit / 64] |= 1 << (bit % 64);
+        }
+        FingerprintHints(hints)
+    }
+
+    pub fn may_have(&self, key: &Fingerprint) -> bool {
+        let bit = key.spread() as usize & (self.0.len() * 64 - 1);
+        self.0[bit / 64] >> (bit % 64) & 1 == 1
+    }
+}
+
 /// Fingerprints, numbered; asked far more often about those it has not than about those it has.
 pub(crate) struct FingerprintSet {
-    /// One bit per low bits of a fingerprint; it stays in the nearest caches.
-    hints: Vec<u64>,
+    hints: FingerprintHints,
     numbers: FingerprintMap<u32>,
 }
 
@@ -55,11 +96,14 @@ impl FingerprintSet {
         self.numbers.len()
     }
 
+    pub fn keys(&self) -> impl Iterator<Item = Fingerprint> {
+        self.numbers.keys().copied()
+    }
+
     /// Below [`Self::len`].
     pub fn number(&self, key: &Fingerprint) -> Option<usize> {
-        let bit = key.spread() as usize & (self.hints.len() * 64 - 1);
-        let hint = self.hints[bit / 64] >> (bit % 64) & 1 == 1;
-        hint.then(|| self.numbers.get(key).map(|&number| number as usize)).flatten()
+        let may_have = self.hints.may_have(key);
+        may_have.then(|| self.numbers.get(key).map(|&number| number as usize)).flatten()
     }
 }
 
@@ -67,12 +111,7 @@ impl FromIterator<Fingerprint> for FingerprintSet {
     /// Each at most once.
     fn from_iter<I: IntoIterator<Item = Fingerprint>>(keys: I) -> Self {
         let numbers: FingerprintMap<u32> = keys.into_iter().zip(0..).collect();
-        let mut hints = vec![0u64; (numbers.len() / 4 + 1).next_power_of_two()];
-        for key in numbers.keys() {
-            let bit = key.spread() as usize & (hints.len() * 64 - 1);
-            hints[bit / 64] |= 1 << (bit % 64);
-        }
-        FingerprintSet { hints, numbers }
+        FingerprintSet { hints: FingerprintHints::of(numbers.keys().copied(), numbers.len()), numbers }
     }
 }
 

@@ -1,16 +1,16 @@
 //! Records that an earlier pass left tied: later, weaker passes may only decide between the tied ones.
 
 use crate::Side;
+use crate::keys::RowSet;
 use crate::select::Pair;
 use crate::twins::Node;
-use std::collections::HashSet;
 
 /// What later passes must respect.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    left: HashSet<Node>,
-    right: HashSet<Node>,
-    pairs: HashSet<(Node, Node)>,
+    left: RowSet,
+    right: RowSet,
+    pairs: RowSet<(Node, Node)>,
 }
 
 impl Held {

@@ -87,15 +87,25 @@ fn first_half(hash: Sha256) -> [u8; 16] {
     half
 }
 
+/// The prefix and 32 hex digits.
+fn text_of(prefix: [u8; 2], id: [u8; 16], text: &mut [u8; 34]) -> &str {
+    let digit = |number: u8| b"0123456789abcdef"[usize::from(number)];
+    text[..2].copy_from_slice(&prefix);
+    for (pair, byte) in text[2..].chunks_exact_mut(2).zip(id) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
 impl fmt::Display for MatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m_{:032x}", u128::from_be_bytes(self.0))
+        f.write_str(text_of(*b"m_", self.0, &mut [0; 34]))
     }
 }
 
 impl fmt::Display for ExceptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "x_{:032x}", u128::from_be_bytes(self.0))
+        f.write_str(text_of(*b"x_", self.0, &mut [0; 34]))
     }
 }
 

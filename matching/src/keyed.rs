@@ -4,7 +4,7 @@ use crate::blocks::{self, Block};
 use crate::candidates::{Candidates, PAIRS_MAX, Scope, best_of_each};
 use crate::converted;
 use crate::evidence::KeyEvidence;
-use crate::keys::Fingerprint;
+use crate::keys::{Fingerprint, FingerprintHints};
 use crate::select::Pair;
 use crate::twins::Node;
 use crate::{Cancelled, Pulse, Side};
@@ -22,6 +22,9 @@ const PARTS_MAX: u64 = 64;
 pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     let tokens = scope.plan.keys.has_tokens();
     let nodes = [Side::Left, Side::Right].map(|side| scope.remainder.side(side).free_nodes());
+    if nodes.iter().any(Vec::is_empty) {
+        return Ok(Candidates::default());
+    }
     let parts = parts_of(scope, nodes[0].len() + nodes[1].len());
     let pair_block = if scope.plan.exchange.is_some() { converted::pair_block } else { pair_block };
     let (gave_up, found) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -44,8 +47,7 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     };
     let mut pairs = vec![];
     for part in 0..parts {
-        let keys = |side: Side, nodes: &[Node]| keys_of(scope, side, nodes, (part, parts));
-        let (left, right) = (keys(Side::Left, &nodes[0])?, keys(Side::Right, &nodes[1])?);
+        let [left, right] = keys_of_both(scope, &nodes, (part, parts))?;
         let advance = |share: f64| (scope.advance)((part as f64 + share) / parts as f64);
         let mut found = blocks::join(left, right, scope.watch, &advance, visit)?;
         if pairs.is_empty() {
@@ -74,19 +76,43 @@ fn parts_of(scope: &Scope<'_>, nodes: usize) -> u64 {
     parts.clamp(1, PARTS_MAX)
 }
 
-/// Key and node of every node of a side that has the key, as far as the key is in the part.
+/// A side with so many times the records of the other has hardly any keys that are asked for.
+const FEW_AGAINST_MANY: usize = 4;
+
+/// The keys of each side in the part. Where a few records meet many, as new ones meet a year of open items, only the
+/// keys that the few may have.
+fn keys_of_both(
+    scope: &Scope<'_>,
+    nodes: &[Vec<Node>; 2],
+    part: (u64, u64),
+) -> Result<[Vec<(Fingerprint, Node)>; 2], Cancelled> {
+    let sides = [Side::Left, Side::Right];
+    let few = usize::from(nodes[1].len() < nodes[0].len());
+    let many = 1 - few;
+    let of_few = keys_of(scope, sides[few], &nodes[few], part, None)?;
+    let is_lopsided = nodes[many].len() >= FEW_AGAINST_MANY * nodes[few].len();
+    let hints = is_lopsided.then(|| FingerprintHints::of(of_few.iter().map(|&(key, _)| key), of_few.len()));
+    let of_many = keys_of(scope, sides[many], &nodes[many], part, hints.as_ref())?;
+    Ok(if few == 0 { [of_few, of_many] } else { [of_many, of_few] })
+}
+
+/// Key and node of every node of a side that has the key, as far as the key is in the part and may be among the
+/// wanted ones.
 fn keys_of(
     scope: &Scope<'_>,
     side: Side,
     nodes: &[Node],
     (part, parts): (u64, u64),
+    wanted: Option<&FingerprintHints>,
 ) -> Result<Vec<(Fingerprint, Node)>, Cancelled> {
     let rest = scope.remainder.side(side);
     // Not the bits by which the join makes partitions of its own.
-    let is_in_part = |key: &Fingerprint| parts == 1 || (key.spread() >> 40) % parts == part;
+    let is_in_part = |key: &Fingerprint| {
+        (parts == 1 || (key.spread() >> 40) % parts == part) && wanted.is_none_or(|hints| hints.may_have(key))
+    };
     let keys = nodes.par_chunks(4096).map(|nodes| {
         scope.watch.check()?;
-        let room = if parts == 1 { nodes.len() } else { 0 };
+        let room = if parts == 1 && wanted.is_none() { nodes.len() } else { 0 };
         let (mut keys, mut found) = (Vec::with_capacity(room), vec![]);
         for &node in nodes {
             let currency = scope.plan.exchange.is_none().then(|| rest.records.currency(node));

@@ -1,6 +1,8 @@
 //! Keys: what of a field is compared; [`crate::fingerprint`] joins them by hash.
 
-pub(crate) use crate::fingerprint::{Fingerprint, FingerprintMap, FingerprintSet, HashedMap, KeyHasher};
+pub(crate) use crate::fingerprint::{
+    Fingerprint, FingerprintHints, FingerprintMap, FingerprintSet, HashedMap, KeyHasher, RowMap, RowSet,
+};
 
 use crate::{Normalise, Records, Row};
 
@@ -100,8 +102,7 @@ pub(crate) fn each_token(text: &str, mut found: impl FnMut(&str)) {
         return;
     }
     let mut left = TOKENS_MAX;
-    let mut offer = |token: &str| {
-        let digits = token.bytes().filter(u8::is_ascii_digit).count();
+    let mut offer = |token: &str, digits: usize| {
         if digits < TOKEN_DIGITS_MIN || token.len() > TOKEN_BYTES_MAX || left == 0 {
             return;
         }
@@ -120,54 +121,62 @@ pub(crate) fn each_token(text: &str, mut found: impl FnMut(&str)) {
         joined.clear();
         push_upper(first, &mut joined);
         let mixed = joined.bytes().any(|b| !b.is_ascii_digit());
-        offer(&joined);
+        offer(&joined, digits_of(&joined));
         if mixed {
-            joined.split(|c: char| !c.is_ascii_digit()).for_each(&mut offer);
+            joined.split(|c: char| !c.is_ascii_digit()).for_each(|run| offer(run, run.len()));
         }
         for word in start.clone().take(TOKEN_WORDS_MAX - 1) {
             if joined.len() + word.len() > TOKEN_BYTES_MAX {
                 break;
             }
             push_upper(word, &mut joined);
-            offer(&joined);
+            offer(&joined, digits_of(&joined));
         }
     }
 }
 
+fn digits_of(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
+}
+
 /// The same for at most [`SHORT_BYTES`] of ASCII, where neighbouring words stand written together already
 /// once everything between them is left out.
-fn each_ascii_token(text: &[u8], offer: &mut impl FnMut(&str)) {
+fn each_ascii_token(text: &[u8], offer: &mut impl FnMut(&str, usize)) {
     let (mut letters, mut len) = ([0u8; SHORT_BYTES], 0);
     // At most every other byte begins a word.
     let (mut starts, mut words) = ([0u16; SHORT_BYTES / 2 + 2], 0);
+    // Digits before each word.
+    let (mut digits_before, mut digits) = ([0u16; SHORT_BYTES / 2 + 2], 0);
     let mut inside = false;
     for &byte in text {
         let is_word = byte.is_ascii_alphanumeric();
         if is_word && !inside {
-            starts[words] = len as u16;
+            (starts[words], digits_before[words]) = (len as u16, digits);
             words += 1;
         }
         inside = is_word;
         if is_word {
             letters[len] = byte.to_ascii_uppercase();
             len += 1;
+            digits += u16::from(byte.is_ascii_digit());
         }
     }
-    starts[words] = len as u16;
+    (starts[words], digits_before[words]) = (len as u16, digits);
     let letters = std::str::from_utf8(&letters[..len]).unwrap_or_default();
     let between = |first: usize, last: usize| &letters[starts[first].into()..starts[last].into()];
+    let digits = |first: usize, last: usize| usize::from(digits_before[last] - digits_before[first]);
     for first in 0..words {
-        let word = between(first, first + 1);
-        offer(word);
-        if word.bytes().any(|b| !b.is_ascii_digit()) {
-            word.split(|c: char| !c.is_ascii_digit()).for_each(&mut *offer);
+        let (word, digits_of_word) = (between(first, first + 1), digits(first, first + 1));
+        offer(word, digits_of_word);
+        if digits_of_word >= TOKEN_DIGITS_MIN && digits_of_word < word.len() {
+            word.split(|c: char| !c.is_ascii_digit()).for_each(|run| offer(run, run.len()));
         }
         for last in first + 2..=(first + TOKEN_WORDS_MAX).min(words) {
             let joined = between(first, last);
             if joined.len() > TOKEN_BYTES_MAX {
                 break;
             }
-            offer(joined);
+            offer(joined, digits(first, last));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Exact money: minor units in `i64`, sums in `i128`, never a float.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// An ISO 4217 currency, three upper-case letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,11 +15,10 @@ pub struct UnknownCurrency(pub String);
 impl Currency {
     /// Accepts any letter case and surrounding white space.
     pub fn parse(text: &str) -> Result<Self, UnknownCurrency> {
-        let upper = text.trim().to_ascii_uppercase();
         let unknown = || UnknownCurrency(text.chars().take(20).collect());
-        iso_currency::Currency::from_code(&upper).ok_or_else(unknown)?;
-        let bytes: [u8; 3] = upper.as_bytes().try_into().map_err(|_| unknown())?;
-        Ok(Self(bytes))
+        let mut code: [u8; 3] = text.trim().as_bytes().try_into().map_err(|_| unknown())?;
+        code.make_ascii_uppercase();
+        decimals_of(code).map(|_| Self(code)).ok_or_else(unknown)
     }
 
     pub fn code(&self) -> &str {
@@ -27,8 +27,35 @@ impl Currency {
 
     /// Digits after the decimal mark of one major unit: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn exponent(&self) -> u32 {
-        iso_currency::Currency::from_code(self.code()).and_then(|c| c.exponent()).map_or(2, u32::from)
+        decimals_of(self.0).unwrap_or(2)
     }
+}
+
+/// Decimals of the currency with this code; 2 for one that has none of its own, such as gold. `None` when there is no
+/// such currency.
+///
+/// Kept once looked up: this is asked about every amount, and the list has nearly two hundred codes.
+fn decimals_of(code: [u8; 3]) -> Option<u32> {
+    const LETTERS: usize = 26;
+    /// Nothing known yet; 1 for no currency, else two more than the decimals.
+    static KNOWN: [AtomicU8; LETTERS * LETTERS * LETTERS] =
+        [const { AtomicU8::new(0) }; LETTERS * LETTERS * LETTERS];
+    if !code.iter().all(u8::is_ascii_uppercase) {
+        return None;
+    }
+    let place = code.iter().fold(0, |place, letter| place * LETTERS + usize::from(letter - b'A'));
+    let known = match KNOWN[place].load(Ordering::Relaxed) {
+        0 => {
+            let code = std::str::from_utf8(&code).unwrap_or_default();
+            let decimals = iso_currency::Currency::from_code(code).map(|c| c.exponent().unwrap_or(2));
+            let known = decimals.map_or(1, |decimals| decimals.min(100) as u8 + 2);
+            // Whoever else looks it up finds the same.
+            KNOWN[place].store(known, Ordering::Relaxed);
+            known
+        }
+        known => known,
+    };
+    known.checked_sub(2).map(u32::from)
 }
 
 impl fmt::Display for Currency {
@@ -160,6 +187,26 @@ pub fn format_minor(minor: i128, exponent: u32) -> String {
 mod tests {
     use super::*;
     use DecimalMark::{Comma, Point};
+
+    #[test]
+    fn every_code_is_known_as_the_standard_has_it() {
+        let letters = || b'A'..=b'Z';
+        let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+        let mut known = 0;
+        // Twice: the second time from memory.
+        for code in codes.clone().chain(codes) {
+            let text = std::str::from_utf8(&code).unwrap();
+            let standard = iso_currency::Currency::from_code(text);
+            let decimals = standard.map(|currency| currency.exponent().map_or(2, u32::from));
+            assert_eq!(Currency::parse(text).ok().map(|currency| currency.exponent()), decimals, "{text}");
+            known += u32::from(decimals.is_some());
+        }
+        assert!(known > 300, "{known}");
+        assert_eq!(Currency::parse(" jpy ").map(|currency| currency.exponent()), Ok(0));
+        for text in ["", "EU", "EURO", "E R", "\u{20ac}", "\u{e9}U", "123"] {
+            assert!(Currency::parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn amounts_are_read_exactly() {

@@ -354,6 +354,14 @@ impl KeyPlan {
         found.dedup();
     }
 
+    /// A number made of the first letter of each text that [`Self::shared`] reads.
+    pub fn fetch(&self, left: (&Records, Row), right: (&Records, Row)) -> u64 {
+        let first = |text: &str| u64::from(text.as_bytes().first().copied().unwrap_or_default());
+        let both =
+            |part: &KeyPart| first(part.left.text(left.0, left.1)) + first(part.right.text(right.0, right.1));
+        self.parts.iter().map(both).sum()
+    }
+
     /// What two records that share the key share, for people: the field's name and the text, part by part.
     pub fn shared(
         &self,

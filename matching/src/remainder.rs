@@ -61,11 +61,21 @@ impl<'r> Rest<'r> {
 
     /// Nodes with at least one free record.
     pub fn free_nodes(&self) -> Vec<Node> {
+        let mut nodes = Vec::with_capacity(self.free_count);
+        nodes.extend(self.each_free_node());
+        nodes
+    }
+
+    pub fn free_nodes_count(&self) -> usize {
+        self.each_free_node().count()
+    }
+
+    fn each_free_node(&self) -> impl Iterator<Item = Node> + '_ {
         let stands_for_free = |&row: &Row| match self.twins.of_node(row) {
             Some(rows) => rows.iter().any(|&r| self.is_free(r)),
             None => self.is_free(row) && self.twins.node(row) == row,
         };
-        self.records.rows().filter(stands_for_free).collect()
+        self.records.rows().filter(stands_for_free)
     }
 
     /// Free records of the node.

@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
 
     /// Free nodes of the left and the right side.
     fn free_counts(&self) -> (usize, usize) {
-        let free = |side| self.remainder.side(side).free_nodes().len();
+        let free = |side| self.remainder.side(side).free_nodes_count();
         (free(Side::Left), free(Side::Right))
     }
 

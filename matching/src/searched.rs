@@ -95,7 +95,13 @@ fn answer(
     };
     pulse.beat(64)?;
     let date = i64::from(single.records.date(node));
-    let Some(mut rows) = postings.around(node, date, window_days) else { return Ok(None) };
+    let largest = target.start().abs().max(target.end().abs()).min(i64::MAX.into()) as i64;
+    let parts = match sign {
+        1.. => 1..=largest,
+        0 => 0..=0,
+        _ => (-largest).saturating_sub(1)..=-1,
+    };
+    let Some(mut rows) = postings.around(node, date, window_days, parts) else { return Ok(None) };
     let pair = |row: Row| if one == Side::Left { (node, row) } else { (row, node) };
     rows.retain(|&row| {
         let (own, other) = (single.records.date(node), many.records.date(row));

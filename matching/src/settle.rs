@@ -29,7 +29,7 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
         pairs.extend(lefts.into_iter().zip(rights).map(|(l, r)| (c.pair, l, r)));
     }
     let mut matches = Vec::with_capacity(pairs.len());
-    for pairs in pairs.chunks(1 << 13) {
+    for pairs in pairs.chunks(1 << 12) {
         scope.watch.check()?;
         // Into their places: a copy of all would be the highest peak of memory of the whole run.
         matches.par_extend(pairs.par_iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)));

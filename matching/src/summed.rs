@@ -6,7 +6,7 @@ use crate::candidates::{PAIRS_MAX, Scope, best_of_each};
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::fees::{Deposit, Fee, Fees};
 use crate::groups::{Group, gather, representative};
-use crate::keys::Fingerprint;
+use crate::keys::{Fingerprint, FingerprintHints};
 use crate::open::Between;
 use crate::plan::{FeePlan, Shape, currencies};
 use crate::select::Pair;
@@ -41,7 +41,9 @@ impl Ends {
             Shape::Sums(one) => {
                 let groups = gather(scope, one.other())?;
                 let second = group_keys(scope, one.other(), &groups)?;
-                Ends { first: node_keys(scope, one)?, second, between: Between::Sums { one, groups } }
+                // Looking for references in texts takes long, and in vain where nothing is left to refer to.
+                let first = if second.is_empty() { vec![] } else { node_keys(scope, one, &second)? };
+                Ends { first, second, between: Between::Sums { one, groups } }
             }
             Shape::Groups => {
                 let (left, right) = (gather(scope, Side::Left)?, gather(scope, Side::Right)?);
@@ -53,8 +55,10 @@ impl Ends {
     }
 }
 
-fn node_keys(scope: &Scope<'_>, side: Side) -> Result<Keyed, Cancelled> {
+/// Only keys that may be among those of the groups: of all numbers in all texts, few name one.
+fn node_keys(scope: &Scope<'_>, side: Side, groups: &Keyed) -> Result<Keyed, Cancelled> {
     let rest = scope.remainder.side(side);
+    let wanted = FingerprintHints::of(groups.iter().map(|&(key, _)| key), groups.len());
     let nodes = rest.free_nodes();
     let keys = nodes.par_chunks(4096).map(|nodes| {
         scope.watch.check()?;
@@ -62,7 +66,7 @@ fn node_keys(scope: &Scope<'_>, side: Side) -> Result<Keyed, Cancelled> {
         for &node in nodes {
             let currency = joined_currency(scope, rest.records.currency(node));
             scope.plan.keys.each(rest.records, side, node, currency, &mut found);
-            keys.extend(found.iter().map(|&key| (key, node)));
+            keys.extend(found.iter().filter(|key| wanted.may_have(key)).map(|&key| (key, node)));
         }
         Ok(keys)
     });

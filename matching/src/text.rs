@@ -13,6 +13,7 @@ use crate::watch::steps::steps;
 use crate::{Cancelled, Records, Row, Side, Watch};
 use rayon::prelude::*;
 use vocabulary::Vocabulary;
+use word::Outline;
 use words::{Chunk, Text, WordId, Words};
 
 /// The texts of both sides that one text rule reads. Word weights come from these texts themselves, so no
@@ -40,8 +41,8 @@ impl Texts {
         let vocabulary = Vocabulary::of(&mut chunks, left_count, watch)?;
         let rights = chunks.split_off(left_count);
         let (mut left, mut right) = (Words::join(chunks, watch)?, Words::join(rights, watch)?);
-        left.weigh(|word| vocabulary.word(word).weight, watch)?;
-        right.weigh(|word| vocabulary.word(word).weight, watch)?;
+        left.weigh(&vocabulary, watch)?;
+        right.weigh(&vocabulary, watch)?;
         Ok(Texts { vocabulary, left, right })
     }
 
@@ -57,8 +58,7 @@ impl Texts {
     pub fn similarity_from(&self, min: f64, left: Row, right: Row) -> f64 {
         let Some((l, r)) = self.left.text(left).zip(self.right.text(right)) else { return 0.0 };
         steps(4 + l.words.len() * r.words.len());
-        let has_references = |text: Text<'_>| text.words.iter().any(|w| w.is_reference());
-        let with_references = has_references(l) && has_references(r);
+        let with_references = l.has_references && r.has_references;
         let weight =
             |text: Text<'_>| if with_references { text.weight } else { text.weight_without_references };
         let (left_weight, right_weight) = (weight(l), weight(r));
@@ -69,9 +69,12 @@ impl Texts {
             if left_weight < right_weight { (l, r, left_weight) } else { (r, l, right_weight) };
         // What is still to be found bounds what can be reached; a hair is left to rounding.
         let (mut found, mut lost, lost_max) = (0.0, 0.0, total * (1.0 - min) + 1e-9);
-        for &word in short.words.iter().filter(|word| with_references || !word.is_reference()) {
+        for (&word, &outline) in short.words.iter().zip(short.outlines) {
+            if !with_references && word.is_reference() {
+                continue;
+            }
             let weight = f64::from(self.vocabulary.word(word).weight);
-            let alike = self.best_of(word, long.words);
+            let alike = self.best_of(word, outline, long);
             found += weight * alike;
             lost += weight * (1.0 - alike);
             if lost > lost_max {
@@ -82,20 +85,23 @@ impl Texts {
     }
 
     /// How much of `word` the other text has: 1 for the word itself, less for one like it, else 0.
-    fn best_of(&self, word: WordId, others: &[WordId]) -> f64 {
-        if others.contains(&word) {
+    fn best_of(&self, word: WordId, outline: Outline, others: Text<'_>) -> f64 {
+        if others.words.contains(&word) {
             return 1.0;
         }
-        let own = self.vocabulary.word(word);
-        let letters = self.vocabulary.letters(own);
+        let is_reference = word.is_reference();
         let mut best: f64 = 0.0;
-        for &other in others.iter().filter(|other| other.is_reference() == word.is_reference()) {
-            let candidate = self.vocabulary.word(other);
-            if !word.is_reference() && own.is_other_than(candidate) {
+        for (&other, &other_outline) in others.words.iter().zip(others.outlines) {
+            // Outlines lie side by side; a word has to be fetched from anywhere in the vocabulary.
+            if other.is_reference() != is_reference || !is_reference && outline.is_other_than(other_outline) {
                 continue;
             }
-            let other_letters = self.vocabulary.letters(candidate);
-            best = best.max(word::alike(letters, other_letters, word.is_reference()));
+            let (own, candidate) = (self.vocabulary.word(word), self.vocabulary.word(other));
+            if !is_reference && own.is_other_than(candidate) {
+                continue;
+            }
+            let (letters, others) = (self.vocabulary.letters(own), self.vocabulary.letters(candidate));
+            best = best.max(word::alike(letters, others, is_reference));
         }
         best
     }

@@ -252,6 +252,15 @@ impl CurrencyAllowance<'_> {
         }
     }
 
+    /// [`Self::reach`] in the signs of the right side's file, as far as an amount can go.
+    pub fn reach_in_file(&self, left: i64) -> (i64, i64) {
+        let reach = self.reach(left);
+        let (low, high) =
+            if self.right_sign < 0 { (-*reach.end(), -*reach.start()) } else { reach.into_inner() };
+        let amount = |bound: i128| bound.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        (amount(low), amount(high))
+    }
+
     /// The range of adjusted right amounts outside which nothing fits `left`. May be a little too wide.
     pub fn reach(&self, left: i64) -> RangeInclusive<i128> {
         self.reach_of(left.into())
@@ -387,6 +396,26 @@ mod tests {
             assert_eq!((distance.fits(), distance.named), (fits, name), "{left} {right}");
             if fits {
                 assert!(allowance.reach(left).contains(&allowance.adjusted(right)), "{left} {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_fits_is_in_reach_in_the_signs_of_the_file() {
+        let amounts = [0, 1, -1, 95, 100, 105, -100, 10_000, -10_049, i64::MAX, i64::MIN, i64::MIN + 1];
+        for (flip_sign, percent) in [(false, "0.5"), (true, "5"), (false, "100"), (true, "100")] {
+            let rule = AmountRule {
+                flip_sign,
+                absolute: Some("0.05".into()),
+                percent: Some(percent.into()),
+                ..AmountRule::default()
+            };
+            let allowance = Allowance::compile(&rule).unwrap();
+            let allowance = allowance.in_currency(Currency::parse("EUR").unwrap());
+            for (left, right) in amounts.iter().flat_map(|&l| amounts.map(|r| (l, r))) {
+                let (low, high) = allowance.reach_in_file(left);
+                let fits = allowance.distance(left.into(), right.into()).fits();
+                assert!(!fits || (low..=high).contains(&right), "{left} {right} {flip_sign} {percent}");
             }
         }
     }

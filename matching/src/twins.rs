@@ -1,10 +1,9 @@
 //! Records of one side that are equal in all but id and line: no rule can tell them apart.
 
-use crate::keys::KeyHasher;
+use crate::keys::{KeyHasher, RowMap};
 use crate::sorted;
 use crate::{Cancelled, Pulse, Records, Row, Watch};
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// Stands for a record and its twins: the row of the one with the smallest id.
 pub(crate) type Node = Row;
@@ -13,8 +12,10 @@ pub(crate) type Node = Row;
 #[derive(Debug, Default)]
 pub(crate) struct Twins {
     /// Only records with twins; each list by id.
-    rows_of: HashMap<Node, Vec<Row>>,
-    node_of: HashMap<Row, Node>,
+    rows_of: RowMap<Vec<Row>>,
+    node_of: RowMap<Node>,
+    /// A bit for each record that has one; nothing when none has. Nearly every question ends here.
+    has_twin: Vec<u64>,
 }
 
 impl Twins {
@@ -52,6 +53,8 @@ impl Twins {
                 if let [node, _, ..] = *same {
                     twins.rows_of.insert(node, same.to_vec());
                     twins.node_of.extend(same.iter().map(|&row| (row, node)));
+                    twins.has_twin.resize(records.len().div_ceil(64), 0);
+                    same.iter().for_each(|&row| twins.has_twin[row as usize / 64] |= 1 << (row % 64));
                 }
             }
         }
@@ -59,7 +62,7 @@ impl Twins {
     }
 
     pub fn node(&self, row: Row) -> Node {
-        if self.node_of.is_empty() { row } else { self.node_of.get(&row).copied().unwrap_or(row) }
+        if self.has(row) { self.node_of.get(&row).copied().unwrap_or(row) } else { row }
     }
 
     /// How many records the node stands for.
@@ -69,7 +72,11 @@ impl Twins {
 
     /// All records of a node, by id; `None` when it is only the record itself.
     pub fn of_node(&self, node: Node) -> Option<&[Row]> {
-        if self.rows_of.is_empty() { None } else { self.rows_of.get(&node).map(Vec::as_slice) }
+        if self.has(node) { self.rows_of.get(&node).map(Vec::as_slice) } else { None }
+    }
+
+    fn has(&self, row: Row) -> bool {
+        self.has_twin.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1)
     }
 }
 

@@ -24,7 +24,10 @@ class Site:
         # The private PostgreSQL refuses to run as root, and its account must be able to enter.
         self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-pages-", dir=base))
         self.folder.chmod(0o711)
-        environment = dict(os.environ, COUNTERFOIL_HTTP__LISTEN="127.0.0.1:0")
+        # Tests log in more often than people do.
+        environment = dict(os.environ, COUNTERFOIL_HTTP__LISTEN="127.0.0.1:0",
+                           COUNTERFOIL_RATE_LIMITS__LOGINS_PER_IP_HOUR="0",
+                           COUNTERFOIL_RATE_LIMITS__REGISTRATIONS_PER_IP_HOUR="0")
         self.process = subprocess.Popen(
             [ROOT / "target/debug/counterfoil", "up", "--demo", "--data-dir", self.folder / "data"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
@@ -88,6 +91,14 @@ class Site:
                 return found
             time.sleep(0.02)
         raise RuntimeError("the job does not finish")
+
+    def to_review(self, name="to review"):
+        """A finished run all of whose matches wait for somebody."""
+        rules = {"version": 1, "pass": [{"name": "amount and date", "tier": "suggested", "date": {"window_days": 5}}]}
+        return self.finished(self.submit(name, rules=rules))["id"]
+
+    def review(self, job, path):
+        return self.get(f"/api/reconciliation/jobs/{job}/review{path}")
 
     def schedule(self):
         right, left = self.sources()[:2]

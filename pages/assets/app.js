@@ -32,6 +32,8 @@
     for (const menu of all('details[data-menu][open]')) if (!menu.contains(event.target)) menu.open = false;
     const opener = event.target.closest('[data-open]');
     if (opener) open(opener.dataset.open);
+    const copying = event.target.closest('[data-copy]');
+    if (copying) navigator.clipboard?.writeText(one(`#${copying.dataset.copy}`).textContent).then(() => { copying.textContent = 'Copied'; });
     const confirming = event.target.closest('[data-confirm]');
     if (confirming && !window.confirm(confirming.dataset.confirm)) event.preventDefault();
     if (event.target.closest('[data-print]')) window.print();
@@ -98,13 +100,91 @@
     event.preventDefault();
   });
 
+  // The desk of a review: links and forms of it replace the desk alone, one step at a time.
+  let swapping = false;
+  const swap = async (address, options = {}) => {
+    if (swapping) return;
+    swapping = true;
+    const scrolled = one('#desk .lines')?.scrollTop ?? 0;
+    try {
+      const answer = await fetch(address, { ...options, headers: { accept: 'text/html' } });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const fresh = page.querySelector('#desk');
+      // Logged out, or something that only a whole page can say.
+      if (!fresh) { location.href = answer.redirected ? answer.url : address; return; }
+      one('#desk').replaceWith(document.adoptNode(fresh));
+      history.replaceState(null, '', answer.ok ? answer.url : location.href);
+      for (const element of all('#desk .needs-script')) element.hidden = false;
+      toZone(one('#desk'));
+      const lines = one('#desk .lines');
+      if (lines) lines.scrollTop = scrolled;
+      const current = one('#desk .lines [aria-current]');
+      current?.scrollIntoView({ block: 'nearest' });
+      (one('#desk [data-focus]') || current)?.focus({ preventScroll: true });
+    } catch { location.reload(); } finally { swapping = false; }
+  };
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('#desk a[data-swap]');
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    swap(link.href);
+  });
+  document.addEventListener('submit', (event) => {
+    if (!event.target.matches('#desk form[data-swap]')) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(event.target, event.submitter));
+    // Not `form.action`: a button of that name stands before it.
+    swap(event.target.getAttribute('action'), { method: 'POST', body });
+  });
+  // A key stands for a button, a link, or something to unfold and fill in.
+  const press = (key) => {
+    const element = one(`[data-key="${key}"]`);
+    if (!element || swapping) return false;
+    const folded = element.matches('summary') && element.parentElement;
+    if (folded) {
+      folded.open = true;
+      folded.querySelector('select, input:not([type=hidden])')?.focus();
+    } else element.click();
+    return true;
+  };
+
+  // What is chosen of both sides, added up. Amounts are decimals of one currency; numbers would round them.
+  const sums = one('form[data-sums]');
+  const add = () => {
+    const chosen = all('[data-amount]:checked', sums);
+    const decimals = Math.max(0, ...all('[data-amount]', sums).map((box) => (box.dataset.amount.split('.')[1] || '').length));
+    const minor = (text) => BigInt(text.replace('.', '') + '0'.repeat(decimals - (text.split('.')[1] || '').length));
+    const total = (side) => chosen.filter((box) => box.name === side).reduce((sum, box) => sum + minor(box.dataset.amount), 0n);
+    const written = (sum) => {
+      const digits = String(sum < 0n ? -sum : sum).padStart(decimals + 1, '0');
+      const at = digits.length - decimals;
+      const whole = BigInt(digits.slice(0, at)).toLocaleString();
+      const mark = (1.5).toLocaleString().replace(/\d/g, '');
+      return (sum < 0n ? '−' : '') + whole + (decimals ? mark + digits.slice(at) : '');
+    };
+    const [left, right] = [total('left'), total('right')];
+    for (const [name, sum] of [['left', left], ['right', right], ['difference', left - right]]) {
+      const place = one(`[data-sum=${name}]`);
+      place.textContent = written(sum);
+      if (name === 'difference') place.classList.toggle('differs', sum !== 0n);
+    }
+  };
+  if (sums) { sums.addEventListener('change', add); add(); }
+
   // Lists: j and k move, Enter opens.
   const move = (by) => {
+    const lines = all('#desk .lines a');
+    if (lines.length) {
+      const at = lines.findIndex((line) => line.hasAttribute('aria-current'));
+      const next = lines[Math.min(Math.max(at + by, 0), lines.length - 1)];
+      if (next !== lines[at]) swap(next.href);
+      return;
+    }
     const items = all('[data-list] [data-item]');
     if (!items.length) return;
     const at = items.findIndex((item) => item.contains(document.activeElement));
     const next = items[Math.min(Math.max(at < 0 ? (by > 0 ? 0 : items.length - 1) : at + by, 0), items.length - 1)];
-    (next.querySelector('a, summary, button') || next).focus();
+    (next.querySelector('a, summary, button, input') || next).focus();
   };
   document.addEventListener('focusin', (event) => {
     for (const item of all('[data-item].current')) item.classList.remove('current');
@@ -116,12 +196,19 @@
       open('palette');
       return;
     }
+    // A reason that was chosen by its first letters is one key away from being given.
+    if (event.key === 'Enter' && event.target.matches('#desk form[data-swap] select')) {
+      event.preventDefault();
+      event.target.form.requestSubmit(event.target.form.querySelector('button'));
+      return;
+    }
     if (event.key === 'Escape') for (const menu of all('details[data-menu][open]')) menu.open = false;
     const typing = event.target.closest('input:not([type=radio], [type=checkbox], [type=file]), textarea, select, dialog[open]');
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === '?') open('help');
     else if (event.key === 'j') move(1);
     else if (event.key === 'k') move(-1);
+    else if (event.key.length === 1 && /[a-z]/.test(event.key) && press(event.key)) { /* Done. */ }
     else if (event.key === '/' && one('.filters input')) one('.filters input:not([type=hidden])').focus();
     else return;
     event.preventDefault();
@@ -163,6 +250,21 @@
     });
   }
 
+  // The result in place of the progress. Only the content: style, script and frame are there already.
+  const conclude = async () => {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const fresh = page.querySelector('main');
+      if (!answer.ok || answer.redirected || !fresh) { location.reload(); return; }
+      one('main').replaceWith(document.adoptNode(fresh));
+      document.title = page.title;
+      for (const element of all('main .needs-script')) element.hidden = false;
+      toZone(document);
+      document.dispatchEvent(new CustomEvent('counterfoil:shown'));
+    } catch { location.reload(); }
+  };
+
   // Live progress: each event has the region asked for anew; the last one shows the result.
   for (const region of all('[data-events]')) {
     const events = new EventSource(region.dataset.events);
@@ -182,7 +284,7 @@
     };
     events.addEventListener('progress', refresh);
     events.addEventListener('state', (event) => {
-      if (JSON.parse(event.data).is_final) { events.close(); location.reload(); } else refresh();
+      if (JSON.parse(event.data).is_final) { events.close(); conclude(); } else refresh();
     });
   }
 })();

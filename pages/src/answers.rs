@@ -25,9 +25,12 @@ impl<T> Items<T> {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct User {
+    pub id: String,
     pub email: String,
     pub name: String,
     pub is_platform_admin: bool,
+    #[serde(default)]
+    pub has_second_factor: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -272,6 +275,8 @@ pub(crate) struct Exception {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Candidate {
+    #[serde(default)]
+    pub side: Option<String>,
     pub currency: String,
     pub confidence: f64,
     pub records: Vec<Record>,
@@ -532,6 +537,7 @@ pub(crate) struct Schedule {
     pub paused: bool,
     pub paused_at: Option<DateTime<Utc>>,
     pub shipped: bool,
+    pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

@@ -21,6 +21,8 @@ pub(crate) struct Ask {
     token: Option<String>,
     /// So that one name leads through the log, whatever a page asks.
     request_id: String,
+    /// For the list of sessions and the audit log.
+    user_agent: Option<HeaderValue>,
 }
 
 /// What the API said instead of an answer. As a response it is the same problem document again.
@@ -51,7 +53,8 @@ impl IntoResponse for Refusal {
 impl Ask {
     pub fn new(inside: Router, token: Option<&str>, headers: &HeaderMap) -> Self {
         let request_id = headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        Self { inside, token: token.map(str::to_owned), request_id: request_id.to_owned() }
+        let user_agent = headers.get(header::USER_AGENT).cloned();
+        Self { inside, token: token.map(str::to_owned), request_id: request_id.to_owned(), user_agent }
     }
 
     /// The token, for tokens of forms.
@@ -96,6 +99,15 @@ impl Ask {
         accepted(self.send(request, Body::from(body.to_string())).await).await.map(|_| ())
     }
 
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, Refusal> {
+        let request = self.request(Method::PATCH, path).header(header::CONTENT_TYPE, "application/json");
+        read(self.send(request, Body::from(body.to_string())).await).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<(), Refusal> {
         accepted(self.send(self.request(Method::DELETE, path), Body::empty()).await).await.map(|_| ())
     }
@@ -123,6 +135,9 @@ impl Ask {
 
     fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
         let mut request = Request::builder().method(method).uri(path).header(&REQUEST_ID, &self.request_id);
+        if let Some(agent) = &self.user_agent {
+            request = request.header(header::USER_AGENT, agent);
+        }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -123,6 +123,26 @@ pub(crate) fn icon(name: &str) -> Html {
         "next" => "<path d='M6 3l5 5-5 5'/>",
         "plus" => "<path d='M8 2.5v11M2.5 8h11'/>",
         "print" => "<path d='M4.5 6V2h7v4M4.5 12H2V6h12v6h-2.5M4.5 10h7v4h-7z'/>",
+        "write-off" => "<path d='M3 3h10v10H3zM5.5 8h5'/>",
+        "split" => "<path d='M2 8h4M6 8l4-4.5h4M6 8l4 4.5h4'/>",
+        "undo" => "<path d='M5.5 3L2 6.5 5.5 10M2 6.5h7.5a4 4 0 0 1 0 7H6'/>",
+        "comment" => "<path d='M2 3h12v8H7l-3 3v-3H2z'/>",
+        "due" => "<path d='M2.5 3.5h11v10h-11zM2.5 6.5h11M5.5 2v3M10.5 2v3'/>",
+        "approvals" => {
+            "<path d='M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z'/><circle cx='8' cy='8' r='1.8'/>"
+        }
+        "people" => {
+            "<circle cx='6' cy='5.2' r='2.4'/><path d='M1.5 13c.4-2.8 2.1-4.2 4.5-4.2s4.1 1.4 4.5 4.2M10.5 3a2.3 2.3 0 0 1 0 4.5M12 9.2c1.4.6 2.2 1.8 2.5 3.8'/>"
+        }
+        "key" => "<circle cx='5' cy='8' r='3'/><path d='M8 8h6.5M12 8v2.5'/>",
+        "audit" => "<path d='M4 1.5h8v13H4zM6 5h4M6 8h4M6 11h2'/>",
+        "settings" => {
+            "<path d='M2 4.5h7M12 4.5h2M2 11.5h2M7 11.5h7'/><circle cx='10.5' cy='4.5' r='1.5'/><circle cx='5.5' cy='11.5' r='1.5'/>"
+        }
+        "workers" => "<path d='M2 2.5h12v4.5H2zM2 9h12v4.5H2zM4.5 4.8h.2M4.5 11.2h.2'/>",
+        "backups" => {
+            "<ellipse cx='8' cy='3.8' rx='5.5' ry='2'/><path d='M2.5 3.8v8.4c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V3.8M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2'/>"
+        }
         "search" => "<circle cx='7' cy='7' r='4.5'/><path d='M10.5 10.5L14 14'/>",
         _ => "<circle cx='8' cy='8' r='2'/>",
     };

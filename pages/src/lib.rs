@@ -14,7 +14,10 @@
 //! To add a page: a module with a `routes()`, a line in [`router`], a template, and where it should be reached from
 //! everywhere a line in [`nav::ITEMS`].
 
+mod account;
+mod admin;
 mod answers;
+mod approvals;
 mod ask;
 mod assets;
 mod charts;
@@ -30,16 +33,19 @@ mod projects;
 mod queues;
 mod reconcile;
 mod reconciliations;
+mod renewal;
+mod review;
 mod schedules;
 mod session;
 mod shell;
 mod words;
+mod workers;
 
 pub use problem::show_problems;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 
 /// What every page needs.
@@ -47,21 +53,29 @@ use axum::response::Response;
 pub(crate) struct Site {
     /// The API, without the layers that surround a whole server.
     inside: Router,
+    renewals: renewal::Renewals,
 }
 
 /// All pages, over `inside`, the API's own routes. Give [`show_problems`] a place outside everything that may answer
 /// with a problem document.
 pub fn router(inside: Router) -> Router {
+    let site = Site { inside, renewals: renewal::Renewals::default() };
     Router::new()
         .merge(login::routes())
         .merge(projects::routes())
         .merge(overview::routes())
         .merge(reconcile::routes())
         .merge(reconciliations::routes())
+        .merge(review::routes())
+        .merge(approvals::routes())
         .merge(jobs::routes())
         .merge(queues::routes())
+        .merge(workers::routes())
         .merge(schedules::routes())
-        .with_state(Site { inside })
+        .merge(admin::routes())
+        .merge(account::routes())
+        .with_state(site.clone())
+        .layer(from_fn_with_state(site, renewal::keep))
         .layer(from_fn(session::refuse_other_sites))
         .layer(from_fn(add_headers))
         .merge(assets::routes())

@@ -3,15 +3,16 @@
 use crate::ask::Ask;
 use crate::form::{Fields, Posted};
 use crate::format::{Preferences, Theme};
+use crate::session::{self, Tokens};
 use crate::shell::{Shell, Visit};
-use crate::{Site, html, session};
+use crate::{Site, html, renewal};
 use askama::Template;
 use axum::Router;
 use axum::extract::{RawForm, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use serde::Deserialize;
+use chrono::Utc;
 use serde_json::json;
 
 pub(crate) fn routes() -> Router<Site> {
@@ -27,6 +28,8 @@ struct LoginPage {
     shell: Shell,
     next: String,
     email: String,
+    /// The account has a second factor, and its code was missing or wrong.
+    wants_code: bool,
     /// Why not.
     refused: Option<String>,
 }
@@ -45,39 +48,55 @@ async fn show(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
         return html::page(&headers, &AgainPage { next });
     }
     let shell = Shell::outside(Preferences::of(&headers));
-    html::page(&headers, &LoginPage { shell, next, email: String::new(), refused: None })
-}
-
-#[derive(Deserialize)]
-struct AccessToken {
-    access_token: String,
-    expires_in_s: i64,
+    html::page(&headers, &LoginPage { shell, next, email: String::new(), wants_code: false, refused: None })
 }
 
 async fn log_in(State(site): State<Site>, headers: HeaderMap, form: RawForm) -> Response {
     let fields = Fields::parse(&form.0);
     let next = local(fields.get("next"));
-    // A password is taken as it is, white space included.
-    let password = fields.iter().find(|(name, _)| *name == "password").map_or("", |(_, value)| value);
-    let body = json!({"email": fields.get("email"), "password": password});
+    let body = credentials(&fields);
     let ask = Ask::new(site.inside, None, &headers);
-    match ask.post::<AccessToken>("/api/auth/login", &body).await {
-        Ok(token) => {
-            let cookie = session::start(&headers, &token.access_token, token.expires_in_s);
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
-        }
+    match ask.post::<Tokens>("/api/auth/login", &body).await {
+        Ok(tokens) => begin(&headers, &tokens, &next),
         Err(refusal)
             if matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::UNPROCESSABLE_ENTITY) =>
         {
             let shell = Shell::outside(Preferences::of(&headers));
-            let refused = Some("The address or the password is wrong".to_owned());
-            let email = fields.get("email").chars().take(254).collect();
-            let mut response = html::page(&headers, &LoginPage { shell, next, email, refused });
+            let wants_code = refusal.document.code() == "second_factor_required";
+            let refused = match (wants_code, fields.given("code")) {
+                (true, _) => "The account has a second factor: give its code, too",
+                (false, Some(_)) => "The address, the password or the code is wrong",
+                (false, None) => "The address or the password is wrong",
+            };
+            let page = LoginPage {
+                shell,
+                next,
+                email: fields.get("email").chars().take(254).collect(),
+                wants_code: wants_code || fields.given("code").is_some(),
+                refused: Some(refused.into()),
+            };
+            let mut response = html::page(&headers, &page);
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             response
         }
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// A password is taken as it is, white space included.
+pub(crate) fn credentials(fields: &Fields) -> serde_json::Value {
+    let mut body = json!({"email": fields.get("email"), "password": fields.raw("password")});
+    if let Some(code) = fields.given("code") {
+        body["code"] = code.into();
+    }
+    body
+}
+
+/// A session begins, and goes to `next`.
+pub(crate) fn begin(headers: &HeaderMap, tokens: &Tokens, next: &str) -> Response {
+    let mut response = Redirect::to(next).into_response();
+    renewal::append(&mut response, &session::cookies(headers, tokens, Utc::now()));
+    response
 }
 
 async fn log_out(visit: Visit, _: Posted) -> Response {
@@ -86,8 +105,10 @@ async fn log_out(visit: Visit, _: Posted) -> Response {
         tracing::info!(status = refusal.status.as_u16(), "the session to end was over already");
     }
     let headers = visit.headers;
-    let clear = (HeaderName::from_static("clear-site-data"), "\"cache\"".to_owned());
-    ([(header::SET_COOKIE, session::end(&headers)), clear], Redirect::to("/login")).into_response()
+    let clear = [(HeaderName::from_static("clear-site-data"), "\"cache\"")];
+    let mut response = (clear, Redirect::to("/login")).into_response();
+    renewal::append(&mut response, &session::end(&headers));
+    response
 }
 
 async fn prefer(visit: Visit, form: Posted) -> Response {
@@ -97,7 +118,7 @@ async fn prefer(visit: Visit, form: Posted) -> Response {
 }
 
 /// An address on this server, or the first page: nobody is sent elsewhere.
-fn local(next: &str) -> String {
+pub(crate) fn local(next: &str) -> String {
     let is_local = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains(|c: char| c == '\\' || c.is_control() || !c.is_ascii());

@@ -10,6 +10,8 @@ pub(crate) struct Item {
     /// Behind the address of the scope.
     pub path: &'static str,
     pub scope: InScope,
+    /// Of members, only administrators find anything there.
+    pub is_for_admins: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +28,22 @@ const fn item(
     path: &'static str,
     scope: InScope,
 ) -> Item {
-    Item { section, label, icon, path, scope }
+    Item { section, label, icon, path, scope, is_for_admins: false }
 }
 
 /// In the order in which they stand.
-pub(crate) const ITEMS: [Item; 7] = [
+pub(crate) const ITEMS: [Item; 13] = [
     item("overview", "Overview", "overview", "", InScope::Project),
     item("reconcile", "Reconcile files", "reconcile", "/reconcile", InScope::Project),
     item("reconciliations", "Reconciliations", "list", "/reconciliations", InScope::Project),
+    item("approvals", "Approvals", "approvals", "/approvals", InScope::Project),
     item("jobs", "Jobs", "jobs", "/jobs", InScope::Both),
     item("failed", "Failed jobs", "failed", "/failed", InScope::Both),
     item("queues", "Queues", "queues", "/queues", InScope::System),
+    item("workers", "Workers", "workers", "/workers", InScope::System),
     item("schedules", "Schedules", "schedules", "/schedules", InScope::Both),
+    item("members", "Members", "people", "/members", InScope::Project),
+    Item { is_for_admins: true, ..item("keys", "API keys", "key", "/keys", InScope::Project) },
+    item("settings", "Review settings", "settings", "/settings", InScope::Project),
+    item("audit", "Audit log", "audit", "/audit", InScope::Both),
 ];

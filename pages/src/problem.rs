@@ -80,7 +80,8 @@ impl Document {
         }
     }
 
-    fn code(&self) -> &str {
+    /// The last part of its type: `conflict`.
+    pub fn code(&self) -> &str {
         self.kind.rsplit(':').next().unwrap_or_default()
     }
 }
@@ -125,7 +126,12 @@ pub async fn show_problems(request: Request, next: Next) -> Response {
             None | Some("/") => "/login".to_owned(),
             Some(back) => format!("/login?next={}", html::escape_query(back)),
         };
-        return Redirect::to(&target).into_response();
+        let mut response = Redirect::to(&target).into_response();
+        // A session that is over takes its cookies along.
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+        return response;
     }
     let mut shown = page(
         &headers,

@@ -1,6 +1,7 @@
-//! Who visits: the cookie that holds an access token, and the defence against forms of other sites.
+//! Who visits: the cookies that hold the tokens of a session, and the defence against forms of other sites.
 //!
-//! The token is the API's own; the cookie is gone when it expires. Two things guard a change: the browser itself says
+//! The tokens are the API's own. The cookie of the access token is gone when it expires, and the refresh token, which
+//! is good once, gets the next pair: see [`super::renewal`]. A session that is ended opens no page any more. Two things guard a change: the browser itself says
 //! where the request comes from (`Sec-Fetch-Site`, or `Origin`), and the form holds a token made from the session,
 //! masked anew for every page so that compression gives nothing of it away.
 
@@ -9,11 +10,18 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// With the prefix a browser takes it over HTTPS only, for this host only.
 const SECURE_NAME: &str = "__Host-counterfoil";
 const PLAIN_NAME: &str = "counterfoil";
+const SECURE_REFRESH_NAME: &str = "__Host-counterfoil-refresh";
+const PLAIN_REFRESH_NAME: &str = "counterfoil-refresh";
+/// So much earlier than the token expires its cookie goes: a request that is under way then still opens something.
+const EARLY_S: i64 = 20;
 
 /// Whether the visitor's connection is encrypted, as the proxy in front says. A lie only concerns the liar's cookie.
 pub(crate) fn is_https(headers: &HeaderMap) -> bool {
@@ -33,18 +41,50 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, name).filter(|token| !token.is_empty())
 }
 
-/// `Set-Cookie` for a new session.
-pub(crate) fn start(headers: &HeaderMap, token: &str, lifetime_s: i64) -> String {
-    set(headers, token, lifetime_s)
+/// The refresh token of the session, unverified.
+pub(crate) fn refresh_token(headers: &HeaderMap) -> Option<&str> {
+    let name = if is_https(headers) { SECURE_REFRESH_NAME } else { PLAIN_REFRESH_NAME };
+    cookie(headers, name).filter(|token| !token.is_empty())
+}
+
+/// What a login or a refresh gives.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Tokens {
+    pub access_token: String,
+    pub expires_in_s: i64,
+    pub refresh_token: String,
+    pub refresh_expires_at: DateTime<Utc>,
+}
+
+/// `Set-Cookie` of a session that begins or goes on, the access token first.
+pub(crate) fn cookies(headers: &HeaderMap, tokens: &Tokens, now: DateTime<Utc>) -> [String; 2] {
+    let access_s = (tokens.expires_in_s - EARLY_S).max(tokens.expires_in_s / 2);
+    let refresh_s = (tokens.refresh_expires_at - now).num_seconds().max(0);
+    [
+        set(headers, [PLAIN_NAME, SECURE_NAME], &tokens.access_token, access_s),
+        set(headers, [PLAIN_REFRESH_NAME, SECURE_REFRESH_NAME], &tokens.refresh_token, refresh_s),
+    ]
 }
 
 /// `Set-Cookie` that ends it.
-pub(crate) fn end(headers: &HeaderMap) -> String {
-    set(headers, "", 0)
+pub(crate) fn end(headers: &HeaderMap) -> [String; 2] {
+    [
+        set(headers, [PLAIN_NAME, SECURE_NAME], "", 0),
+        set(headers, [PLAIN_REFRESH_NAME, SECURE_REFRESH_NAME], "", 0),
+    ]
 }
 
-fn set(headers: &HeaderMap, token: &str, max_age_s: i64) -> String {
-    let (name, secure) = if is_https(headers) { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
+/// The cookies of a request with another access token, for what reads them further in.
+pub(crate) fn with_token(headers: &HeaderMap, token: &str) -> String {
+    let name = if is_https(headers) { SECURE_NAME } else { PLAIN_NAME };
+    let others = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let others = others.flat_map(|value| value.split(';')).map(str::trim);
+    let others = others.filter(|pair| pair.split_once('=').is_none_or(|(found, _)| found != name));
+    others.map(str::to_owned).chain([format!("{name}={token}")]).collect::<Vec<_>>().join("; ")
+}
+
+fn set(headers: &HeaderMap, [plain, guarded]: [&str; 2], token: &str, max_age_s: i64) -> String {
+    let (name, secure) = if is_https(headers) { (guarded, "; Secure") } else { (plain, "") };
     format!("{name}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}")
 }
 
@@ -77,7 +117,18 @@ pub(crate) fn is_form_token(token: &str, given: &str) -> bool {
 }
 
 fn form_secret(token: &str) -> [u8; 32] {
-    Sha256::new().chain_update(b"counterfoil form\0").chain_update(token).finalize().into()
+    let session = session_of(token).unwrap_or_else(|| token.to_owned());
+    Sha256::new().chain_update(b"counterfoil form\0").chain_update(session).finalize().into()
+}
+
+/// The session that a token names, unverified: its forms outlive the token, which is renewed while they are filled in.
+fn session_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sid: String,
+    }
+    let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.sid)
 }
 
 /// Refuses changes that another site's page asks for.
@@ -139,10 +190,29 @@ mod tests {
         assert_eq!(token(&plain), Some("token"));
         let tls = headers(&[("cookie", "counterfoil=token"), ("x-forwarded-proto", "https")]);
         assert_eq!(token(&tls), None);
-        assert!(
-            start(&tls, "t", 60)
-                .starts_with("__Host-counterfoil=t; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure")
-        );
-        assert!(!start(&plain, "t", 60).contains("Secure"));
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let tokens = Tokens {
+            access_token: "t".into(),
+            expires_in_s: 80,
+            refresh_token: "r".into(),
+            refresh_expires_at: "2026-01-01T01:00:00Z".parse().unwrap(),
+        };
+        let [access, refresh] = cookies(&tls, &tokens, now);
+        assert_eq!(access, "__Host-counterfoil=t; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure");
+        assert!(refresh.starts_with("__Host-counterfoil-refresh=r; Path=/; Max-Age=3600; HttpOnly"));
+        assert!(!cookies(&plain, &tokens, now).concat().contains("Secure"));
+        assert_eq!(with_token(&plain, "new"), "a=b; c=d; counterfoil=new");
+        assert!(end(&plain).iter().all(|cookie| cookie.contains("Max-Age=0")));
+    }
+
+    #[test]
+    fn forms_outlive_the_token_of_their_session() {
+        let token = |sid: &str, jti: &str| {
+            let claims = BASE64URL_NOPAD.encode(format!(r#"{{"sid":"{sid}","jti":"{jti}"}}"#).as_bytes());
+            format!("head.{claims}.signature")
+        };
+        let form = form_token(&token("one", "1"));
+        assert!(is_form_token(&token("one", "2"), &form));
+        assert!(!is_form_token(&token("two", "1"), &form));
     }
 }

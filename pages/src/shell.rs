@@ -98,6 +98,23 @@ impl Shell {
         }
     }
 
+    /// May have the second word on decisions of others.
+    pub fn may_approve(&self) -> bool {
+        self.has_role(&["approver", "admin"])
+    }
+
+    /// May decide about members, keys and settings of the project.
+    pub fn may_administer(&self) -> bool {
+        self.has_role(&["admin"])
+    }
+
+    fn has_role(&self, roles: &[&str]) -> bool {
+        match &self.scope {
+            Scope::Project(project) => roles.contains(&project.role.as_str()) || self.is_admin(),
+            Scope::System | Scope::None => self.is_admin(),
+        }
+    }
+
     pub fn is_admin(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.is_platform_admin)
     }
@@ -115,7 +132,8 @@ impl Shell {
             address: format!("{base}{}", item.path),
             is_current: item.section == self.section,
         };
-        nav::ITEMS.iter().filter(|item| fits(item.scope)).map(link).collect()
+        let is_open = |item: &&nav::Item| fits(item.scope) && (!item.is_for_admins || self.may_administer());
+        nav::ITEMS.iter().filter(is_open).map(link).collect()
     }
 
     pub fn theme(&self) -> &'static str {
@@ -178,6 +196,32 @@ impl Shell {
     /// For selected options.
     pub fn same(&self, one: impl AsRef<str>, other: impl AsRef<str>) -> bool {
         one.as_ref() == other.as_ref()
+    }
+
+    /// The state of a worker, as [`Self::state`].
+    pub fn worker_state(&self, state: impl AsRef<str>) -> Html {
+        let state = state.as_ref();
+        let icon = match state {
+            "live" => "check",
+            "draining" => "pause",
+            _ => "warning",
+        };
+        let word = crate::words::words(state);
+        Html(format!("<span class=\"badge {}\">{}{word}</span>", html::escape(state), html::icon(icon)))
+    }
+
+    /// What became of an item under review, as [`Self::state`].
+    pub fn review_state(&self, state: impl AsRef<str>) -> Html {
+        let state = state.as_ref();
+        let icon = match state {
+            "accepted" | "matched" | "as_found" | "standing" | "effective" => "check",
+            "rejected" | "unmatched" | "undone" | "refused" | "withdrawn" => "stop",
+            "written_off" => "write-off",
+            "proposed" => "scheduled",
+            _ => "suggested",
+        };
+        let word = crate::words::review_state(state);
+        Html(format!("<span class=\"badge {}\">{}{word}</span>", html::escape(state), html::icon(icon)))
     }
 
     pub fn words(&self, name: impl AsRef<str>) -> String {

@@ -42,8 +42,50 @@ pub(crate) fn exception(kind: &str) -> (&'static str, &'static str) {
             ("Duplicate", "Looks like another record of its own side that has the match: a double booking")
         }
         "ambiguous" => ("Ambiguous", "Several counterparts are equally good: choose one"),
+        "released" => {
+            ("Released", "Its match was rejected or taken apart: find another counterpart, or write it off")
+        }
         "already_matched" => ("Already matched", "An earlier run of the chain has it in a confirmed match"),
         _ => ("Other", ""),
+    }
+}
+
+/// What became of an item under review.
+pub(crate) fn review_state(state: &str) -> String {
+    match state {
+        "as_found" => "Stands",
+        "matched" => "Matched by hand",
+        "unmatched" | "undone" => "Taken apart",
+        "proposed" => "Waits for a second person",
+        "effective" => "Done",
+        other => return words(other),
+    }
+    .into()
+}
+
+/// A decision, as what was done.
+pub(crate) fn decided(action: &str) -> &'static str {
+    match action {
+        "accept" => "accepted",
+        "reject" => "rejected",
+        "unmatch" => "taken apart",
+        "match" => "matched by hand",
+        "write_off" => "written off",
+        "comment" => "commented on",
+        "assign" => "assigned",
+        "set_due" => "given a due date",
+        "set_reason" => "given a reason",
+        "undo" => "undone",
+        _ => "decided",
+    }
+}
+
+/// What decisions are about, many of them.
+pub(crate) fn subjects(subject: &str) -> &'static str {
+    match subject {
+        "match" => "matches",
+        "exception" => "exceptions",
+        _ => "matches by hand",
     }
 }
 

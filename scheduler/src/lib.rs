@@ -51,12 +51,13 @@ pub async fn run(
         relay.run(move || relay_once.clone().round())
     });
 
-    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system());
     let notifier = notifier::Notifier {
         store: store.clone(),
         relay_wake: relay_wake.clone(),
         routing: Arc::new(config.routing()),
     };
+    let ticker = Ticker::new(store.clone(), relay_wake.clone(), Clock::system())
+        .with_backup_stores(!config.backup.stores.is_empty());
     let upkeep = upkeep::Upkeep {
         store,
         relay_wake,

@@ -20,6 +20,7 @@ pub struct Ticker {
     relay_wake: Arc<Notify>,
     clock: Clock,
     shipped_are_stored: Arc<AtomicBool>,
+    has_backup_stores: bool,
 }
 
 /// Why a round failed.
@@ -34,7 +35,12 @@ pub enum TickerError {
 impl Ticker {
     /// On the system clock the database's time counts, not this process's; on a manual one the manual time.
     pub fn new(store: Store, relay_wake: Arc<Notify>, clock: Clock) -> Self {
-        Self { store, relay_wake, clock, shipped_are_stored: Arc::default() }
+        Self { store, relay_wake, clock, shipped_are_stored: Arc::default(), has_backup_stores: false }
+    }
+
+    /// Whether there is a place for backups, so that the shipped schedules of backups make sense.
+    pub fn with_backup_stores(self, has_backup_stores: bool) -> Self {
+        Self { has_backup_stores, ..self }
     }
 
     /// Decides what is due, at most [`BATCH`] schedules. `true`: there may be more.
@@ -43,7 +49,8 @@ impl Ticker {
     pub async fn tick(&self) -> Result<bool, TickerError> {
         let at = self.clock.manual_now();
         if !self.shipped_are_stored.load(Ordering::Relaxed) {
-            let stored = self.store.offer_shipped_schedules(at).await.map_err(TickerError::Shipped)?;
+            let offered = self.store.offer_shipped_schedules(self.has_backup_stores, at).await;
+            let stored = offered.map_err(TickerError::Shipped)?;
             for name in stored {
                 tracing::info!(schedule = name, "stored a shipped schedule");
             }

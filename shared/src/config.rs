@@ -6,9 +6,13 @@
 
 mod backup;
 mod notifications;
+mod origin;
+mod reference;
 
-pub use backup::{Backup, BackupLockMode, BackupStore, DiskStore, S3Store, SecretError};
+pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 pub use notifications::{Mail, Notifications};
+pub use origin::{Origin, ShownKey};
+pub use reference::{Key, Section, page, sections};
 
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;
@@ -16,6 +20,7 @@ use crate::store::clean_up::Retention;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,7 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub database: Database,
@@ -40,7 +45,7 @@ pub struct Config {
     pub backup: Backup,
     pub mail: Mail,
     pub notifications: Notifications,
-    /// By job kind; see [`crate::policy::KindPolicy::default_of`].
+    /// How jobs of a kind are tried.
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
     /// Where `database.url` was read from, once it was.
@@ -48,12 +53,14 @@ pub struct Config {
     pub database_url_source: Option<Secret>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// PostgreSQL, which has everything.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// `postgres://user:password@host/database`. Without it `counterfoil up` starts a PostgreSQL of its own;
     /// the separate roles need it.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
     pub url: Option<SecretString>,
     /// Connections of one process, 2 to 1000.
     pub connections_max: u32,
@@ -61,25 +68,29 @@ pub struct Database {
     pub acquire_timeout_s: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// RabbitMQ, which carries hints that jobs are available.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Broker {
     /// `amqp://user:password@host:5672/vhost`. Without it `counterfoil up` uses the in-process queue; the
     /// separate roles need it.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
     pub url: Option<SecretString>,
     /// Queues are named `<prefix>.<job kind>`.
     pub prefix: String,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// Where uploaded files are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ObjectStore {
     /// Folder for uploaded files; shared by the API and all workers. Default: `objects` in the data directory.
     pub dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What the API listens to, and how much of it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Address and port; port 0 takes a free one.
@@ -98,74 +109,86 @@ pub struct Http {
     pub trusted_proxies: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Who may come in, and for how long.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// File with the Ed25519 key (PKCS#8, DER or PEM) that signs access tokens; the same for all API processes.
     /// `counterfoil up` makes one in its data directory; `counterfoil api` needs it.
     pub signing_key_file: Option<PathBuf>,
-    /// The same as a secret: `file:`, `env:` or `aws:`. One key in DER, or several in PEM, of which the first signs.
+    /// What signs access tokens, as a secret instead of a file. One key in DER, or several in PEM, of which the first signs.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
     pub signing_key: Option<SecretString>,
-    /// 32 bytes, or 64 hex digits, that seal second factors; `counterfoil up` makes them in its data directory.
+    /// 64 hex digits (`openssl rand -hex 32`) that seal second factors and the secrets of webhooks, for API and workers;
+    /// without it nobody can have any. `counterfoil up` makes it in its data directory.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
     pub sealing_key: Option<SecretString>,
-    /// 1 to 1440.
+    /// Life of an access token, 1 to 1440 min.
     pub access_token_minutes: i64,
     /// How long a refresh token is good, 1 to 8760 h.
     pub session_idle_hours: u32,
     /// How long a login lasts, however often it is refreshed, 1 to 3650 days.
     pub session_days_max: u32,
-    /// Failed logins in a row that lock an address, 1 to 1000.
+    /// Failed logins in a row that lock an address for a minute, doubling with each further one, 1 to 1000.
     pub lock_after_failures: u32,
-    /// Locks begin with a minute and double up to this, 1 to 1440 min.
+    /// Longest lock of an address, 1 to 1440 min.
     pub lock_minutes_max: u32,
     /// Who may register. The first administrator is made by `counterfoil up` or `counterfoil users`.
     pub registration: Registration,
 }
 
-/// How often somebody may ask; 0: as often as they like. A request counts for all limits that concern it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How often somebody may ask, 0 to 1000000; 0: as often as they like. A request counts for all limits that concern it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
-    /// Whatever asks for a password or code, 0 to 1000000.
+    /// Whatever asks for a password or code.
     pub logins_per_ip_hour: u32,
+    /// Registrations, and invitations accepted.
     pub registrations_per_ip_hour: u32,
+    /// Refreshed sessions.
     pub refreshes_per_ip_hour: u32,
     /// Requests that make jobs.
     pub submissions_per_user_hour: u32,
+    /// Uploads.
     pub uploads_per_user_hour: u32,
     /// Lists of members and invitations.
     pub member_lists_per_user_hour: u32,
+    /// Dashboards.
     pub analytics_per_user_hour: u32,
     /// Anything, besides the limits above.
     pub requests_per_ip_minute: u32,
+    /// Anything.
     pub requests_per_user_minute: u32,
-    /// Of one session or API key.
+    /// Anything, of one session or API key.
     pub requests_per_token_minute: u32,
+    /// Anything that concerns one project.
     pub requests_per_project_minute: u32,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// Where several API processes count together; optional.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redis {
     /// `redis://:password@host:6379/0`, or `rediss://`. With it API processes count rate limits together; without it,
     /// those of logins and registrations in the database, the others each for itself.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
     pub url: Option<SecretString>,
 }
 
-/// How secrets that are elsewhere are reached; see [`crate::secrets`].
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// How secrets that are elsewhere are reached.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Secrets {
-    /// Of AWS Secrets Manager. Default: `AWS_REGION`.
+    /// Region of AWS Secrets Manager. Default: `AWS_REGION`.
     pub aws_region: Option<String>,
-    /// In place of the region's own address.
+    /// Address of AWS Secrets Manager. Default: the region's own.
     pub aws_endpoint: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Registration {
     Open,
@@ -174,7 +197,8 @@ pub enum Registration {
     Closed,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The processes that run jobs.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Worker {
     /// Queues to serve; empty: every kind this version knows.
@@ -189,19 +213,20 @@ pub struct Worker {
     pub listen: Option<SocketAddr>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The process that does what time alone makes happen.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scheduler {
     /// Most doorbells kept waiting in the broker per queue, 1 to 100000. The rest of the backlog stays in
     /// Postgres, where priority still decides.
     pub relay_window: u64,
-    /// Fewest of them, 1 to 100000: the window follows what workers take, between this and `relay_window`.
+    /// Fewest doorbells kept waiting there, 1 to 100000: the window follows what workers take, between this and `relay_window`.
     pub relay_window_min: u64,
     /// Waiting that lifts a job by one priority, 1 to 86400 s.
     pub age_step_s: u64,
     /// Period of the relay when nothing wakes it, 10 to 60000 ms.
     pub relay_period_ms: u64,
-    /// Period of ticker, stager and rescuer, 100 to 60000 ms.
+    /// Period of ticker, stager, rescuer and notifier, 100 to 60000 ms.
     pub period_ms: u64,
     /// Ring again for an available job nobody took, 1 to 3600 s.
     pub ring_again_after_s: u64,
@@ -214,7 +239,7 @@ pub struct Scheduler {
 }
 
 /// From which point on the API refuses new jobs instead of letting them pile up.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backlog {
     /// Most waiting jobs altogether, 1 to 1000000000.
@@ -225,15 +250,18 @@ pub struct Backlog {
     pub lag_s_max: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What is told on standard error.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
+    /// How lines are written, on standard error.
     pub format: LogFormat,
-    /// As in the `tracing` crates: `info`, `info,worker=debug`.
+    /// Which lines: `error`, `warn`, `info`, `debug`, `trace`, and exceptions: `info,worker=debug`. `counterfoil up` takes
+    /// `warn` for the default.
     pub filter: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// Readable on a terminal, JSON otherwise.
@@ -380,6 +408,17 @@ pub struct ConfigError(pub Vec<String>);
 impl Config {
     /// Reads defaults, then `file`, then the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::extract(&Self::sources(file)?)
+    }
+
+    /// The same, with where each value came from. Secrets are in no value.
+    pub fn load_shown(file: Option<&Path>) -> Result<(Self, Vec<ShownKey>), ConfigError> {
+        let sources = Self::sources(file)?;
+        let config = Self::extract(&sources)?;
+        Ok((config, origin::shown(&sources)))
+    }
+
+    fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -389,8 +428,16 @@ impl Config {
         }
         // Variables of the tests and of the shell helpers share the prefix; only those with a section count.
         let env = Env::prefixed("COUNTERFOIL_").filter(|key| key.as_str().contains("__")).split("__");
-        let config: Config = figment
-            .merge(env)
+        Ok(figment.merge(env))
+    }
+
+    fn extract(sources: &Figment) -> Result<Self, ConfigError> {
+        // All of them; reading into the types would stop at the first.
+        let unknown = origin::unknown_keys(sources);
+        if !unknown.is_empty() {
+            return Err(ConfigError(unknown));
+        }
+        let config: Config = sources
             .extract()
             .map_err(|errors| ConfigError(errors.into_iter().map(|e| e.to_string()).collect()))?;
         config.check()?;
@@ -524,32 +571,23 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        let ConfigError(wrong) = load("[worker]\nconcurency = 3").unwrap_err();
-        assert!(wrong[0].contains("concurency"), "{wrong:?}");
-    }
-
-    #[test]
-    fn every_key_is_in_the_manual_with_its_default() {
-        let manual = include_str!("../../docs/operating.md");
-        let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).unwrap() else {
-            panic!("a struct is an object")
-        };
-        let mut keys = 0;
-        for (section, values) in sections {
-            for (key, default) in values.as_object().unwrap() {
-                let row = format!("| `{section}.{key}` | ");
-                let line = manual.lines().find(|line| line.starts_with(&row));
-                let line = line.unwrap_or_else(|| panic!("{section}.{key} is not in docs/operating.md"));
-                let shown = match default {
-                    serde_json::Value::Number(number) => number.to_string(),
-                    serde_json::Value::String(text) => format!("`{text}`"),
-                    _ => continue,
-                };
-                assert!(line[row.len()..].starts_with(&shown), "{line} does not say {shown}");
-                keys += 1;
-            }
+        let ConfigError(wrong) = load(
+            "[worker]\nconcurency = 3\n[wroker]\nx = 1\n[kinds.mail]\nretries = 3\n\
+             [[backup.stores]]\nkind = \"disk\"\nname = \"a\"\ndir = \"/mnt\"\ndirr = \"x\"",
+        )
+        .unwrap_err();
+        assert_eq!(wrong.len(), 4, "all at once: {wrong:#?}");
+        for (key, instead) in [
+            ("worker.concurency", "worker.concurrency"),
+            ("wroker", "worker"),
+            ("kinds.mail.retries", "kinds.mail."),
+            ("backup.stores[0].dirr", "backup.stores[0].dir"),
+        ] {
+            let line = wrong.iter().find(|line| line.starts_with(&format!("{key}: ")));
+            let line = line.unwrap_or_else(|| panic!("{key} in {wrong:#?}"));
+            assert!(line.contains(".toml") || line.contains("/tmp"), "names the file: {line}");
+            assert!(line.contains(instead), "{line}");
         }
-        assert!(keys > 15);
     }
 
     #[test]

@@ -94,6 +94,10 @@ id!(
     WebhookId
 );
 id!(AlertId);
+id!(
+    /// Something that is wrong with backups, from when to when.
+    BackupAlertId
+);
 
 /// The smallest id that could have been made at or after `at`: the boundary of a partition of results.
 pub fn first_id_at(at: DateTime<Utc>) -> Uuid {

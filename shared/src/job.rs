@@ -88,9 +88,38 @@ impl JobKind {
     /// Sends a notification over a service of the operator's: SMS, Slack, PagerDuty.
     pub const NOTIFICATION: JobKind = JobKind(std::borrow::Cow::Borrowed("notification"));
 
+    /// Takes a backup of the database, the cluster, or tenants.
+    pub const BACKUP: JobKind = JobKind(std::borrow::Cow::Borrowed("backup"));
+
+    /// Takes a backup of what operators have set.
+    pub const CONFIG_BACKUP: JobKind = JobKind(std::borrow::Cow::Borrowed("config_backup"));
+
+    /// Reads what the stores hold, and brings back what is damaged.
+    pub const VERIFY_BACKUPS: JobKind = JobKind(std::borrow::Cow::Borrowed("verify_backups"));
+
+    /// Restores a backup into a scratch database, to know that it works.
+    pub const RESTORE_DRILL: JobKind = JobKind(std::borrow::Cow::Borrowed("restore_drill"));
+
+    /// Removes backups that no rule keeps.
+    pub const PRUNE_BACKUPS: JobKind = JobKind(std::borrow::Cow::Borrowed("prune_backups"));
+
+    /// Restores a backup, or says what restoring it would do.
+    pub const RESTORE: JobKind = JobKind(std::borrow::Cow::Borrowed("restore"));
+
     /// Every kind this version ships, hence every queue a worker serves unless told otherwise.
-    pub const ALL: [JobKind; 5] =
-        [Self::RECONCILIATION, Self::CLEAN_UP, Self::EMAIL, Self::WEBHOOK, Self::NOTIFICATION];
+    pub const ALL: [JobKind; 11] = [
+        Self::RECONCILIATION,
+        Self::CLEAN_UP,
+        Self::EMAIL,
+        Self::WEBHOOK,
+        Self::NOTIFICATION,
+        Self::BACKUP,
+        Self::CONFIG_BACKUP,
+        Self::VERIFY_BACKUPS,
+        Self::RESTORE_DRILL,
+        Self::PRUNE_BACKUPS,
+        Self::RESTORE,
+    ];
 
     /// For kinds known when the program is built; panics on a malformed name.
     pub const fn from_static(name: &'static str) -> Self {

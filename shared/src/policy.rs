@@ -33,28 +33,36 @@ impl KindPolicy {
                 },
                 time_limit: Duration::from_secs(90),
             },
+            // As long as the database is large. What fails three times in a row wants a person, and the next one of
+            // its schedule comes anyway.
+            "backup" | "verify_backups" | "restore_drill" | "prune_backups" => {
+                Self { attempts_max: 3, retry, time_limit: Duration::from_secs(6 * 3600) }
+            }
+            // Somebody watches: they look at why it failed, and ask again.
+            "restore" => Self { attempts_max: 1, retry, time_limit: Duration::from_secs(6 * 3600) },
             _ => Self { attempts_max: 5, retry, time_limit: Duration::from_secs(600) },
         }
     }
 }
 
-/// The section `kinds.<kind>` of the configuration: what is absent stays as in [`KindPolicy::default_of`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How jobs of one kind are tried. What is absent stays as it is: the figures at the end of each line. *Those three kinds*
+/// are `email`, `webhook` and `notification`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KindSettings {
-    /// 1 to 100.
+    /// Attempts before a failing job is dead, 1 to 100; 5, and 31 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts_max: Option<u16>,
-    /// Wait after the first failure, doubling from then on, 1 to 3600000 ms.
+    /// Wait before the second attempt, doubling from then on, 1 to 3600000 ms; 5000, and 30000 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_base_ms: Option<u64>,
-    /// Longest wait, 1 to 604800 s.
+    /// Longest wait between two attempts, 1 to 604800 s; 900, and 3600 for those three kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_cap_s: Option<u64>,
-    /// Share of the wait that is random, 0 to 100 percent.
+    /// Share of the wait that is random, so that what failed together does not return together, 0 to 100; 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_jitter_percent: Option<u64>,
-    /// Longest attempt, 1 to 604800 s.
+    /// Longest attempt, 1 to 604800 s; 3600 for `reconciliation`, 90 for those three kinds, else 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit_s: Option<u64>,
 }

@@ -2,14 +2,17 @@
 //! outcome together with what the body wrote.
 //!
 //! [`engine`] is the same for every kind of job; [`kinds`] is the flat list of all a worker can do, one module
-//! per kind; [`channels`] are the ways by which notifications leave. Start with [`run`].
+//! per kind; [`backups`] is what the kinds of backups share, and looks after records and stores; [`channels`] are the
+//! ways by which notifications leave. Start with [`run`].
 
+pub mod backups;
 pub mod body;
 pub mod channels;
 pub mod context;
 pub mod engine;
 pub mod kinds;
 
+use backups::Backups;
 use engine::{Engine, EngineError};
 use shared::config::Config;
 use shared::job::JobKind;
@@ -29,11 +32,12 @@ pub async fn run(
     objects: Objects,
     stop: CancellationToken,
 ) -> Result<(), EngineError> {
+    let backups = Backups::new(&config.backup, store.clone());
     let engine = Engine {
         name: worker_name(),
         store,
         queue,
-        bodies: kinds::all(config, objects)?,
+        bodies: kinds::all(config, objects, &backups)?,
         concurrency: config.worker.concurrency,
         lease_duration: Duration::from_secs(config.worker.lease_s),
         drain: Duration::from_secs(config.worker.drain_s),
@@ -45,7 +49,15 @@ pub async fn run(
     } else {
         config.worker.queues.iter().filter_map(|name| JobKind::parse(name)).collect()
     };
-    engine.run(&kinds, stop).await
+    // Stops also when an executor died.
+    let looking_stop = stop.child_token();
+    let looking_after = tokio::spawn(backups.look_after(looking_stop.clone()));
+    let ended = engine.run(&kinds, stop).await;
+    looking_stop.cancel();
+    if let Err(error) = looking_after.await {
+        tracing::error!(%error, "looking after backups ended");
+    }
+    ended
 }
 
 /// Blocking work looks at its stop signal many times a second, except in a call to a slow disk.

@@ -64,6 +64,11 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/webhooks/{id}/resend", "webhook.resend"),
     ("POST", "/api/queues/{queue}/pause", "queue.pause"),
     ("POST", "/api/queues/{queue}/resume", "queue.resume"),
+    ("POST", "/api/backups", "backup.create"),
+    ("POST", "/api/backups/{id}/verify", "backup.verify"),
+    ("PUT", "/api/backups/{id}/protection", "backup.protect"),
+    ("POST", "/api/backups/alerts/{id}/acknowledge", "backup_alert.acknowledge"),
+    ("POST", "/api/restores", "restore.create"),
     ("PUT", "/api/limits/{scope}/{name}", "limit.set"),
     ("DELETE", "/api/limits/{scope}/{name}", "limit.remove"),
 ];
@@ -77,6 +82,7 @@ pub(super) const ASKS_ONLY: &[(&str, &str)] = &[
     ("POST", "/api/notifications/read"),
     ("POST", "/api/reconciliation/sample"),
     ("POST", "/api/reconciliation/jobs/{id}/review/bulk/preview"),
+    ("POST", "/api/backups/retention/plan"),
 ];
 
 /// Changes of what is not in the database: written once they are done.

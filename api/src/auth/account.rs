@@ -25,12 +25,15 @@ pub(crate) struct UserAnswer {
     name: String,
     /// May see and change every project.
     is_platform_admin: bool,
+    /// Logging in takes a code.
+    has_second_factor: bool,
     created_at: DateTime<Utc>,
 }
 
-impl From<User> for UserAnswer {
-    fn from(user: User) -> Self {
+impl UserAnswer {
+    fn new(user: User, has_second_factor: bool) -> Self {
         Self {
+            has_second_factor,
             id: user.id.0,
             email: user.email,
             name: user.name,
@@ -47,7 +50,9 @@ impl From<User> for UserAnswer {
 )]
 pub(crate) async fn me(State(api): State<Api>, caller: Caller) -> Result<Json<UserAnswer>, Problem> {
     let user = api.store.user(caller.user_id).await?;
-    user.map(|user| Json(user.into())).ok_or_else(gone)
+    let user = user.ok_or_else(gone)?;
+    let has_second_factor = super::second_factor::is_on(&api, caller.user_id).await?;
+    Ok(Json(UserAnswer::new(user, has_second_factor)))
 }
 
 fn gone() -> Problem {

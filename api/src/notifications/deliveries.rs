@@ -13,6 +13,7 @@ use serde_json::Value;
 use shared::ids::{DeliveryId, WebhookId};
 use shared::store::notifications::deliveries::DeliveryState;
 use shared::store::notifications::webhooks::{LoggedDelivery, RESEND_MAX, Resent};
+use shared::store::reach::Reach;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -111,7 +112,9 @@ pub(crate) async fn list_webhook_deliveries(
     PathId(id): PathId<WebhookId>,
     Query(query): Query<DeliveryList>,
 ) -> Result<Json<DeliveryPage>, Problem> {
-    let found = api.store.webhook_deliveries(id, query.after, query.limit + 1).await?;
+    // Deliveries and their jobs are the system's own; the guard has decided about the webhook.
+    let looking = api.store.webhook_deliveries(id, query.after, query.limit + 1);
+    let found = Reach::System("deliveries of a webhook").around(looking).await?;
     let page = Page::cut(found, query.limit);
     let path = format!("/api/webhooks/{id}/deliveries");
     let next = page.next(&path, &[("limit", Some(query.limit.to_string()))], |last| last.id);
@@ -167,7 +170,8 @@ pub(crate) async fn resend_to_webhook(
         (_, Some(at)) => Resent::FailedSince(at),
         (ids, None) => Resent::These(ids.unwrap_or_default()),
     };
-    let resent = api.store.resend_to_webhook(id, &which, &api.routing).await?;
+    let sending = api.store.resend_to_webhook(id, &which, &api.routing);
+    let resent = Reach::System("deliveries of a webhook").around(sending).await?;
     if resent > 0 {
         api.relay_wake.notify_one();
     }

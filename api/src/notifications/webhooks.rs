@@ -15,6 +15,7 @@ use serde::Serialize;
 use shared::ids::{ProjectId, WebhookId};
 use shared::sealing::SealingKey;
 use shared::store::notifications::webhooks::NewWebhook;
+use shared::store::reach::Reach;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -213,7 +214,9 @@ pub(crate) async fn test_webhook(
     caller: Caller,
     PathId(id): PathId<WebhookId>,
 ) -> Result<StatusCode, Problem> {
-    api.store.test_webhook(id, caller.user_id, &api.routing).await?;
+    // Deliveries and their jobs are the system's own; the guard has decided about the webhook.
+    let sending = api.store.test_webhook(id, caller.user_id, &api.routing);
+    Reach::System("deliveries of a webhook").around(sending).await?;
     api.relay_wake.notify_one();
     Ok(StatusCode::ACCEPTED)
 }

@@ -37,11 +37,12 @@ pub(crate) struct ScheduleBody {
     /// Unique in the project, or in the system.
     #[schema(value_type = String, min_length = 1, max_length = 100)]
     pub name: Option<String>,
-    /// `clean_up` for the system, `reconciliation` for a project.
+    /// `reconciliation` for a project; `clean_up`, `backup`, `config_backup`, `verify_backups`, `restore_drill` or
+    /// `prune_backups` for the system.
     #[schema(value_type = String, min_length = 1, max_length = 60)]
     pub kind: Option<String>,
     /// Of the job. A reconciliation takes `left_source_id`, `right_source_id` and, as when it is submitted, `name`,
-    /// `rules` and `confidence_threshold`; a clean-up takes none.
+    /// `rules` and `confidence_threshold`; a backup `kind` and, of tenants, `tenants` or `all_tenants`; a clean-up none.
     #[schema(value_type = Object, required = false, nullable = false)]
     pub args: Option<Map<String, Value>>,
     /// 0 (last) to 9 (first); the kind's own unless given.

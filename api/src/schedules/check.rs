@@ -190,7 +190,13 @@ async fn check_args(
         Some(project_id) if row.kind == JobKind::RECONCILIATION => {
             reconciliation_args(store, project_id, args, &mut wrong).await?
         }
-        _ => Some(args),
+        _ => match backup::jobs::check_args(row.kind.as_str(), &args) {
+            Ok(()) => Some(args),
+            Err(why) => {
+                wrong.push(mistake("#".into(), "args", why));
+                None
+            }
+        },
     };
     // They were looked at by themselves.
     for mistake in &mut wrong {

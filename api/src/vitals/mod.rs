@@ -6,6 +6,7 @@
 mod database_server;
 pub(crate) mod figures;
 pub(crate) mod health;
+pub(crate) mod probes;
 pub(crate) mod scaling;
 
 use axum::extract::FromRef;
@@ -15,6 +16,7 @@ use shared::store::Store;
 use shared::telemetry::Metrics;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,11 +34,14 @@ pub(crate) struct Inner {
     objects: Option<Objects>,
     metrics: Metrics,
     gauges: figures::Gauges,
+    /// Whether `/startupz` has said so.
+    was_ready: AtomicBool,
 }
 
 impl Vitals {
     pub fn new(store: Store, queue: Queue, objects: Option<Objects>, metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { store, queue, objects, metrics, gauges: Default::default() }))
+        let (gauges, was_ready) = Default::default();
+        Self(Arc::new(Inner { store, queue, objects, metrics, gauges, was_ready }))
     }
 }
 
@@ -57,6 +62,9 @@ where
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::live))
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::startupz))
         .routes(routes!(figures::metrics))
         .routes(routes!(scaling::show_scaling))
 }

@@ -145,6 +145,7 @@ async fn every_route_that_changes_something_leaves_a_record() {
     let body = json!({"action": "write_off", "exception": 5, "reason_code": "other"});
     let proposed = jane.post(&format!("{review}/decisions"), &body).await.expect(201).json();
     let proposed = proposed["id"].as_str().expect("an id").to_owned();
+    let recorded = crate::backups::record(&server.store).await;
     let filter = json!({"exceptions": {"state": "open", "side": "left"}});
     let preview = jane.post(&format!("{review}/bulk/preview"), &filter).await.expect(200).json();
 
@@ -300,6 +301,26 @@ async fn every_route_that_changes_something_leaves_a_record() {
             json!({"failed_since": "2026-01-01T00:00:00Z"}),
         ),
         ("DELETE", "/api/webhooks/{id}", format!("/api/webhooks/{webhook}"), Value::Null),
+        ("POST", "/api/backups", "/api/backups".into(), json!({"kind": "full"})),
+        ("POST", "/api/backups/{id}/verify", format!("/api/backups/{}/verify", recorded.backup), Value::Null),
+        (
+            "PUT",
+            "/api/backups/{id}/protection",
+            format!("/api/backups/{}/protection", recorded.backup),
+            json!({"is_protected": true}),
+        ),
+        (
+            "POST",
+            "/api/backups/alerts/{id}/acknowledge",
+            format!("/api/backups/alerts/{}/acknowledge", recorded.alert),
+            Value::Null,
+        ),
+        (
+            "POST",
+            "/api/restores",
+            "/api/restores".into(),
+            json!({"mode": "drill", "backup_id": recorded.backup}),
+        ),
         (
             "POST",
             "/api/jobs/bulk",
@@ -349,6 +370,7 @@ async fn every_route_that_changes_something_leaves_a_record() {
         "/api/notifications/read",
         "/api/reconciliation/sample",
         "/api/reconciliation/jobs/{id}/review/bulk/preview",
+        "/api/backups/retention/plan",
     ];
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (path, item) in document["paths"].as_object().expect("paths") {

@@ -4,6 +4,7 @@ mod admission;
 mod api_keys;
 mod audit;
 mod auth;
+mod backups;
 mod batches;
 mod chains;
 mod client;

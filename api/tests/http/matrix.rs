@@ -243,6 +243,9 @@ async fn ten_thousand_tries_across_tenants_reach_nothing() {
                     decision: theirs.decision.clone(),
                     webhook: theirs.webhook.clone(),
                     alert: theirs.alert.clone(),
+                    backup: theirs.backup.clone(),
+                    backup_alert: theirs.backup_alert.clone(),
+                    restore: theirs.restore.clone(),
                 };
                 match by {
                     "file" => ids.file = theirs.file.clone(),

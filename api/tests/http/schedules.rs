@@ -219,7 +219,7 @@ async fn the_systems_schedules_are_its_administrators() {
     let server = Server::start().await;
     let root = server.log_in_as_platform_admin("root").await;
     let jane = server.log_in_as("jane").await;
-    server.store.offer_shipped_schedules(None).await.unwrap();
+    server.store.offer_shipped_schedules(false, None).await.unwrap();
     let page = root.get("/api/schedules").await.expect(200).json();
     let path = format!("/api/schedules/{}", id_of(&page["items"][0]));
     let shipped = root.get(&path).await.expect(200).json();

@@ -19,6 +19,9 @@ pub struct Ids {
     pub decision: String,
     pub webhook: String,
     pub alert: String,
+    pub backup: String,
+    pub backup_alert: String,
+    pub restore: String,
 }
 
 /// One request to an operation of the document, about these things.
@@ -35,6 +38,9 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         path if path.starts_with("/api/batches/{id}") => &ids.batch,
         path if path.starts_with("/api/webhooks/{id}") => &ids.webhook,
         path if path.starts_with("/api/alerts/{id}") => &ids.alert,
+        path if path.starts_with("/api/backups/alerts/{id}") => &ids.backup_alert,
+        path if path.starts_with("/api/backups/{id}") => &ids.backup,
+        path if path.starts_with("/api/restores/{id}") => &ids.restore,
         path => {
             assert!(!path.contains("{id}"), "say here what the id in {path} is");
             ""
@@ -62,6 +68,10 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
     }
     let body = match (method, path) {
         ("POST", "/api/projects") => json!({"name": "Mine"}),
+        ("POST", "/api/backups") => json!({"kind": "full"}),
+        ("PUT", "/api/backups/{id}/protection") => json!({"is_protected": true}),
+        ("POST", "/api/backups/retention/plan") => json!({"days": 30}),
+        ("POST", "/api/restores") => json!({"mode": "drill", "backup_id": ids.backup}),
         ("POST", "/api/queues/{queue}/pause") => json!({"reason": "a test"}),
         ("PUT", "/api/limits/{scope}/{name}") => json!({"jobs_max": 3}),
         ("POST", "/api/data-sources") => json!({
@@ -151,7 +161,11 @@ pub async fn ids_of(server: &Server, project: &Project) -> Ids {
     let batch = crate::batches::submit(project, 1).await;
     let source =
         server.store.data_source(project.left.parse().expect("an id")).await.expect("asked").expect("there");
+    let recorded = crate::backups::record(&server.store).await;
     Ids {
+        backup: recorded.backup,
+        backup_alert: recorded.alert,
+        restore: recorded.restore,
         project: project.id.clone(),
         job: job.to_string(),
         batch,
@@ -220,6 +234,9 @@ async fn strangers_cannot_tell_what_exists() {
         decision: unknown(),
         webhook: unknown(),
         alert: unknown(),
+        backup: unknown(),
+        backup_alert: unknown(),
+        restore: unknown(),
     };
     let rows = "SELECT (SELECT count(*) FROM files) + (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM jobs)
         + (SELECT sum(version) FROM schedules)";

@@ -37,6 +37,9 @@ async fn a_healthy_server_says_so() {
     let ready = server.client.get("/api/ready").await.expect(200).json();
     assert_eq!(ready, json!({"is_ready": true, "missing": []}));
     server.client.get("/api/live").await.expect(204);
+    server.client.get("/livez").await.expect(204);
+    assert_eq!(server.client.get("/readyz").await.expect(200).json(), ready);
+    assert_eq!(server.client.get("/startupz").await.expect(200).json(), ready);
 }
 
 #[tokio::test]
@@ -87,6 +90,18 @@ async fn a_database_without_tables_is_not_ready() {
     client.get("/api/health").await.expect(200);
     let ready = client.get("/api/ready").await.expect(503).json();
     assert_eq!(ready, json!({"is_ready": false, "missing": ["migrations"]}));
+    for probe in ["/readyz", "/startupz"] {
+        assert_eq!(client.get(probe).await.expect(503).json(), ready, "{probe}");
+    }
+    client.get("/livez").await.expect(204);
+
+    // Once started it stays so, whatever becomes of the database.
+    let store = database.store();
+    store.migrate().await.expect("migrated");
+    client.get("/startupz").await.expect(200);
+    sqlx::query("DROP TABLE _sqlx_migrations").execute(store.pool()).await.expect("dropped");
+    client.get("/readyz").await.expect(503);
+    client.get("/startupz").await.expect(200);
     stop.cancel();
 }
 
@@ -143,6 +158,9 @@ async fn without_a_database_the_rest_still_answers() {
     assert_eq!(health["broker"]["is_reachable"], true);
     assert_eq!(client.get("/api/ready").await.expect(503).json()["missing"], json!(["database"]));
     client.get("/api/live").await.expect(204);
+    client.get("/livez").await.expect(204);
+    client.get("/readyz").await.expect(503);
+    client.get("/startupz").await.expect(503);
     client.get("/api/openapi.json").await.expect(200);
 
     let text = client.get("/api/metrics").await.expect(200).text();

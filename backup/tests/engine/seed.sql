@@ -68,3 +68,7 @@ SELECT gen_random_uuid(), id, 'nightly', 'clean_up', '{}', 5, '0 2 * * *', 'Euro
 INSERT INTO schedule_ticks (schedule_id, due_at, outcome, reason) SELECT id, now(), 'failed', 'no' FROM schedules;
 INSERT INTO concurrency_limits (scope, name, jobs_max, updated_by) SELECT 'project', id::text, 7, 'ann' FROM projects;
 INSERT INTO outbox (job_id, queue, priority) SELECT id, queue, priority FROM jobs LIMIT 3;
+INSERT INTO backup_stores (name, kind, position, is_reachable, owed_objects, owed_bytes, checked_at)
+VALUES ('near', 'disk', 0, true, 0, 0, now());
+INSERT INTO backup_alerts (id, kind, subject, severity, message)
+VALUES (gen_random_uuid(), 'backup_stale', '', 'critical', 'there is no backup of everything');

@@ -6,7 +6,6 @@ use crate::{private_postgres, roles, up};
 use anyhow::{Context, Result};
 use backup::engine::{Engine, Settings};
 use backup::postgres::Target;
-use backup::seal::KeyRing;
 use backup::stores::{self, Cluster, Disk, StoreName, Stores};
 use secrecy::ExposeSecret;
 use shared::config::Config;
@@ -25,12 +24,12 @@ pub struct BackupPlace {
     /// Whose backups, instead of backup.cluster.
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// Folder for dumps while they are taken or loaded; needs the size of the database.
+    /// Folder for dumps while they are taken or loaded, instead of backup.scratch_dir; needs the size of the database.
     #[arg(long, value_name = "DIR", env = "COUNTERFOIL_SCRATCH_DIR")]
     scratch_dir: Option<PathBuf>,
-    /// Processes that dump or load at once.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
-    jobs: u8,
+    /// Processes that dump or load at once, instead of backup.jobs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: Option<u8>,
     #[command(flatten)]
     database: Database,
 }
@@ -38,6 +37,10 @@ pub struct BackupPlace {
 impl BackupPlace {
     /// Asks nobody anything yet.
     pub fn engine(&self, config: &Config) -> Result<Engine> {
+        let mut config = config.clone();
+        if let (None, Some(data_dir)) = (&self.store_dir, self.data_dir()) {
+            up::default_backups(&mut config, &data_dir)?;
+        }
         let stores = match &self.store_dir {
             Some(dir) => {
                 let disk =
@@ -51,15 +54,13 @@ impl BackupPlace {
         if let Some(file) = &self.keys_file {
             (of_keys.keys_file, of_keys.keys_env) = (Some(file.clone()), None);
         }
-        let text = of_keys.keys().context("the encryption keys of backups")?;
-        let words = text.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
-        let keys = KeyRing::parse(words.filter(|word| !word.is_empty()))?;
+        let keys = backup::engine::key_ring(&of_keys)?;
         let cluster = Cluster::parse(self.cluster.as_ref().unwrap_or(&config.backup.cluster))?;
-        let default = Settings::default();
+        let of_config = Settings::of(&config.backup);
         let settings = Settings {
-            scratch_dir: self.scratch_dir.clone().unwrap_or(default.scratch_dir.clone()),
-            jobs: self.jobs.into(),
-            ..default
+            scratch_dir: self.scratch_dir.clone().unwrap_or(of_config.scratch_dir.clone()),
+            jobs: self.jobs.map_or(of_config.jobs, Into::into),
+            ..of_config
         };
         Ok(Engine { stores, cluster, keys, settings })
     }

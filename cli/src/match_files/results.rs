@@ -3,9 +3,9 @@
 use super::carry::Chain;
 use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
+use super::rendered::{self, Pieces};
 use super::staging::Staging;
 use matching::{Candidate, CarriedSide, Exception, Match, Outcome, Reasoner, Records, Row, RuleSet, Side};
-use rayon::prelude::*;
 use sources::ReadOutcome;
 use sources::export::{
     CandidateCells, ExceptionRow, ExceptionsCsv, Foreign, Header, MatchRow, MatchesCsv, RecordCells,
@@ -41,9 +41,12 @@ impl<'a> Read<'a> {
 }
 
 const CHUNK_MATCHES: usize = 4 << 10;
-const WAVE_MATCHES: usize = 16 * CHUNK_MATCHES;
+/// Of a match's lines, about.
+const MATCH_BYTES: usize = 320;
+/// Matches whose records are fetched from memory together, see [`Sides::fetch`].
+const AHEAD_MATCHES: usize = 16;
 const CHUNK_EXCEPTIONS: usize = 1 << 10;
-const WAVE_EXCEPTIONS: usize = 64 * CHUNK_EXCEPTIONS;
+const WAVE_CHUNKS: usize = 8;
 
 pub fn write(
     staging: &Staging,
@@ -59,8 +62,11 @@ pub fn write(
     let reasoner = Reasoner::new(sides.left, sides.right, rules);
     let render = |first: usize, matches: &[Match]| -> std::io::Result<Vec<u8>> {
         let header = if first == 0 { Header::Written } else { Header::Omitted };
-        let mut csv = MatchesCsv::new(vec![], header)?;
+        let mut csv = MatchesCsv::new(Vec::with_capacity(matches.len() * MATCH_BYTES), header)?;
         for (i, matched) in matches.iter().enumerate() {
+            if i % AHEAD_MATCHES == 0 {
+                sides.fetch(&matches[i..matches.len().min(i + AHEAD_MATCHES)], &reasoner);
+            }
             let pass = outcome.passes.get(usize::from(matched.pass)).map_or("", |pass| pass.name.as_str());
             csv.write(&MatchRow {
                 number: (first + i) as u64 + 1,
@@ -79,15 +85,8 @@ pub fn write(
     if outcome.matches.is_empty() {
         file.write_all(&render(0, &[]).doing(writing)?).doing(writing)?;
     }
-    // Rendered on all threads, some megabytes at a time, and written in order.
-    for (i, wave) in outcome.matches.chunks(WAVE_MATCHES).enumerate() {
-        interrupt.check()?;
-        let chunks = wave.par_chunks(CHUNK_MATCHES).enumerate();
-        let chunks = chunks.map(|(j, chunk)| render(i * WAVE_MATCHES + j * CHUNK_MATCHES, chunk));
-        for chunk in chunks.collect::<Vec<_>>() {
-            file.write_all(&chunk.doing(writing)?).doing(writing)?;
-        }
-    }
+    let pieces = Pieces { of: &outcome.matches, len: CHUNK_MATCHES, at_once: WAVE_CHUNKS };
+    rendered::write(file, pieces, writing, interrupt, render)?;
 
     let writing = format_args!("writing {EXCEPTIONS}");
     let mut file = staging.create(EXCEPTIONS)?;
@@ -108,13 +107,8 @@ pub fn write(
         csv.finish()
     };
     file.write_all(&render(Header::Written, &[]).doing(writing)?).doing(writing)?;
-    for wave in outcome.exceptions.chunks(WAVE_EXCEPTIONS) {
-        interrupt.check()?;
-        let chunks = wave.par_chunks(CHUNK_EXCEPTIONS).map(|chunk| render(Header::Omitted, chunk));
-        for chunk in chunks.collect::<Vec<_>>() {
-            file.write_all(&chunk.doing(writing)?).doing(writing)?;
-        }
-    }
+    let pieces = Pieces { of: &outcome.exceptions, len: CHUNK_EXCEPTIONS, at_once: WAVE_CHUNKS };
+    rendered::write(file, pieces, writing, interrupt, |_, piece| render(Header::Omitted, piece))?;
 
     let writing = format_args!("writing {REJECTED_LINES}");
     let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;
@@ -138,6 +132,23 @@ impl<'a> Sides<'a> {
             Side::Left => self.left,
             Side::Right => self.right,
         }
+    }
+
+    /// Reads a little of all that these matches show. They are in the order of their confidences, which is none of
+    /// the files: one after the other, each would wait for memory; together they wait at the same time.
+    fn fetch(&self, matches: &[Match], reasoner: &Reasoner<'_>) {
+        let mut read = 0u64;
+        for matched in matches {
+            let (left, right) = (matched.left.first(), matched.right.first());
+            for (records, row) in [(self.left, left), (self.right, right)] {
+                let Some(&row) = row else { continue };
+                read = read.wrapping_add(records.amount(row).cast_unsigned() ^ records.date(row) as u64);
+                read =
+                    read.wrapping_add(records.id(row).as_bytes().first().copied().unwrap_or_default().into());
+            }
+            read = read.wrapping_add(reasoner.fetch(matched));
+        }
+        std::hint::black_box(read);
     }
 
     fn cell(&self, side: Side, row: Row) -> RecordCells<'a> {

@@ -2,5 +2,8 @@
 //! lost, and comes back.
 
 mod commands;
+mod drill;
 mod place;
 mod point_in_time;
+mod ruin;
+mod runbook;

@@ -1,11 +1,14 @@
 //! A cluster, a configuration with two stores, and the executable, all under the server's account.
 
+use backup::engine::{Engine, Settings};
+use backup::seal::KeyRing;
+use backup::stores::{self, Cluster, Disk, Store, StoreName, Stores};
 use shared::testing::{PrivatePostgres, test_dir};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 pub struct Place {
@@ -117,9 +120,48 @@ impl Place {
         self.bare(&all)
     }
 
+    /// Starts the executable with the configuration, and does not wait.
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        let config = self.dir.join("config.toml");
+        let mut command = self.command();
+        command.arg("--config").arg(config).args(args).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("starting counterfoil")
+    }
+
     /// Without the configuration.
     pub fn bare(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().expect("running counterfoil")
+    }
+
+    /// The engine over the same stores, in this process.
+    pub fn engine(&self) -> Engine {
+        let store = |name: &str| {
+            let disk = Disk::open(self.dir.join(name), None).expect("a store");
+            (StoreName::parse(name).expect("a name"), Store::Disk(disk))
+        };
+        let stores = Stores::of(vec![store("near"), store("far")], None, stores::Settings::default());
+        Engine {
+            stores: stores.expect("stores"),
+            cluster: Cluster::parse("test").expect("a cluster"),
+            keys: KeyRing::parse([KEY]).expect("keys"),
+            settings: Settings { scratch_dir: self.dir.clone(), ..Settings::default() },
+        }
+    }
+
+    /// What a command prints that runs under the server's account.
+    pub fn as_server(&self, mut command: Command) -> Output {
+        self.give_over(&mut command);
+        command.output().expect("running a command")
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+        self.give_over(&mut command);
+        command
+    }
+
+    /// Under the server's account, with nothing of this process's own settings.
+    fn give_over(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name
                 .to_str()
@@ -133,7 +175,6 @@ impl Place {
             command.gid(self.owner.1).uid(self.owner.0);
         }
         command.env("COUNTERFOIL_SCRATCH_DIR", &self.dir).current_dir(&self.dir);
-        command.args(args).output().expect("running counterfoil")
     }
 }
 

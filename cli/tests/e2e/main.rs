@@ -22,6 +22,7 @@ mod broker_trouble;
 mod cancelling;
 mod card_settlement;
 mod chaos;
+mod contract;
 mod explaining;
 mod jobs;
 mod large_pair;

@@ -3,7 +3,7 @@
 use super::Verdicts;
 use super::block::{BLOCK_SIDE_MAX, Spec};
 use crate::evidence::KeyEvidence;
-use crate::keys::{Fingerprint, FingerprintMap, FingerprintSet};
+use crate::keys::{Fingerprint, FingerprintHints, FingerprintMap, FingerprintSet};
 use crate::plan::KeyPlan;
 use crate::run::Run;
 use crate::sorted;
@@ -57,7 +57,13 @@ pub(super) fn gather(
         }
         let side = reading.side;
         let rows: Vec<Row> = run.remainder.side(side).records.rows().collect();
+        // Nearly all keys are asked for by none of the specs.
+        let len = asked.iter().map(|asked| asked.keys.len()).sum();
+        let hints = FingerprintHints::of(asked.iter().flat_map(|asked| asked.keys.keys()), len);
         let found = read(run, reading, &rows, |key, row, found: &mut Vec<_>| {
+            if !hints.may_have(&key) {
+                return;
+            }
             let wanting = asked.iter().filter(|asked| asked.wants(&key));
             found.extend(wanting.map(|asked| (asked.spec, key, row)));
         })?;

@@ -15,10 +15,10 @@ mod same_key;
 mod sum_key;
 mod ties;
 
+use crate::keys::RowMap;
 use crate::run::Run;
 use crate::sorted;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
-use std::collections::HashMap;
 
 pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     let mut verdicts = Verdicts::default();
@@ -48,27 +48,28 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     Ok(exceptions)
 }
 
-/// What is known so far.
+/// What is known so far, by side.
 #[derive(Default)]
 struct Verdicts {
-    settled: HashMap<(Side, Row), Verdict>,
+    settled: [RowMap<Verdict>; 2],
     /// Counts only where nothing better is found.
-    weak: HashMap<(Side, Row), Verdict>,
+    weak: [RowMap<Verdict>; 2],
 }
 
 impl Verdicts {
     /// The first verdict on a record stays. A weak one does not keep others from coming.
     fn add(&mut self, side: Side, row: Row, verdict: Verdict) {
         let of = if verdict.is_weak { &mut self.weak } else { &mut self.settled };
-        of.entry((side, row)).or_insert(verdict);
+        of[side as usize].entry(row).or_insert(verdict);
     }
 
     fn has(&self, side: Side, row: Row) -> bool {
-        self.settled.contains_key(&(side, row))
+        self.settled[side as usize].contains_key(&row)
     }
 
     fn take(&mut self, side: Side, row: Row) -> Option<Verdict> {
-        self.settled.remove(&(side, row)).or_else(|| self.weak.remove(&(side, row)))
+        let side = side as usize;
+        self.settled[side].remove(&row).or_else(|| self.weak[side].remove(&row))
     }
 }
 

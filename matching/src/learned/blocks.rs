@@ -8,6 +8,7 @@ use crate::sorted;
 use crate::twins::{Node, by_id};
 use crate::{Cancelled, Pulse, Side};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Records in reach by one key; more of them, and the key says too little to search by.
 const KEY_RECORDS_MAX: usize = 256;
@@ -60,8 +61,17 @@ pub(super) fn find(scope: &Scope<'_>, fields: &[Field], sides: [Part<'_>; 2]) ->
 struct Index {
     /// Where amounts may differ: by day and amount.
     near: Option<Nearby>,
-    list: Vec<(u64, i32, u32)>,
+    list: Vec<Posting>,
     ranges: HashedMap<(u32, u32)>,
+}
+
+/// A right record that has a key. With its amount, since most are told apart by that: looking it up elsewhere would
+/// cost more than the rest of the search.
+#[derive(Clone, Copy)]
+struct Posting {
+    day: i32,
+    place: u32,
+    amount: i64,
 }
 
 impl Index {
@@ -78,11 +88,10 @@ impl Index {
             all.dedup();
             Ok(all)
         });
-        // Only keys that somebody asks for are worth their memory.
-        let mut asked = HashedMap::<()>::default();
-        for keys in lists.collect::<Result<Vec<_>, Cancelled>>()? {
-            asked.extend(keys.into_iter().map(|key| (key, ())));
-        }
+        // Only keys that somebody asks for are worth their memory, and a few that only look like those.
+        let lists = lists.collect::<Result<Vec<Vec<u64>>, Cancelled>>()?;
+        let asked = KeyHints::of(&lists);
+        drop(lists);
         let places: Vec<u32> = (0..right.nodes.len() as u32).collect();
         let lists = places.par_chunks(4096).map(|places| {
             scope.watch.check()?;
@@ -90,7 +99,7 @@ impl Index {
             for &place in places {
                 let date = right.records.date(right.nodes[place as usize]);
                 keys_of(scope, fields, Side::Right, right, place, &mut keys);
-                let wanted = keys.iter().filter(|key| asked.contains_key(key));
+                let wanted = keys.iter().filter(|&&key| asked.may_have(key));
                 list.extend(wanted.map(|&key| (key, date, place)));
             }
             Ok(list)
@@ -103,6 +112,12 @@ impl Index {
             ranges.insert(same[0].0, (start, start + same.len() as u32));
             start += same.len() as u32;
         }
+        let posting = |&(_, day, place): &(u64, i32, u32)| Posting {
+            day,
+            place,
+            amount: right.records.amount(right.nodes[place as usize]),
+        };
+        let list: Vec<Posting> = list.par_iter().map(posting).collect();
         let near = match scope.plan.window.days {
             Some(days) if fields.iter().any(|f| matches!(f, Field::Amounts { .. })) => {
                 Some(Nearby::of(right.records, right.nodes, days, scope.watch)?)
@@ -113,13 +128,37 @@ impl Index {
     }
 
     /// Places with the key inside the window, and how many have it on any day.
-    fn around(&self, key: u64, window: Option<(i64, i64)>) -> (&[(u64, i32, u32)], usize) {
+    fn around(&self, key: u64, window: Option<(i64, i64)>) -> (&[Posting], usize) {
         let Some(&(start, end)) = self.ranges.get(&key) else { return (&[], 0) };
         let all = &self.list[start as usize..end as usize];
         let Some((first, last)) = window else { return (all, all.len()) };
-        let from = all.partition_point(|&(_, day, _)| i64::from(day) < first);
+        let from = all.partition_point(|posting| i64::from(posting.day) < first);
         let near = &all[from..];
-        (&near[..near.partition_point(|&(_, day, _)| i64::from(day) <= last)], all.len())
+        (&near[..near.partition_point(|posting| i64::from(posting.day) <= last)], all.len())
+    }
+}
+
+/// A bit for each low end of a key: tells most of the keys that are not among them.
+struct KeyHints(Vec<AtomicU64>);
+
+impl KeyHints {
+    fn of(lists: &[Vec<u64>]) -> Self {
+        let keys = lists.iter().map(Vec::len).sum::<usize>();
+        let hints = KeyHints((0..(keys / 8 + 1).next_power_of_two()).map(|_| AtomicU64::new(0)).collect());
+        lists.par_iter().flatten_iter().for_each(|&key| {
+            let (word, bit) = hints.place(key);
+            word.fetch_or(bit, Ordering::Relaxed);
+        });
+        hints
+    }
+
+    fn may_have(&self, key: u64) -> bool {
+        let (word, bit) = self.place(key);
+        word.load(Ordering::Relaxed) & bit != 0
+    }
+
+    fn place(&self, key: u64) -> (&AtomicU64, u64) {
+        (&self.0[(key >> 6) as usize & (self.0.len() - 1)], 1 << (key & 63))
     }
 }
 
@@ -170,6 +209,8 @@ impl Search<'_> {
         let plan = self.scope.plan;
         let date = i64::from(left.records.date(node));
         let window = plan.window.days.map(|days| (date - days, date + days));
+        let currency = left.records.currency(node);
+        let (low, high) = plan.allowance.in_currency(currency).reach_in_file(left.records.amount(node));
         self.votes.clear();
         let (mut common, mut rare) = (0, 0);
         for &key in &self.keys {
@@ -181,7 +222,8 @@ impl Search<'_> {
             }
             rare += usize::from(!near.is_empty());
             let bits = (right.nodes.len() as f32 / of as f32).log2().max(0.1);
-            self.votes.extend(near.iter().map(|&(_, _, other)| (other, bits)));
+            let in_reach = near.iter().filter(|posting| (low..=high).contains(&posting.amount));
+            self.votes.extend(in_reach.map(|posting| (posting.place, bits)));
         }
         rare += usize::from(self.vote_for_near_amounts(node));
         if common > 0 && rare == 0 {

@@ -23,6 +23,7 @@ pub(crate) use plan::{COMPARISONS_MAX, LearnedPlan};
 pub use rule::{CompareAs, Comparison, FieldNames, LearnedRule};
 
 use crate::candidates::Scope;
+use crate::keys::RowMap;
 use crate::select::Pair;
 use crate::sorted;
 use crate::twins::Node;
@@ -30,7 +31,6 @@ use crate::{Cancelled, Confidence, Side};
 use fields::{Agreement, Field, Part};
 use learn::{Ends, Taught};
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// Pairs less probable are no candidates, only competition.
 const PROBABLE_MIN: f64 = 0.02;
@@ -92,8 +92,13 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     let capacities = |rest: &crate::remainder::Rest<'_>, nodes: &[Node]| -> Vec<u32> {
         nodes.iter().map(|&node| rest.capacity(node)).collect()
     };
-    let ends =
-        Ends { left: capacities(left, &left_nodes), right: capacities(right, &right_nodes), pair_count };
+    let ends = Ends {
+        left: capacities(left, &left_nodes),
+        right: capacities(right, &right_nodes),
+        pair_count,
+        left_order: by_amount(sides[0]),
+        right_order: by_amount(sides[1]),
+    };
     let Taught { model, edges, odds } =
         learn::learn((scope.watch, scope.advance), &fields, &random, &pairs, ends)?;
     let mut learned = Learned { gave_up: pairs.gave_up, ..Learned::default() };
@@ -120,10 +125,20 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     Ok(learned)
 }
 
+/// By place, the number of each record in the order of amounts: those of a pair are seldom far apart.
+fn by_amount(part: Part<'_>) -> Vec<u32> {
+    let key = |(&node, place): (&Node, u32)| (part.records.currency(node), part.records.amount(node), place);
+    let mut sorted: Vec<_> = part.nodes.iter().zip(0..).map(key).collect();
+    sorted.par_sort_unstable();
+    let mut order = vec![0; sorted.len()];
+    sorted.iter().zip(0..).for_each(|(&(_, _, place), number)| order[place as usize] = number);
+    order
+}
+
 /// Pairs that are among the best (within the margin) of both their ends: the ties a person must decide.
 /// A non-empty list has at least one.
 pub(crate) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
-    let (mut best_left, mut best_right) = (HashMap::new(), HashMap::new());
+    let (mut best_left, mut best_right) = (RowMap::default(), RowMap::default());
     for pair in open {
         for (best, node) in [(&mut best_left, pair.left), (&mut best_right, pair.right)] {
             let best = best.entry(node).or_insert(pair.confidence);
@@ -139,11 +154,11 @@ pub(crate) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
 /// Pairs below the threshold of records whose candidates together reach it: one of them is right, but none
 /// of them is clear. Only the ones at least half as probable as the record's best.
 pub(crate) fn undecided(pairs: &[Pair], threshold: Confidence) -> Vec<Pair> {
-    let mut sums: HashMap<(Side, Node), (u64, u32)> = HashMap::new();
-    let ends = |p: &Pair| [(Side::Left, p.left), (Side::Right, p.right)];
+    let mut sums = [RowMap::<(u64, u32)>::default(), RowMap::default()];
+    let ends = |p: &Pair| [(Side::Left as usize, p.left), (Side::Right as usize, p.right)];
     for pair in pairs {
-        for end in ends(pair) {
-            let sum = sums.entry(end).or_default();
+        for (side, node) in ends(pair) {
+            let sum = sums[side].entry(node).or_default();
             sum.0 += u64::from(pair.confidence.millionths());
             sum.1 = sum.1.max(pair.confidence.millionths());
         }
@@ -151,7 +166,11 @@ pub(crate) fn undecided(pairs: &[Pair], threshold: Confidence) -> Vec<Pair> {
     let wanted = u64::from(threshold.millionths().max(1));
     let undecided = |p: &&Pair| {
         let own = p.confidence.millionths();
-        p.confidence < threshold && ends(p).iter().any(|end| sums[end].0 >= wanted && sums[end].1 <= 2 * own)
+        p.confidence < threshold
+            && ends(p)
+                .iter()
+                .map(|(side, node)| sums[*side][node])
+                .any(|(sum, best)| sum >= wanted && best <= 2 * own)
     };
     pairs.iter().filter(undecided).copied().collect()
 }

@@ -1,6 +1,7 @@
 //! The learned numbers: what each degree of agreement of each field says, in bits.
 
 use super::fields::Agreement;
+use std::sync::LazyLock;
 
 /// Matches that the first guess counts for, against those the data show.
 const GUESS_WEIGHT: f64 = 8.0;
@@ -134,6 +135,27 @@ fn weight(counted: u64) -> f64 {
     counted as f64 / ONE as f64
 }
 
+/// Share of the records that have a value, by [`Agreement::rarity`].
+static SHARES: LazyLock<[f64; 256]> =
+    LazyLock::new(|| std::array::from_fn(|rarity| 2f64.powf(-(rarity as f64) / 8.0)));
+
+/// [`FieldModel::bits_of`] of every agreement there is, worked out once for millions of pairs.
+pub(super) struct BitsTable(Vec<[f64; 256]>);
+
+impl BitsTable {
+    pub fn of(model: &FieldModel) -> Self {
+        let of_level = |level: usize| {
+            let level = level as u8;
+            std::array::from_fn(|rarity| model.bits_of(Agreement { level, rarity: rarity as u8 }))
+        };
+        BitsTable((0..model.bits.len()).map(of_level).collect())
+    }
+
+    pub fn bits_of(&self, agreement: Agreement) -> f64 {
+        self.0[usize::from(agreement.level)][usize::from(agreement.rarity)]
+    }
+}
+
 /// What one round saw of one field, in whole numbers of 1/[`ONE`], so that no order of pairs shows in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
@@ -153,7 +175,7 @@ impl Tally {
         self.matched[level] += matched;
         self.others[level] += ONE - matched;
         if agreement.rarity > 0 {
-            let share = 2f64.powf(-f64::from(agreement.rarity) / 8.0);
+            let share = SHARES[usize::from(agreement.rarity)];
             self.rarity[level] += (share * matched as f64) as u64;
         }
     }

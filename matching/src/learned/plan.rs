@@ -5,6 +5,7 @@ use super::fields::number;
 use super::rule::{CompareAs, LearnedRule};
 use crate::keys::Column;
 use crate::{Pass, Records, Side, Watch};
+use rayon::prelude::*;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LearnedPlan {
@@ -215,13 +216,23 @@ fn with_mentions(
 const MENTIONS_MIN: f64 = 0.1;
 
 fn share_with_mentions(records: &Records, columns: &[Column], watch: Watch<'_>) -> f64 {
-    let (mut texts, mut with) = (0u32, 0u32);
-    for row in looked_at(records, watch) {
+    let every = (records.len() / VALUES_MAX + 1) as u64;
+    let count = |row: u32| {
+        if every > 1 && !id_hash(records, row).is_multiple_of(every) {
+            return (0, 0);
+        }
         let mut values = columns.iter().map(|c| c.text(records, row)).filter(|t| !t.is_empty()).peekable();
-        texts += u32::from(values.peek().is_some());
-        let mut found = false;
-        values.for_each(|text| each_mention(text, |_| found = true));
-        with += u32::from(found);
-    }
+        let has_text = values.peek().is_some();
+        let mentions = values.any(|text| {
+            let mut found = false;
+            each_mention(text, |_| found = true);
+            found
+        });
+        (u32::from(has_text), u32::from(mentions))
+    };
+    let sum = |a: (u32, u32), b: (u32, u32)| (a.0 + b.0, a.1 + b.1);
+    let goes_on = |row: &u32| !row.is_multiple_of(4096) || watch.check().is_ok();
+    let rows = records.rows().into_par_iter().take_any_while(goes_on);
+    let (texts, with) = rows.map(count).reduce(|| (0, 0), sum);
     f64::from(with) / f64::from(texts.max(1))
 }

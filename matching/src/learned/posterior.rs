@@ -6,10 +6,10 @@
 //! converge, and to the exact answer where the pairs form no ring (Bayati, Gamarnik, Katz, Nair and Tetali
 //! 2007); with rings it is very near. "None" is among the answers of every record.
 
-use crate::sorted;
 use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Messages that change by less, relative to themselves, have arrived.
 const SETTLED: f64 = 1e-4;
@@ -27,13 +27,11 @@ pub(super) struct Edge {
 
 /// Which pairs compete; the odds may change between uses. Pairs without a rival need no messages.
 pub(super) struct Field {
-    /// Numbers of the edges that share a record with another one. Messages are by place in this list.
+    /// Numbers of the edges that share a record with another one, node by node of the left side: what follows calls
+    /// a number's index here its place.
     contested: Vec<u32>,
     left: Ends,
     right: Ends,
-    /// How free an end is of its other pairs, 0 to 1; kept between uses as the next beginning.
-    from_left: Vec<f64>,
-    from_right: Vec<f64>,
     /// By edge, place among the contested ones, or [`ALONE`], or [`LEFT_OUT`].
     place_of: Vec<u32>,
 }
@@ -45,75 +43,85 @@ const NO_LONGER_NEGLIGIBLE: f64 = 4.0 * NEGLIGIBLE;
 const ALONE: u32 = u32::MAX;
 /// Its odds were negligible.
 const LEFT_OUT: u32 = u32::MAX - 1;
-/// Fewer contested pairs are no work for several threads.
-const PARALLEL_MIN: usize = 1 << 16;
+/// Contested pairs of one piece of work; fewer altogether are none for several threads.
+const PIECE_LEN: usize = 1 << 14;
 
-/// The contested edges of one side, node by node.
+/// The contested edges of one side, node by node. Each side keeps its own order, so that all it says lies in one
+/// row and only what it hears has to be looked for.
 struct Ends {
     starts: Vec<u32>,
-    /// Places.
-    edges: Vec<u32>,
+    /// Where the other side has each edge.
+    across: Vec<u32>,
     /// Records each node stands for.
     capacity: Vec<u32>,
+    /// Nodes of each piece of work.
+    pieces: Vec<Range<usize>>,
+    /// How free an end is of its other pairs, 0 to 1, edge by edge; kept between uses as the next beginning.
+    messages: Vec<f64>,
 }
 
 impl Ends {
-    /// `nodes`: by place, which node the edge has on this side.
-    fn of(nodes: impl Iterator<Item = u32>, capacity: &[u32], watch: Watch<'_>) -> Result<Self, Cancelled> {
-        let mut edges: Vec<(u32, u32)> =
-            nodes.enumerate().map(|(place, node)| (node, place as u32)).collect();
-        sorted::sort(&mut edges, watch)?;
-        let mut ends = Ends { starts: vec![0], edges: vec![], capacity: vec![] };
-        for same in edges.chunk_by(|a, b| a.0 == b.0) {
-            ends.edges.extend(same.iter().map(|&(_, place)| place));
-            ends.starts.push(ends.edges.len() as u32);
-            ends.capacity.push(capacity[same[0].0 as usize]);
+    /// `nodes`: of each edge on this side, in this side's order.
+    fn of(nodes: &[u32], across: Vec<u32>, capacity: &[u32]) -> Self {
+        let mut ends = Ends {
+            starts: vec![0],
+            across,
+            capacity: vec![],
+            pieces: vec![],
+            messages: vec![1.0; nodes.len()],
+        };
+        let (mut first, mut end) = (0, 0);
+        for same in nodes.chunk_by(|a, b| a == b) {
+            end += same.len();
+            ends.starts.push(end as u32);
+            ends.capacity.push(capacity[same[0] as usize]);
+            if end - ends.starts[first] as usize >= PIECE_LEN {
+                ends.pieces.push(first..ends.capacity.len());
+                first = ends.capacity.len();
+            }
         }
-        Ok(ends)
+        if first < ends.capacity.len() {
+            ends.pieces.push(first..ends.capacity.len());
+        }
+        ends
     }
 
-    /// One message along each edge, node by node. The largest relative change.
-    fn send(
-        &self,
-        odds: &[f64],
-        incoming: &[f64],
-        messages: &mut [f64],
-        watch: Watch<'_>,
-    ) -> Result<f64, Cancelled> {
-        let node_messages = |node: usize, terms: &mut Vec<f64>, new: &mut Vec<f64>| {
-            let range = self.starts[node] as usize..self.starts[node + 1] as usize;
-            terms.clear();
-            terms.extend(self.edges[range].iter().map(|&e| odds[e as usize] * incoming[e as usize]));
-            free_of_others(terms, self.capacity[node], new);
-        };
-        let nodes = 0..self.capacity.len();
-        let new: Vec<f64> = if self.edges.len() < PARALLEL_MIN {
-            let (mut terms, mut new) = (vec![], Vec::with_capacity(self.edges.len()));
-            nodes.for_each(|node| node_messages(node, &mut terms, &mut new));
-            new
-        } else {
-            let chunks = nodes.collect::<Vec<_>>();
-            let chunks = chunks.par_chunks(4096).map(|nodes| {
-                watch.check()?;
-                let (mut terms, mut new) = (vec![], vec![]);
-                nodes.iter().for_each(|&node| node_messages(node, &mut terms, &mut new));
-                Ok(new)
-            });
-            chunks.collect::<Result<Vec<_>, Cancelled>>()?.concat()
-        };
-        // Half the way, on the scale of logarithms, where the messages swing evenly about their end.
-        let mut changed: f64 = 0.0;
-        for (i, (&place, new)) in self.edges.iter().zip(new).enumerate() {
-            if i % 65_536 == 0 {
-                watch.check()?;
-                steps(65_536);
-            }
-            let message = &mut messages[place as usize];
-            let blended = (*message * new).sqrt();
-            changed = changed.max((blended / *message - 1.0).abs());
-            *message = blended;
+    /// One message along each edge; `odds` in this side's order. Whether all messages have arrived.
+    fn send(&mut self, odds: &[f64], other: &Ends, watch: Watch<'_>) -> Result<bool, Cancelled> {
+        let (starts, across, capacity) = (&self.starts, &self.across, &self.capacity);
+        let mut rest = self.messages.as_mut_slice();
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for nodes in &self.pieces {
+            let edges = starts[nodes.start] as usize..starts[nodes.end] as usize;
+            let (messages, behind) = rest.split_at_mut(edges.len());
+            rest = behind;
+            pieces.push((nodes.clone(), edges.start, messages));
         }
-        Ok(changed)
+        let send = |(nodes, base, messages): (Range<usize>, usize, &mut [f64])| {
+            watch.check()?;
+            let (mut terms, mut new, mut settled) = (vec![], vec![], true);
+            for node in nodes {
+                let edges = starts[node] as usize..starts[node + 1] as usize;
+                terms.clear();
+                new.clear();
+                let heard = across[edges.clone()].iter().map(|&place| other.messages[place as usize]);
+                terms.extend(odds[edges.clone()].iter().zip(heard).map(|(odds, heard)| odds * heard));
+                free_of_others(&terms, capacity[node], &mut new);
+                // Half the way, on the scale of logarithms, where the messages swing evenly about their end.
+                for (message, new) in messages[edges.start - base..edges.end - base].iter_mut().zip(&new) {
+                    let blended = (*message * new).sqrt();
+                    // The division is for those that are near; one that is not decides for all.
+                    settled = settled && (blended / *message - 1.0).abs() < SETTLED;
+                    *message = blended;
+                }
+            }
+            Ok(settled)
+        };
+        let settled: Result<Vec<bool>, Cancelled> = match pieces.len() {
+            0 | 1 => pieces.into_iter().map(send).collect(),
+            _ => pieces.into_par_iter().map(send).collect(),
+        };
+        Ok(settled?.into_iter().all(|settled| settled))
     }
 }
 
@@ -132,21 +140,30 @@ impl Field {
             left[edge.left as usize] += 1;
             right[edge.right as usize] += 1;
         }
-        let has_rival = |e: &u32| {
-            let edge = &edges[*e as usize];
+        let has_rival = |edge: &Edge| {
             edge.odds > NEGLIGIBLE && (left[edge.left as usize] > 1 || right[edge.right as usize] > 1)
         };
-        let contested: Vec<u32> = (0..edges.len() as u32).filter(has_rival).collect();
-        watch.check()?;
         let alone = |edge: &Edge| if edge.odds > NEGLIGIBLE { ALONE } else { LEFT_OUT };
-        let mut place_of: Vec<u32> = edges.iter().map(alone).collect();
+        let mut place_of: Vec<u32> = edges.par_iter().map(alone).collect();
+        let mut contested: Vec<u32> =
+            (0..edges.len() as u32).filter(|&e| has_rival(&edges[e as usize])).collect();
+        watch.check()?;
+        let by_left = places_by(contested.iter().map(|&e| edges[e as usize].left), left_capacity.len());
+        let mut in_order = vec![0u32; contested.len()];
+        contested.iter().zip(&by_left).for_each(|(&e, &place)| in_order[place as usize] = e);
+        contested = in_order;
         contested.iter().enumerate().for_each(|(place, &e)| place_of[e as usize] = place as u32);
-        let of = |e: &u32| &edges[*e as usize];
+        watch.check()?;
+        let lefts: Vec<u32> = contested.iter().map(|&e| edges[e as usize].left).collect();
+        let rights: Vec<u32> = contested.iter().map(|&e| edges[e as usize].right).collect();
+        let to_right = places_by(rights.iter().copied(), right_capacity.len());
+        let mut to_left = vec![0u32; contested.len()];
+        to_right.iter().zip(0..).for_each(|(&right, left)| to_left[right as usize] = left);
+        watch.check()?;
+        let rights: Vec<u32> = to_left.iter().map(|&place| rights[place as usize]).collect();
         Ok(Field {
-            left: Ends::of(contested.iter().map(|e| of(e).left), left_capacity, watch)?,
-            right: Ends::of(contested.iter().map(|e| of(e).right), right_capacity, watch)?,
-            from_left: vec![1.0; contested.len()],
-            from_right: vec![1.0; contested.len()],
+            left: Ends::of(&lefts, to_right, left_capacity),
+            right: Ends::of(&rights, to_left, right_capacity),
             contested,
             place_of,
         })
@@ -168,25 +185,43 @@ impl Field {
         rounds_max: usize,
         watch: Watch<'_>,
     ) -> Result<Vec<f64>, Cancelled> {
-        let odds: Vec<f64> = self.contested.iter().map(|&e| edges[e as usize].odds).collect();
+        let odds: Vec<f64> = self.contested.par_iter().map(|&e| edges[e as usize].odds).collect();
+        let right_odds: Vec<f64> = self.right.across.par_iter().map(|&place| odds[place as usize]).collect();
         for _ in 0..rounds_max {
             watch.check()?;
-            let changed_left = self.left.send(&odds, &self.from_right, &mut self.from_left, watch)?;
-            let changed_right = self.right.send(&odds, &self.from_left, &mut self.from_right, watch)?;
-            if changed_left.max(changed_right) < SETTLED {
+            let left_settled = self.left.send(&odds, &self.right, watch)?;
+            let right_settled = self.right.send(&right_odds, &self.left, watch)?;
+            if left_settled && right_settled {
                 break;
             }
         }
-        Ok((0..edges.len()).map(|e| probability(self.odds_among_others(&edges[e], e))).collect())
+        let among_others = |e: usize| probability(self.odds_among_others(&edges[e], e));
+        Ok((0..edges.len()).into_par_iter().map(among_others).collect())
     }
 
     /// The odds of an edge with all its competition, after [`Self::marginals`].
     pub fn odds_among_others(&self, edge: &Edge, number: usize) -> f64 {
         match self.place_of[number] {
             ALONE | LEFT_OUT => edge.odds,
-            place => edge.odds * self.from_left[place as usize] * self.from_right[place as usize],
+            place => {
+                let place = place as usize;
+                edge.odds * self.left.messages[place] * self.right.messages[self.left.across[place] as usize]
+            }
         }
     }
+}
+
+/// Where each item goes when they are put in the order of their nodes, those of one node as they come.
+fn places_by(nodes: impl Iterator<Item = u32> + Clone, count: usize) -> Vec<u32> {
+    let mut next = vec![0u32; count + 1];
+    nodes.clone().for_each(|node| next[node as usize + 1] += 1);
+    (1..next.len()).for_each(|node| next[node] += next[node - 1]);
+    let place = |node: u32| {
+        let next = &mut next[node as usize];
+        *next += 1;
+        *next - 1
+    };
+    nodes.map(place).collect()
 }
 
 pub(super) fn probability(odds: f64) -> f64 {
@@ -199,9 +234,11 @@ fn free_of_others(terms: &[f64], capacity: u32, out: &mut Vec<f64>) {
     const SCALE: f64 = (1u64 << 40) as f64;
     steps(1 + terms.len());
     let capacity = f64::from(capacity.max(1));
-    if terms.len() == 1 {
-        out.push(1.0);
-        return;
+    match *terms {
+        [_] => return out.push(1.0),
+        // What follows, for the one other that each of two has.
+        [a, b] => return out.extend([1.0 / (1.0 + b / capacity), 1.0 / (1.0 + a / capacity)]),
+        _ => {}
     }
     // The largest term stands apart: beside it the others would lose their digits.
     let (mut top, mut first, mut second) = (0, 0.0f64, 0.0f64);

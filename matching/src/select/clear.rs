@@ -9,8 +9,8 @@
 //! Nothing is chosen here that an end would rather exchange, but a whole that is better together is not seen.
 
 use super::{Chosen, Pair, Piece, Selection};
+use crate::keys::RowMap;
 use crate::{Cancelled, Confidence, Pulse};
-use std::collections::HashMap;
 
 /// Work: the sorting of the pairs, and for each record chosen one look at the candidates of its neighbours.
 pub(super) fn select(
@@ -29,7 +29,7 @@ pub(super) fn select(
 /// Pairs that are among the best (within the margin) of both their ends: the ties a person must decide.
 /// A non-empty list has at least one.
 pub(super) fn contended(open: &[Pair], margin: Confidence) -> Vec<Pair> {
-    let (mut best_left, mut best_right) = (HashMap::new(), HashMap::new());
+    let (mut best_left, mut best_right) = (RowMap::default(), RowMap::default());
     for pair in open {
         for (best, node) in [(&mut best_left, pair.left), (&mut best_right, pair.right)] {
             let best = best.entry(node).or_insert(pair.confidence);

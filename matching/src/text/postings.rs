@@ -5,6 +5,7 @@ use super::words::Words;
 use crate::sorted;
 use crate::{Cancelled, Records, Row, Side, Watch};
 use rayon::prelude::*;
+use std::ops::RangeInclusive;
 
 /// More records with one word inside a window, and the word tells too little to search by.
 const WINDOW_MAX: usize = 256;
@@ -12,10 +13,18 @@ const WINDOW_MAX: usize = 256;
 pub(crate) struct Postings<'t> {
     texts: &'t Texts,
     asking: &'t Words,
-    /// Day and row of every record with a word, word by word; sorted.
-    list: Vec<(i32, Row)>,
+    /// Every record with a word, word by word, by day and row.
+    list: Vec<Posting>,
     /// By word: where its records end.
     ends: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Posting {
+    day: i32,
+    row: Row,
+    /// Tells most records apart before anything else of them is looked at.
+    amount: i64,
 }
 
 impl Texts {
@@ -41,14 +50,16 @@ impl Texts {
             rows.iter().flat_map(|&(_, row)| telling(row)).for_each(|word| ends[word.number() + 1] += 1);
         }
         (1..ends.len()).for_each(|word| ends[word] += ends[word - 1]);
-        let mut list = vec![(0, 0); ends.last().map_or(0, |&end| end as usize)];
+        let nothing = Posting { day: 0, row: 0, amount: 0 };
+        let mut list = vec![nothing; ends.last().map_or(0, |&end| end as usize)];
         for days in days.chunks(1 << 16) {
             watch.check()?;
             for &(day, row) in days {
+                let posting = Posting { day, row, amount: records.amount(row) };
                 for word in telling(row) {
                     // Every word's start moves on to its end.
                     let place = &mut ends[word.number()];
-                    list[*place as usize] = (day, row);
+                    list[*place as usize] = posting;
                     *place += 1;
                 }
             }
@@ -58,21 +69,28 @@ impl Texts {
 }
 
 impl Postings<'_> {
-    /// Records that share a word with `row` of the other side and are at most `window_days` from `date`,
-    /// sorted. `None` when all its words are too common to search by.
-    pub fn around(&self, row: Row, date: i64, window_days: i64) -> Option<Vec<Row>> {
+    /// Records that share a word with `row` of the other side, are at most `window_days` from `date` and have one of
+    /// these amounts, sorted. `None` when all its words are too common to search by, whatever the amounts.
+    pub fn around(
+        &self,
+        row: Row,
+        date: i64,
+        window_days: i64,
+        amounts: RangeInclusive<i64>,
+    ) -> Option<Vec<Row>> {
         let (mut rows, mut common, mut rare) = (vec![], 0, 0);
         for &word in self.asking.of(row).iter().filter(|&&word| self.texts.vocabulary.tells(word)) {
             let number = word.number();
             let start = if number == 0 { 0 } else { self.ends[number - 1] };
             let all = &self.list[start as usize..self.ends[number] as usize];
-            let near = &all[all.partition_point(|&(day, _)| i64::from(day) < date - window_days)..];
-            let near = &near[..near.partition_point(|&(day, _)| i64::from(day) <= date + window_days)];
+            let near = &all[all.partition_point(|posting| i64::from(posting.day) < date - window_days)..];
+            let near = &near[..near.partition_point(|posting| i64::from(posting.day) <= date + window_days)];
             if near.len() > WINDOW_MAX {
                 common += 1;
             } else {
                 rare += 1;
-                rows.extend(near.iter().map(|&(_, row)| row));
+                let wanted = near.iter().filter(|posting| amounts.contains(&posting.amount));
+                rows.extend(wanted.map(|posting| posting.row));
             }
         }
         rows.sort_unstable();

@@ -25,14 +25,15 @@ struct Counted {
     sides: u8,
 }
 
-#[derive(Default)]
-struct Shard {
-    words: Vec<Counted>,
-}
+/// Words, and references apart from them.
+type Shard = [Vec<Counted>; 2];
 
 impl Vocabulary {
     /// Gives every word of the chunks its number in the vocabulary. Weights come from how many of all texts
     /// have the word: ln(1 + n / have) / ln(1 + n).
+    ///
+    /// Words come before references: there are few of them, they are compared all the time, and together they
+    /// stay in the nearer caches.
     ///
     /// The first `left_count` chunks are the left side's.
     pub fn of(chunks: &mut [Chunk], left_count: usize, watch: Watch<'_>) -> Result<Self, Cancelled> {
@@ -46,11 +47,12 @@ impl Vocabulary {
                 watch.check()?;
                 for (i, word) in chunk.distinct.iter().enumerate().filter(|(_, w)| shard_of(w.hash) == shard)
                 {
+                    let all = &mut all[usize::from(word.is_reference)];
                     let number = *known.entry(word.hash).or_insert_with(|| {
-                        all.words.push(Counted { first: (c as u32, i as u32), texts: 0, sides: 0 });
-                        all.words.len() as u32 - 1
+                        all.push(Counted { first: (c as u32, i as u32), texts: 0, sides: 0 });
+                        all.len() as u32 - 1
                     });
-                    let counted = &mut all.words[number as usize];
+                    let counted = &mut all[number as usize];
                     counted.texts += word.texts;
                     counted.sides |= if c < left_count { 1 } else { 2 };
                     numbers[c][i].store(number, Ordering::Relaxed);
@@ -59,20 +61,23 @@ impl Vocabulary {
             Ok(all)
         });
         let shards = shards.collect::<Result<Vec<_>, Cancelled>>()?;
-        let mut starts = [0u32; SHARDS];
+        let mut starts = [[0u32; SHARDS]; 2];
         let mut vocabulary = Vocabulary::default();
-        vocabulary.words.reserve_exact(shards.iter().map(|s| s.words.len()).sum());
-        for (start, shard) in starts.iter_mut().zip(&shards) {
-            watch.check()?;
-            *start = vocabulary.words.len() as u32;
-            shard.words.iter().for_each(|counted| vocabulary.push(chunks, counted, texts as f64));
+        vocabulary.words.reserve_exact(shards.iter().flatten().map(Vec::len).sum());
+        for (kind, starts) in starts.iter_mut().enumerate() {
+            for (start, shard) in starts.iter_mut().zip(&shards) {
+                watch.check()?;
+                *start = vocabulary.words.len() as u32;
+                shard[kind].iter().for_each(|counted| vocabulary.push(chunks, counted, texts as f64));
+            }
         }
         chunks.par_iter_mut().zip(&numbers).try_for_each(|(chunk, numbers)| {
             watch.check()?;
             let id = |number: u32| {
                 let distinct = &chunk.distinct[number as usize];
                 let in_shard = numbers[number as usize].load(Ordering::Relaxed);
-                WordId::of(starts[shard_of(distinct.hash)] + in_shard, distinct.is_reference).0
+                let start = starts[usize::from(distinct.is_reference)][shard_of(distinct.hash)];
+                WordId::of(start + in_shard, distinct.is_reference).0
             };
             chunk.words.iter_mut().for_each(|word| *word = id(*word));
             Ok(())

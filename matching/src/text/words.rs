@@ -2,12 +2,14 @@
 
 use super::TextSource;
 use super::rank::Rank;
-use super::word::{WORD_BYTES_MAX, is_reference};
+use super::vocabulary::Vocabulary;
+use super::word::{Outline, WORD_BYTES_MAX, is_reference};
 use crate::keys::{HashedMap, KeyHasher, push_upper};
 use crate::{Cancelled, Row, Watch};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Words kept of one text, the first ones.
+/// Words kept of one text, the first ones. A head counts them in a byte.
 const WORDS_MAX: usize = 24;
 
 /// A word's number; the highest bit says that it is a reference.
@@ -34,36 +36,55 @@ impl WordId {
 #[derive(Debug, Default)]
 pub(super) struct Words {
     words: Vec<WordId>,
-    /// Which rows have a text with words; those are numbered, and what follows is by their numbers.
+    /// Of each of the words.
+    outlines: Vec<Outline>,
+    /// Which rows have a text with words; those are numbered.
     rank: Rank,
-    ends: Vec<u32>,
-    /// Of all words, and of those that are no references.
-    weights: Vec<(f64, f64)>,
+    heads: Vec<Head>,
+}
+
+/// All there is to know of a text before its words, side by side.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    start: u32,
+    len: u8,
+    has_references: bool,
+    weight: f64,
+    weight_without_references: f64,
 }
 
 /// One text.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'w> {
     pub words: &'w [WordId],
+    pub outlines: &'w [Outline],
+    pub has_references: bool,
+    /// What all words weigh together.
     pub weight: f64,
     pub weight_without_references: f64,
+}
+
+impl Head {
+    fn places(&self) -> Range<usize> {
+        self.start as usize..self.start as usize + usize::from(self.len)
+    }
 }
 
 impl Words {
     /// Empty where the row has no text.
     pub fn of(&self, row: Row) -> &[WordId] {
-        self.rank.get(row).map_or(&[], |number| self.numbered(number))
+        self.rank.get(row).map_or(&[], |number| self.words_of(&self.heads[number]))
     }
 
     pub fn text(&self, row: Row) -> Option<Text<'_>> {
-        let number = self.rank.get(row)?;
-        let (weight, weight_without_references) = self.weights[number];
-        Some(Text { words: self.numbered(number), weight, weight_without_references })
+        let head = &self.heads[self.rank.get(row)?];
+        let &Head { has_references, weight, weight_without_references, .. } = head;
+        let (words, outlines) = (self.words_of(head), &self.outlines[head.places()]);
+        Some(Text { words, outlines, has_references, weight, weight_without_references })
     }
 
-    fn numbered(&self, number: usize) -> &[WordId] {
-        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
-        &self.words[start..self.ends[number] as usize]
+    fn words_of(&self, head: &Head) -> &[WordId] {
+        &self.words[head.places()]
     }
 
     /// Joins chunks of texts whose words were given their numbers.
@@ -78,7 +99,13 @@ impl Words {
             for (row, end) in (count as Row..).zip(&chunk.ends) {
                 if *end > start {
                     rows.push(row);
-                    all.ends.push(before + end);
+                    all.heads.push(Head {
+                        start: before + start,
+                        len: (end - start) as u8,
+                        has_references: false,
+                        weight: 0.0,
+                        weight_without_references: 0.0,
+                    });
                     start = *end;
                 }
             }
@@ -88,26 +115,25 @@ impl Words {
         Ok(all)
     }
 
-    pub fn weigh(
-        &mut self,
-        weight: impl Fn(WordId) -> f32 + Sync,
-        watch: Watch<'_>,
-    ) -> Result<(), Cancelled> {
-        let weigh = |number: usize| {
-            let words = self.numbered(number).iter();
-            words.fold((0.0, 0.0), |(all, plain), &word| {
-                let weight = f64::from(weight(word));
-                (all + weight, if word.is_reference() { plain } else { plain + weight })
-            })
-        };
-        let mut weights = vec![(0.0, 0.0); self.ends.len()];
-        weights.par_chunks_mut(8192).enumerate().try_for_each(|(chunk, weights)| {
+    /// Looks up what the vocabulary knows of the words.
+    pub fn weigh(&mut self, vocabulary: &Vocabulary, watch: Watch<'_>) -> Result<(), Cancelled> {
+        let words = &self.words;
+        self.outlines = words.par_iter().map(|&word| vocabulary.word(word).outline()).collect();
+        self.heads.par_chunks_mut(8192).try_for_each(|heads| {
             watch.check()?;
-            weights.iter_mut().zip(chunk * 8192..).for_each(|(both, number)| *both = weigh(number));
+            for head in heads {
+                for &word in &words[head.places()] {
+                    let weight = f64::from(vocabulary.word(word).weight);
+                    head.weight += weight;
+                    if word.is_reference() {
+                        head.has_references = true;
+                    } else {
+                        head.weight_without_references += weight;
+                    }
+                }
+            }
             Ok(())
-        })?;
-        self.weights = weights;
-        Ok(())
+        })
     }
 }
 

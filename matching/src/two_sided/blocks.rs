@@ -64,7 +64,7 @@ pub(super) fn by_text(scope: &Scope<'_>) -> Result<(Vec<Block>, u64), Cancelled>
         for &node in nodes {
             pulse.beat(64)?;
             let (date, currency) = (left.records.date(node), left.records.currency(node));
-            let Some(mut near) = postings.around(node, date.into(), days) else {
+            let Some(mut near) = postings.around(node, date.into(), days, i64::MIN..=i64::MAX) else {
                 gave_up += 1;
                 continue;
             };

@@ -287,3 +287,51 @@ proptest! {
 fn straight(side: &[Record], prefix: &str) -> Records {
     records(side, &(0..side.len()).collect::<Vec<_>>(), prefix)
 }
+
+/// Left and right rows of every match.
+type Rows = (Vec<u32>, Vec<u32>);
+
+fn matched_rows(left: &Records, right: &Records, rules: &str) -> Vec<Rows> {
+    let rules = rule_set(rules, left, right);
+    let outcome = reconcile(left, right, &rules, Watch::none()).unwrap();
+    let mut rows: Vec<Rows> = outcome.matches.iter().map(|m| (m.left.to_vec(), m.right.to_vec())).collect();
+    rows.sort();
+    rows
+}
+
+proptest! {
+    /// A few records against many are joined in another way than as many against as many.
+    #[test]
+    fn strangers_take_nobodys_match(
+        left in prop::collection::vec(record(), 0..4),
+        right in prop::collection::vec(record(), 0..5),
+        swap in any::<bool>(),
+    ) {
+        let rules = r#"
+            threshold = 0.0
+            [[pass]]
+            name = "reference"
+            key = [{ left = "reference", right = "reference", normalise = "tokens" }]
+            [[pass]]
+            name = "batch"
+            cardinality = "1:n"
+            key = [{ left = "description", right = "batch", normalise = "tokens" }]
+            [[pass]]
+            name = "the other way"
+            cardinality = "n:1"
+            key = [{ left = "batch", right = "description", normalise = "tokens" }]
+            [[pass]]
+            name = "digits"
+            key = [{ left = "description", right = "reference", normalise = "digits" }]
+        "#;
+        let stranger = |_| Record { amount: 7, currency: "CHF", date: 20_000, texts: ["S-998877", "", "", "PO-5566"] };
+        let many: Vec<Record> = right.iter().cloned().chain((0..40).map(stranger)).collect();
+        let all = |side: &[Record], prefix: &str| records(side, &(0..side.len()).collect::<Vec<_>>(), prefix);
+        let (few, alone, among) = (all(&left, "L"), all(&right, "R"), all(&many, "R"));
+        let found = |right: &Records| match swap {
+            false => matched_rows(&few, right, rules),
+            true => matched_rows(right, &few, rules),
+        };
+        prop_assert_eq!(found(&alone), found(&among));
+    }
+}

@@ -18,13 +18,13 @@ NOW = [
         "s",
         "Since a backup was restored into a scratch database and found equal.",
         ("time() - max(counterfoil_backup_last_proven_restore_timestamp_seconds)", ""),
-        thresholds=above(86400, 2 * 86400),
+        thresholds=above(32 * 86400, 33 * 86400),
         width=6,
     ),
     stat(
         "WAL behind",
         "s",
-        "Since the newest WAL segment was stored: what a lost cluster would cost.",
+        "Up to when everything written is archived: what a lost cluster would cost.",
         ("time() - max(counterfoil_wal_last_archived_timestamp_seconds)", ""),
         thresholds=above(120, 600),
         width=6,
@@ -74,7 +74,7 @@ STORES = [
         "percentunit",
         "By store; each is tried three times.",
         (
-            """sum by (store) (rate(counterfoil_backup_store_requests_total{outcome!="ok"}[$__rate_interval]))
+            """1 - sum by (store) (rate(counterfoil_backup_store_requests_total{outcome="ok"}[$__rate_interval]))
                / sum by (store) (rate(counterfoil_backup_store_requests_total[$__rate_interval]))""",
             "{{store}}",
         ),

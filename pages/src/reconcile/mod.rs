@@ -6,6 +6,8 @@ mod files;
 mod mapping;
 mod rules;
 
+pub(crate) use builder::parse as parse_rules;
+
 use crate::Site;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -1,9 +1,9 @@
 //! Reconciliations: the list, one while it runs, and its result.
 
-mod compare;
+pub(crate) mod compare;
 mod live;
-mod results;
-mod show;
+pub(crate) mod results;
+pub(crate) mod show;
 
 use crate::answers::{Items, ReconciliationLine};
 use crate::ask::Refusal;

@@ -24,7 +24,7 @@ pub(crate) struct InShort {
 }
 
 impl InShort {
-    fn of(records: &[Record], total: &str, shell: &Shell) -> Self {
+    pub fn of(records: &[Record], total: &str, shell: &Shell) -> Self {
         let amount = shell.money(total);
         match records {
             [] => Self { what: "–".into(), note: String::new(), amount: String::new() },
@@ -111,7 +111,10 @@ pub(crate) struct RejectedPage {
 }
 
 /// The run and its summary; whoever asks too early is shown how far it is.
-async fn finished(visit: &Visit, id: &str) -> Result<Result<(Reconciliation, Summary), Response>, Refusal> {
+pub(crate) async fn finished(
+    visit: &Visit,
+    id: &str,
+) -> Result<Result<(Reconciliation, Summary), Response>, Refusal> {
     let mut run: Reconciliation = visit.ask.get(&format!("/api/reconciliation/jobs/{id}")).await?;
     match run.summary.take() {
         Some(summary) => Ok(Ok((run, summary))),
@@ -182,7 +185,7 @@ pub(crate) fn match_shown(found: Match, shell: &Shell) -> MatchShown {
 }
 
 /// Side by side where there is one record on each; otherwise the records are listed.
-fn rows(left: &[Record], right: &[Record], currency: &str, shell: &Shell) -> Vec<Row> {
+pub(crate) fn rows(left: &[Record], right: &[Record], currency: &str, shell: &Shell) -> Vec<Row> {
     if left.len() != 1 || right.len() != 1 {
         return vec![];
     }

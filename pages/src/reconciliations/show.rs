@@ -68,11 +68,11 @@ pub(super) async fn show(visit: Visit, Path(names): Names) -> Result<Response, R
     let shell = visit.shell("reconciliations");
     match run.summary.clone() {
         Some(summary) => {
-            let (left, right) = (
-                source_name(&visit, &run.left_source_id).await?,
-                source_name(&visit, &run.right_source_id).await?,
+            let (left, right) = tokio::join!(
+                source_name(&visit, &run.left_source_id),
+                source_name(&visit, &run.right_source_id)
             );
-            Ok(visit.page(&result_page(shell, run, summary, left, right)))
+            Ok(visit.page(&result_page(shell, run, summary, left?, right?)))
         }
         None => {
             let is_final = matches!(run.state.as_str(), "cancelled" | "dead");

@@ -1,11 +1,13 @@
 //! Where backups go, and with which keys.
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Where backups go, and with which keys.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backup {
     /// Whose backups these are, so that several systems can share a store: 1 to 64 of `a-z0-9-`.
@@ -20,41 +22,68 @@ pub struct Backup {
     pub lag_s: u64,
     /// Folder for what stores did not take. Default: `backup-spool` in the data directory.
     pub spool_dir: Option<PathBuf>,
-    /// Most bytes of copies in it.
+    /// Most bytes of copies in the spool.
     pub spool_bytes_max: u64,
     /// File with the encryption keys, 64 hexadecimal digits each, a line each: the first encrypts, all decrypt.
     pub keys_file: Option<PathBuf>,
-    /// Environment variable with them instead, separated by commas or white space.
+    /// Environment variable with the encryption keys, instead of the file, separated by commas or white space.
     pub keys_env: Option<String>,
+    /// Folder for dumps while they are taken or loaded; needs the size of the database. Default: the temporary folder.
+    pub scratch_dir: Option<PathBuf>,
+    /// Processes that dump or load at once, 1 to 64.
+    pub jobs: usize,
+    /// A backup that takes longer is worth a warning, 1 to 604800 s.
+    pub slow_after_s: u64,
+    /// Which backups stay.
+    pub retention: BackupRetention,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Which backups stay: each as long as any of these wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupRetention {
+    /// Everything that is not older, 1 to 36500 days.
+    pub days: u32,
+    /// The newest good one of each of so many days that have one, 0 to 10000.
+    pub daily: u32,
+    /// The same of weeks.
+    pub weekly: u32,
+    /// The same of months.
+    pub monthly: u32,
+    /// The same of years.
+    pub yearly: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BackupStore {
     Disk(DiskStore),
     S3(S3Store),
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiskStore {
-    /// 1 to 64 of `a-z0-9-`.
+    /// What it is called in errors and metrics, 1 to 64 of `a-z0-9-`.
     pub name: String,
+    /// Folder for the backups.
     pub dir: PathBuf,
     /// Most bytes in it; unset: as many as fit.
     pub bytes_max: Option<u64>,
 }
 
 /// Holds no secret, but where it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct S3Store {
-    /// 1 to 64 of `a-z0-9-`.
+    /// What it is called in errors and metrics, 1 to 64 of `a-z0-9-`.
     pub name: String,
     /// `https://host`; unset: AWS.
     pub endpoint: Option<String>,
+    /// Region of the bucket.
     #[serde(default = "us_east_1")]
     pub region: String,
+    /// Name of the bucket, which is there already.
     pub bucket: String,
     /// Before the name of every object; empty or ending with `/`.
     #[serde(default)]
@@ -62,27 +91,33 @@ pub struct S3Store {
     /// The bucket in the path instead of in the host's name.
     #[serde(default)]
     pub path_style: bool,
+    /// Access key id; it is no secret. One of this, `key_id_file` and `key_id_env`.
     pub key_id: Option<String>,
+    /// File with the access key id.
     pub key_id_file: Option<PathBuf>,
+    /// Environment variable with the access key id.
     pub key_id_env: Option<String>,
+    /// File with the secret access key. One of this and `secret_env`.
     pub secret_file: Option<PathBuf>,
+    /// Environment variable with the secret access key.
     pub secret_env: Option<String>,
     /// Locks every object for so many days from its writing, 1 to 36500; the bucket must have object lock.
     pub lock_days: Option<u16>,
+    /// Whether somebody may shorten a lock.
     #[serde(default)]
     pub lock_mode: BackupLockMode,
     /// Sends Content-MD5; always done with `lock_days`.
     #[serde(default)]
     pub content_md5: bool,
-    /// 1 to 60 s.
+    /// Longest wait for a connection, 1 to 60 s.
     #[serde(default = "ten")]
     pub connect_timeout_s: u64,
-    /// For a whole request, 16 MiB going up included; 1 to 3600 s.
+    /// Longest time of a whole request, 16 MiB going up included, 1 to 3600 s.
     #[serde(default = "hundred_twenty")]
     pub request_timeout_s: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupLockMode {
     /// Those with a special permission may shorten it.
@@ -115,7 +150,17 @@ impl Default for Backup {
             spool_bytes_max: 10 << 30,
             keys_file: None,
             keys_env: None,
+            scratch_dir: None,
+            jobs: 4,
+            slow_after_s: 3600,
+            retention: BackupRetention::default(),
         }
+    }
+}
+
+impl Default for BackupRetention {
+    fn default() -> Self {
+        Self { days: 90, daily: 7, weekly: 4, monthly: 12, yearly: 5 }
     }
 }
 
@@ -157,6 +202,13 @@ impl Backup {
         range("pack_mib", self.pack_mib, 16, 4096);
         range("lag_s", self.lag_s, 1, 3600);
         range("spool_bytes_max", self.spool_bytes_max, 1, i64::MAX as u64);
+        range("jobs", self.jobs as u64, 1, 64);
+        range("slow_after_s", self.slow_after_s, 1, 604_800);
+        range("retention.days", self.retention.days.into(), 1, 36_500);
+        let BackupRetention { daily, weekly, monthly, yearly, .. } = self.retention;
+        for (key, count) in [("daily", daily), ("weekly", weekly), ("monthly", monthly), ("yearly", yearly)] {
+            range(&format!("retention.{key}"), count.into(), 0, 10_000);
+        }
         for store in &self.stores {
             let BackupStore::S3(s3) = store else { continue };
             let mut of_store = |key: &str, value: u64, min, max| {

@@ -3,16 +3,18 @@
 use super::{hidden, parse_network};
 use crate::store::notifications::Routing;
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Mail leaves over `url`, or is written into `dir`; with neither, nothing is sent by mail.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mail {
     /// `smtps://user:password@host` (TLS from the start), `smtp://…` (STARTTLS), `smtp://…?tls=never`.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<super::reference::SecretText>")]
     pub url: Option<SecretString>,
     /// Folder for one `.eml` file per mail, in place of a server.
     pub dir: Option<PathBuf>,
@@ -20,23 +22,29 @@ pub struct Mail {
     pub from: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Where people and machines are told, besides mail; see notifications.md.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notifications {
     /// Where people reach the pages, `https://host`: for links in what is sent. Unset: no links.
     pub public_url: Option<String>,
     /// Incoming webhook of Slack.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<super::reference::SecretText>")]
     pub slack_url: Option<SecretString>,
     /// Routing key of PagerDuty's Events API v2.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<super::reference::SecretText>")]
     pub pagerduty_key: Option<SecretString>,
+    /// Where PagerDuty answers.
     pub pagerduty_url: String,
-    /// A service with Twilio's interface.
+    /// Address of a service with Twilio's interface.
     pub sms_url: String,
-    /// Account at that service; unset: no SMS.
+    /// Account at the service for SMS; unset: no SMS.
     pub sms_account: Option<String>,
+    /// Password of that account.
     #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<super::reference::SecretText>")]
     pub sms_token: Option<SecretString>,
     /// Number or name that SMS come from.
     pub sms_from: Option<String>,

@@ -28,7 +28,7 @@ pub struct SchedulableKind {
 }
 
 /// The table.
-pub static ALL: [SchedulableKind; 2] = [
+pub static ALL: [SchedulableKind; 7] = [
     SchedulableKind {
         kind: JobKind::RECONCILIATION,
         scope: Scope::Project,
@@ -42,6 +42,41 @@ pub static ALL: [SchedulableKind; 2] = [
         priority: 3,
         attempts_max: 5,
         args: &[],
+    },
+    SchedulableKind {
+        kind: JobKind::BACKUP,
+        scope: Scope::System,
+        priority: 9,
+        attempts_max: 3,
+        args: &["kind", "tenants", "all_tenants", "note"],
+    },
+    SchedulableKind {
+        kind: JobKind::CONFIG_BACKUP,
+        scope: Scope::System,
+        priority: 9,
+        attempts_max: 3,
+        args: &["note"],
+    },
+    SchedulableKind {
+        kind: JobKind::VERIFY_BACKUPS,
+        scope: Scope::System,
+        priority: 8,
+        attempts_max: 3,
+        args: &["backup_id", "minutes_max"],
+    },
+    SchedulableKind {
+        kind: JobKind::RESTORE_DRILL,
+        scope: Scope::System,
+        priority: 7,
+        attempts_max: 3,
+        args: &["backup_id"],
+    },
+    SchedulableKind {
+        kind: JobKind::PRUNE_BACKUPS,
+        scope: Scope::System,
+        priority: 7,
+        attempts_max: 3,
+        args: &["dry_run"],
     },
 ];
 

@@ -18,7 +18,7 @@ pub use expression::{EXPRESSION_CHARS_MAX, Expression, ExpressionError};
 pub use kinds::{SchedulableKind, Scope};
 pub use plan::{Plan, PlannedTick, plan};
 pub use timing::Timing;
-pub use zone::{UnknownZone, zone};
+pub use zone::{UnknownZone, zone, zone_data_version};
 
 use serde::{Deserialize, Serialize};
 

@@ -15,6 +15,11 @@ const NAME_CHARS_MAX: usize = 64;
 /// Similarity (Jaro-Winkler, 0 to 1) below which a suggestion would only confuse; by trying misspellings.
 const SIMILAR_MIN: f64 = 0.8;
 
+/// Which tz database is compiled in: year and letter, `2025b`.
+pub fn zone_data_version() -> &'static str {
+    chrono_tz::IANA_TZDB_VERSION
+}
+
 /// The zone of this name, such as `Europe/Berlin`. Names are case-sensitive, as everywhere.
 pub fn zone(name: &str) -> Result<Tz, UnknownZone> {
     name.parse().map_err(|_| UnknownZone { nearest: nearest(name) })

@@ -13,6 +13,7 @@ pub mod batches;
 pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
+pub mod examination;
 pub mod files;
 pub mod idempotency;
 pub mod invitations;
@@ -268,5 +269,10 @@ impl Store {
         self.tenants.close().await;
         self.system.close().await;
         self.renewals.close().await;
+    }
+
+    /// How new connections are made now: for PostgreSQL's own programs.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        (*self.system.connect_options()).clone()
     }
 }

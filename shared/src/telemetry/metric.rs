@@ -60,8 +60,6 @@ pub enum Presence {
     Once(&'static str),
     /// The name is fixed, but nothing exports it yet: the part that will is not built. The text names it.
     Reserved(&'static str),
-    /// It is counted, but by no process that answers Prometheus; the text says why.
-    Unscraped(&'static str),
 }
 
 #[derive(Debug)]
@@ -210,18 +208,8 @@ impl Metric {
         self
     }
 
-    pub(super) const fn unscraped(mut self, why: &'static str) -> Self {
-        self.presence = Presence::Unscraped(why);
-        self
-    }
-
     pub fn is_reserved(&self) -> bool {
         matches!(self.presence, Presence::Reserved(_))
-    }
-
-    /// Reserved or unscraped: Prometheus does not see it yet.
-    pub fn is_awaited(&self) -> bool {
-        matches!(self.presence, Presence::Reserved(_) | Presence::Unscraped(_))
     }
 
     /// Every combination of label values; `None` when a label's values are not known beforehand.

@@ -36,7 +36,6 @@ fn row(metric: &Metric) -> String {
     let from = if metric.roles.len() == Role::ALL.len() { "all".to_owned() } else { roles.join(", ") };
     let note = match metric.presence {
         Presence::Reserved(part) => format!(" *(reserved for {part})*"),
-        Presence::Unscraped(why) => format!(" *(not scraped: {why})*"),
         Presence::Once(occasion) if metric.kind != MetricKind::Histogram => format!(" (from {occasion} on)"),
         _ => String::new(),
     };

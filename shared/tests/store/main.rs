@@ -4,6 +4,7 @@ mod audit;
 mod batches;
 mod conservation;
 mod cost;
+mod examination;
 mod explain;
 mod history;
 mod idempotency;

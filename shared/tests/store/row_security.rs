@@ -18,12 +18,18 @@ const BOLT: ProjectId = ProjectId(Uuid::from_u128(0xb));
 /// Tables without row security, and why that is right.
 const OPEN: &[(&str, &str)] = &[
     ("_sqlx_migrations", "of the schema"),
+    ("backup_alerts", "the role of tenants has no right to it"),
     ("backup_copies", "the role of tenants has no right to it"),
+    ("backup_stores", "the role of tenants has no right to it"),
     ("concurrency_limits", "read by every submission; changed by the system"),
     ("dispatch_marks", "how far the relay is"),
     ("idempotency_keys", "by user and key, who may belong to several tenants"),
+    ("inbox", "of people, the role of tenants has no right to it"),
     ("job_ledger", "sums over all tenants, which the role of tenants may only add to"),
     ("login_failures", "the role of tenants has no right to it"),
+    ("mail_bounces", "the role of tenants has no right to it"),
+    ("notification_preferences", "of people, the role of tenants has no right to it"),
+    ("notification_settings", "of people, the role of tenants has no right to it"),
     ("organisations", "names; tenants may only read"),
     ("queue_pauses", "of the system; tenants may only read"),
     ("rate_limits", "the role of tenants has no right to it"),
@@ -52,6 +58,14 @@ INSERT INTO outbox (job_id, queue, priority, project_id)
 SELECT id, queue, 5, project_id FROM jobs WHERE project_id IS NOT NULL;
 INSERT INTO exception_totals (job_id, kind, side, currency, state, assignee, record_date, count, amount)
 SELECT job_id, 'missing_right', 'left', 'EUR', 'open', project_id, now(), 10, 1000 FROM reconciliations;
+INSERT INTO notifications (id, project_id, event, data) SELECT new_notification_id(), id, 'test', '{}' FROM projects;
+INSERT INTO deliveries (id, notification_id, channel, recipient, state, due_at)
+SELECT gen_random_uuid(), id, 'email', 'x@example.org', 'held', now() FROM notifications;
+INSERT INTO webhook_attempts (delivery_id, attempt, duration_ms) SELECT id, 1, 1 FROM deliveries;
+INSERT INTO webhooks (id, project_id, url, description, secret)
+SELECT gen_random_uuid(), id, 'https://example.org/', '', sha256('') FROM projects;
+INSERT INTO alerts (id, project_id, event, severity, says, condition)
+SELECT gen_random_uuid(), id, 'test', 'info', '', 'of ' || id FROM projects;
 INSERT INTO audit_heads (tenant, seq, hash) SELECT id, 0, sha256('') FROM projects;
 INSERT INTO audit_records (tenant, seq, at, action, subject_kind, subject_id, content, previous_hash, hash)
 SELECT id, 1, now(), 'a.b', 'project', id::text, '{}', sha256(''), sha256(sha256('') || convert_to('{}', 'UTF8'))
@@ -328,47 +342,55 @@ async fn pages_of_results_are_one_range_of_an_index_for_tenants_too() {
     }
 }
 
-/// Most databases are not owned by a superuser: the owner is under row security, too, and passes as a member.
+/// Most databases are not owned by a superuser: the owner is under row security, too, and passes as a member. So does a
+/// login that owns nothing.
 #[tokio::test]
-async fn an_owner_without_special_rights_can_run_everything() {
+async fn an_owner_without_special_rights_can_run_everything_and_so_can_a_member() {
     let db = TestDatabase::create_empty().await;
     let pool = db.pool();
-    let owner = format!("counterfoil_test_owner_{}", Uuid::new_v4().simple());
+    let unique = Uuid::new_v4().simple();
+    let (owner, member) =
+        (format!("counterfoil_test_owner_{unique}"), format!("counterfoil_test_member_{unique}"));
     let database = db.options().get_database().unwrap().to_owned();
-    for statement in [
-        format!("CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'of this test'"),
-        format!(r#"ALTER DATABASE "{database}" OWNER TO {owner}"#),
-    ] {
-        sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
-    }
+    let run = async |statement: String| {
+        sqlx::query(AssertSqlSafe(statement.clone()))
+            .execute(&pool)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    };
+    run(format!("CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'of this test'")).await;
+    run(format!("CREATE ROLE {member} LOGIN PASSWORD 'of this test'")).await;
+    run(format!(r#"ALTER DATABASE "{database}" OWNER TO {owner}"#)).await;
     let limits =
         shared::store::PoolLimits { connections_max: 5, acquire_timeout: std::time::Duration::from_secs(30) };
-    let store = Store::new(db.options().username(&owner).password("of this test"), &limits);
-    store.migrate().await.unwrap();
-    store.migrate().await.unwrap();
-    store.ensure_result_partitions().await.unwrap();
-    let id = accept_reconciliation(&store).await;
-    let project = store.reconciliation(id).await.unwrap().unwrap().project_id;
-    let reach = Reach::Project { project, job: Some(id) };
-    let tenants = store.for_tenants();
-    let mut tx = reach.clone().around(tenants.begin()).await.unwrap();
-    shared::store::results::write_matches(&mut tx, id, super::results::many_matches(1_000)).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(reach.clone().around(tenants.matches(id, None, 0, 5)).await.unwrap().len(), 5);
-    assert_eq!(tenants.matches(id, None, 0, 5).await.unwrap().len(), 0, "without a tenant");
-    assert_eq!(store.matches(id, None, 0, 5).await.unwrap().len(), 5, "as {SYSTEM_ROLE}");
-    assert!(store.acquire(id, "worker", LEASE).await.unwrap().is_some());
-    assert!(store.drop_expired_results(Duration::from_secs(86_400)).await.unwrap().is_empty());
-    store.close().await;
-    for statement in [format!("REASSIGN OWNED BY {owner} TO CURRENT_USER"), format!("DROP OWNED BY {owner}")]
-    {
-        sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    let store_of = |login: &str| Store::new(db.options().username(login).password("of this test"), &limits);
+    let owners = store_of(&owner);
+    owners.migrate().await.unwrap();
+    owners.migrate().await.unwrap();
+    run(format!("GRANT {TENANT_ROLE}, {SYSTEM_ROLE} TO {member}")).await;
+    for store in [owners, store_of(&member)] {
+        assert!(store.is_migrated().await.unwrap());
+        store.ensure_result_partitions().await.unwrap();
+        let id = accept_reconciliation(&store).await;
+        let project = store.reconciliation(id).await.unwrap().unwrap().project_id;
+        let reach = Reach::Project { project, job: Some(id) };
+        let tenants = store.for_tenants();
+        let mut tx = reach.clone().around(tenants.begin()).await.unwrap();
+        let many = super::results::many_matches(1_000);
+        shared::store::results::write_matches(&mut tx, id, many).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(reach.clone().around(tenants.matches(id, None, 0, 5)).await.unwrap().len(), 5);
+        assert_eq!(tenants.matches(id, None, 0, 5).await.unwrap().len(), 0, "without a tenant");
+        assert_eq!(store.matches(id, None, 0, 5).await.unwrap().len(), 5, "as {SYSTEM_ROLE}");
+        assert!(store.acquire(id, "worker", LEASE).await.unwrap().is_some());
+        assert!(store.drop_expired_results(Duration::from_secs(86_400)).await.unwrap().is_empty());
+        store.close().await;
     }
-    sqlx::query(AssertSqlSafe(format!(r#"ALTER DATABASE "{database}" OWNER TO CURRENT_USER"#)))
-        .execute(&pool)
-        .await
-        .unwrap();
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE {owner}"))).execute(&pool).await.unwrap();
+    // The roles belong to the cluster, which outlives the database.
+    run(format!(r#"ALTER DATABASE "{database}" OWNER TO CURRENT_USER"#)).await;
+    run(format!("REASSIGN OWNED BY {owner}, {member} TO CURRENT_USER")).await;
+    run(format!("DROP OWNED BY {owner}, {member}")).await;
+    run(format!("DROP ROLE {owner}, {member}")).await;
 }
 
 /// Beneath all checks of routes: a tenant with the ids of another's things in its hands.

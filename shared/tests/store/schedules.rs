@@ -275,7 +275,7 @@ async fn shipped_schedules_are_offered_once_and_then_the_operators() {
     let db = TestDatabase::create().await;
     let store = db.store();
     let at = Some(utc(START));
-    let all = futures_util::future::join_all((0..4).map(|_| store.offer_shipped_schedules(at))).await;
+    let all = futures_util::future::join_all((0..4).map(|_| store.offer_shipped_schedules(false, at))).await;
     let names: Vec<_> = all.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(names, ["Daily clean-up"], "four at once store it once");
     let line = store.schedules(None, None, 10).await.unwrap().remove(0);
@@ -285,12 +285,47 @@ async fn shipped_schedules_are_offered_once_and_then_the_operators() {
 
     let change = Change { timing: Some(timing("0 5 * * SUN")), ..Change::default() };
     let changed = store.change_schedule(schedule.id, None, &change, at).await.unwrap();
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
     assert_eq!(store.schedule(schedule.id).await.unwrap(), Some(changed), "the operator's stays");
     assert!(store.remove_schedule(schedule.id).await.unwrap());
     assert!(!store.remove_schedule(schedule.id).await.unwrap());
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0], "removed stays removed");
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0], "removed stays removed");
     assert_eq!(count(&store, "SELECT count(*) FROM schedules").await, 0);
+}
+
+#[tokio::test]
+async fn backups_are_scheduled_as_soon_as_there_is_a_place_for_them() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let at = Some(utc("2026-02-27T23:59:59Z"));
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), ["Daily clean-up"]);
+    assert_eq!(store.backups_expected_since().await.unwrap(), None);
+    assert_eq!(store.offer_shipped_schedules(true, at).await.unwrap().len(), 6);
+    assert!(store.backups_expected_since().await.unwrap().is_some());
+    let mut due: Vec<_> = store
+        .schedules(None, None, 20)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|line| {
+            let schedule = line.schedule;
+            let next = schedule.next_due_at.unwrap().format("%a %d %H:%M").to_string();
+            format!("{next} {} {} {}", schedule.kind, schedule.args, schedule.priority)
+        })
+        .collect();
+    due.sort();
+    assert_eq!(
+        due,
+        [
+            r#"Sat 28 00:00 backup {"kind":"full"} 9"#,
+            "Sat 28 00:30 verify_backups {} 8",
+            r#"Sat 28 02:00 backup {"kind":"base"} 9"#,
+            "Sat 28 04:00 clean_up {} 3",
+            "Sat 28 04:00 prune_backups {} 7",
+            "Sun 01 03:00 config_backup {} 9",
+            "Sun 01 03:00 restore_drill {} 7",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -299,9 +334,9 @@ async fn a_shipped_schedule_gives_way_to_one_of_its_name() {
     let store = db.store();
     let own = store_schedule(&store, new_schedule("daily CLEAN-UP", "0 1 * * *")).await;
     let at = Some(utc(START));
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
     store.remove_schedule(own.id).await.unwrap();
-    assert_eq!(store.offer_shipped_schedules(at).await.unwrap(), [""; 0]);
+    assert_eq!(store.offer_shipped_schedules(false, at).await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]

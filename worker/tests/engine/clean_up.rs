@@ -11,6 +11,7 @@ use shared::store::jobs::enqueue;
 use shared::testing::TestDatabase;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use worker::backups::Backups;
 use worker::engine::Engine;
 use worker::kinds;
 
@@ -53,7 +54,12 @@ async fn a_clean_up_removes_what_is_past_its_retention_and_tells_how_much() {
         name: "worker-a".into(),
         store: db.store(),
         queue,
-        bodies: kinds::all(&Config::default(), Objects::local_disk(folder.path().into()).unwrap()).unwrap(),
+        bodies: kinds::all(
+            &Config::default(),
+            Objects::local_disk(folder.path().into()).unwrap(),
+            &Backups::new(&Config::default().backup, store.clone()),
+        )
+        .unwrap(),
         concurrency: 1,
         lease_duration: Duration::from_secs(30),
         drain: PATIENCE,

@@ -1,6 +1,7 @@
 //! The engine with a real PostgreSQL, the in-process queue and the real scheduler: bodies that end in every way a
 //! body can end.
 
+mod backups;
 mod bodies;
 mod carry_forward;
 mod clean_up;

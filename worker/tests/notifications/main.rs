@@ -56,7 +56,12 @@ impl World {
             name: "worker-a".into(),
             store: database.store(),
             queue: queue.clone(),
-            bodies: worker::kinds::all(&config, Objects::local_disk(objects.path().into()).unwrap()).unwrap(),
+            bodies: worker::kinds::all(
+                &config,
+                Objects::local_disk(objects.path().into()).unwrap(),
+                &worker::backups::Backups::new(&config.backup, database.store()),
+            )
+            .unwrap(),
             concurrency: 4,
             lease_duration: Duration::from_secs(30),
             drain: PATIENCE,

@@ -32,7 +32,13 @@ impl Watched {
         let dir = test_dir("observability");
         let ports: [u16; 2] = free_ports();
         let at = |port: u16| format!("127.0.0.1:{port}");
+        let (keys, store) = (dir.join("backup-keys"), dir.join("backups"));
+        let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
+        fs::write(&keys, key).expect("the keys of backups");
+        let stores = format!("[{{kind=\"disk\",name=\"near\",dir=\"{}\"}}]", store.display());
         let deployment = Deployment::with_broker("observed", &broker.url())
+            .set("COUNTERFOIL_BACKUP__STORES", &stores)
+            .set("COUNTERFOIL_BACKUP__KEYS_FILE", keys.to_str().expect("a UTF-8 path"))
             .set("COUNTERFOIL_REDIS__URL", &shared::testing::redis_url())
             // One that is counted, and that nobody reaches.
             .set("COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_IP_MINUTE", "1000000")
@@ -75,6 +81,7 @@ fn start_worker(deployment: &Deployment, name: &str) -> Process {
 
 pub struct Prometheus {
     _process: Process,
+    pub url: String,
     client: Client,
 }
 
@@ -93,6 +100,8 @@ impl Prometheus {
         }
         let mut config = replaced(read(&ops("prometheus/prometheus.yml")), "15s", "1s");
         config = replaced(config, "../alerts/*.yml", &format!("{}/*.yml", rules.display()));
+        let rollout = ops("rollout/rules.yml").display().to_string();
+        config = replaced(config, "../rollout/rules.yml", &rollout);
         for (from, to) in targets {
             config = replaced(config, from, to);
         }
@@ -104,9 +113,10 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let process = Process::start("prometheus", dir, command);
-        let client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let url = format!("http://127.0.0.1:{port}");
+        let client = Client::new(&url);
         wait_for_server("Prometheus", port, &client);
-        Self { _process: process, client }
+        Self { _process: process, url, client }
     }
 
     /// Whether a query has a value that is a number. A query that is refused fails the test.

@@ -57,7 +57,13 @@ fn taught(m: &[[f64; 5]], u: &[[f64; 5]]) -> (Taught, Vec<bool>) {
     let random: Vec<Vec<f64>> = u.iter().map(|u| [&[0.0], u.as_slice()].concat()).collect();
     let one_each = vec![1; RECORDS as usize];
     let pair_count = f64::from(RECORDS) * f64::from(RECORDS);
-    let ends = Ends { left: one_each.clone(), right: one_each, pair_count };
+    let ends = Ends {
+        left_order: (0..one_each.len() as u32).collect(),
+        right_order: (0..one_each.len() as u32).rev().collect(),
+        left: one_each.clone(),
+        right: one_each,
+        pair_count,
+    };
     (learn((Watch::none(), &|_| {}), &fields, &random, &pairs, ends).unwrap(), truth)
 }
 
@@ -100,7 +106,10 @@ fn better_evidence_never_lowers_the_odds() {
     let u = [[0.5, 0.05, 0.3, 0.1, 0.05], [0.4, 0.3, 0.1, 0.15, 0.05]];
     let model = taught(&m, &u).0.model;
     let levels = || (1..=5u8).flat_map(|a| (1..=5u8).map(move |b| (a, b)));
-    let odds = |(a, b): (u8, u8)| model.odds(&[a, b].map(|level| Agreement { level, rarity: 0 }));
+    let odds = |(a, b): (u8, u8)| {
+        let agreements = [a, b].map(|level| Agreement { level, rarity: 0 });
+        model.odds_of(bits(&model.tables(), &agreements))
+    };
     for low in levels() {
         for high in levels().filter(|high| high.0 >= low.0 && high.1 >= low.1) {
             assert!(odds(high) >= odds(low), "{low:?} {high:?}");
@@ -114,7 +123,8 @@ fn better_evidence_never_lowers_the_odds() {
 #[test]
 fn learning_stops_when_asked() {
     let watch = Watch { cancelled: &|| true, progress: &|_| {} };
-    let ends = Ends { left: vec![1], right: vec![1], pair_count: 1.0 };
+    let ends =
+        Ends { left: vec![1], right: vec![1], pair_count: 1.0, left_order: vec![0], right_order: vec![0] };
     let pairs = Pairs { ends: vec![(0, 0)], agreements: vec![Agreement::default()], gave_up: 0 };
     assert!(learn((watch, &|_| {}), &fields(1), &[vec![0.0; 6]], &pairs, ends).is_err());
 }

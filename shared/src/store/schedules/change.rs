@@ -4,6 +4,7 @@ use super::start::{StartError, start};
 use super::tick::{Locked, TickDone, decide_due, insert_tick};
 use super::{COLUMNS, SCHEDULES_MAX, Schedule};
 use crate::ids::{JobId, ProjectId, ScheduleId, UserId};
+use crate::schedule::shipped::{Needs, Shipped};
 use crate::schedule::{MissedRuns, TickOutcome, Timing, kinds, shipped};
 use crate::store::audit::Note;
 use crate::store::{Store, StoreError};
@@ -168,13 +169,15 @@ impl Store {
     }
 
     /// Stores each shipped schedule that was never stored before; returns their names. May run any number of times,
-    /// anywhere.
+    /// anywhere. Those of backups only with `has_backup_stores`, and so, later, when there are some.
     pub async fn offer_shipped_schedules(
         &self,
+        has_backup_stores: bool,
         at: Option<DateTime<Utc>>,
     ) -> Result<Vec<&'static str>, ChangeError> {
         let mut stored = vec![];
-        for shipped in &shipped::ALL {
+        let offered = |shipped: &&Shipped| has_backup_stores || shipped.needs != Needs::BackupStores;
+        for shipped in shipped::ALL.iter().filter(offered) {
             let mut tx = self.begin().await?;
             let offered: Option<DateTime<Utc>> = sqlx::query_scalar(
                 "INSERT INTO shipped_schedules (key) VALUES ($1) ON CONFLICT (key) DO NOTHING
@@ -191,7 +194,8 @@ impl Store {
                 project_id: None,
                 name: shipped.name.to_owned(),
                 kind: shipped.kind.as_str().to_owned(),
-                args: serde_json::json!({}),
+                args: serde_json::from_str(shipped.args)
+                    .expect("tests parse the args of every shipped schedule"),
                 priority: kinds::find(shipped.kind.as_str()).map_or(5, |row| row.priority),
                 timing,
                 missed_runs: shipped.missed_runs,

@@ -1,10 +1,10 @@
-//! Backups. What is reserved comes with scheduled backups: from the process that does the work, a worker, and after its
-//! restart from the records: an age must not look young because a process is.
+//! Backups, from the workers: all of them read the gauges from the records, for an age must not look young because a
+//! process is.
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
-const ENGINE: &str = "scheduled backups";
-const COMMANDS: &str = "only commands at a shell make backups yet";
+const WATCHED: &str = "with the first look at the records, where `backup.stores` is set";
+const ASKED: &str = "with the first request to a store";
 const WORKER: &[Role] = &[Role::Worker];
 const KIND: Label = Label::one_of("kind", &["full", "tenant", "base", "configuration"]);
 const STORE: Label = Label::bounded("store", "the configured stores");
@@ -17,7 +17,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "When the newest backup was complete in as many stores as it needs; 0: never",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
     Metric::gauge(
         "counterfoil_backup_last_proven_restore_timestamp_seconds",
         Unit::Timestamp,
@@ -25,7 +25,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "When a backup was last restored into a scratch database and found equal; 0: never",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
     Metric::gauge(
         "counterfoil_backup_size_bytes",
         Unit::Bytes,
@@ -33,7 +33,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Size of the newest backup, as stored",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
     Metric::gauge(
         "counterfoil_backup_duration_seconds",
         Unit::Seconds,
@@ -41,7 +41,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Time the newest backup took",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
     Metric::gauge(
         "counterfoil_backup_duration_max_seconds",
         Unit::Seconds,
@@ -49,28 +49,26 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Time a backup may take before it is worth a warning",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
     Metric::counter(
         "counterfoil_backups_total",
         &[KIND, Label::one_of("outcome", &["completed", "failed"])],
         WORKER,
         "Backups that ended",
-    )
-    .reserved(ENGINE),
+    ),
     Metric::counter(
         "counterfoil_backup_verifications_total",
         &[Label::one_of("method", &["digests", "restore"]), Label::one_of("outcome", &["passed", "failed"])],
         WORKER,
         "Verifications of stored backups",
-    )
-    .reserved(ENGINE),
+    ),
     Metric::counter(
         "counterfoil_backup_store_requests_total",
         &[STORE, Label::bounded("outcome", "ok, or the kind of the error")],
         WORKER,
         "Requests to a store",
     )
-    .unscraped(COMMANDS),
+    .once(ASKED),
     Metric::gauge(
         "counterfoil_backup_store_reachable",
         Unit::Flag,
@@ -78,7 +76,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Whether a store answered when last asked",
     )
-    .unscraped(COMMANDS),
+    .once(ASKED),
     Metric::gauge(
         "counterfoil_backup_owed_objects",
         Unit::Count,
@@ -86,14 +84,14 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Objects that a store should have and has not; they wait on the local disk",
     )
-    .unscraped(COMMANDS),
+    .once(ASKED),
     Metric::counter(
         "counterfoil_backup_healed_total",
         &[STORE],
         WORKER,
         "Objects replaced in a store from another one that had them whole",
     )
-    .unscraped(COMMANDS),
+    .once(ASKED),
     Metric::gauge(
         "counterfoil_backup_store_used_ratio",
         Unit::Ratio,
@@ -101,13 +99,45 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Share of a store's room that is used, where it is known",
     )
-    .reserved(ENGINE),
+    .once(WATCHED),
+    Metric::gauge(
+        "counterfoil_backup_store_bytes",
+        Unit::Bytes,
+        &[STORE],
+        WORKER,
+        "What a store holds of this cluster, counted every ten minutes",
+    )
+    .once(WATCHED),
+    Metric::gauge(
+        "counterfoil_backup_health",
+        Unit::Count,
+        &[],
+        WORKER,
+        "Health of the backups, 0 to 100; its factors are at `/api/backups/health`",
+    )
+    .once(WATCHED),
+    Metric::gauge(
+        "counterfoil_backup_alerts",
+        Unit::Count,
+        &[Label::one_of("severity", &["warning", "critical"])],
+        WORKER,
+        "Conditions of backups that need somebody and hold now",
+    )
+    .once(WATCHED),
+    Metric::gauge(
+        "counterfoil_wal_behind_bytes",
+        Unit::Bytes,
+        &[],
+        WORKER,
+        "WAL that was written and is not in the archive",
+    )
+    .once("with the first look at the records, where WAL is archived"),
     Metric::gauge(
         "counterfoil_wal_last_archived_timestamp_seconds",
         Unit::Timestamp,
         &[],
         WORKER,
-        "When the newest WAL segment was in as many stores as it needs; 0: never",
+        "Up to when everything that was written is in the archive of WAL; 0: never",
     )
-    .reserved(ENGINE),
+    .once("with the first look at the records, where WAL is archived"),
 ];

@@ -19,6 +19,7 @@ const LOOP: Label = Label::one_of(
         "notifier",
         "pruner",
         "backup_synchroniser",
+        "backup_watcher",
     ],
 );
 

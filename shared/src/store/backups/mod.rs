@@ -1,17 +1,31 @@
 //! The records of backups, restores and drills. The stores of backups are the truth; these rows are for those who
 //! look, and for alarms: whoever writes them goes on when the database is away.
 
+mod alerts;
+mod figures;
+mod list;
+mod restores;
+mod stores;
+
+pub use alerts::{AlertSeverity, BackupAlert, NewBackupAlert};
+pub use figures::{Archiver, ClassFigures, Verifications};
+pub use list::{BackupFilter, BackupLine, CopyLine, RetentionLine};
+pub use restores::{RestoreMode, RestoreRecord, RestoreState, RestoreView, record_restore};
+pub use stores::BackupStoreRecord;
+
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
-use crate::ids::{BackupId, ProjectId, RestoreId};
+use crate::ids::{BackupId, ProjectId};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+/// An enumeration of the database, with its words.
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident, $type:literal, $($(#[$vdoc:meta])* $variant:ident = $label:literal),+ $(,)?) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize)]
         #[sqlx(type_name = $type, rename_all = "snake_case")]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
@@ -25,6 +39,8 @@ macro_rules! labels {
         }
     };
 }
+
+use labels;
 
 labels!(
     BackupKind,
@@ -46,16 +62,6 @@ labels!(
     /// It did not answer.
     Unknown = "unknown",
 );
-labels!(
-    RestoreMode,
-    "restore_mode",
-    Full = "full",
-    Merge = "merge",
-    PointInTime = "point_in_time",
-    Drill = "drill"
-);
-labels!(RestoreState, "restore_state", Running = "running", Succeeded = "succeeded", Failed = "failed");
-
 /// A backup as recorded.
 #[derive(Debug, Clone, FromRow)]
 pub struct BackupRecord {
@@ -88,23 +94,6 @@ pub struct BackupCopy {
     pub state: CopyState,
     pub checked_at: DateTime<Utc>,
     pub detail: Option<String>,
-}
-
-/// A restore or a drill as recorded.
-#[derive(Debug, Clone, FromRow)]
-pub struct RestoreRecord {
-    pub id: RestoreId,
-    pub backup_id: BackupId,
-    pub mode: RestoreMode,
-    pub is_dry_run: bool,
-    pub state: RestoreState,
-    pub target: Option<String>,
-    pub tenants: Vec<Uuid>,
-    pub asked_by: String,
-    pub started_at: DateTime<Utc>,
-    pub finished_at: Option<DateTime<Utc>>,
-    pub report: Option<Value>,
-    pub error: Option<String>,
 }
 
 const BACKUP: &str =
@@ -174,13 +163,19 @@ impl Store {
 
     /// A protected backup is not removed by retention. `false`: there is none of that id.
     pub async fn protect_backup(&self, id: BackupId, is_protected: bool) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let changed =
             sqlx::query("UPDATE backups SET is_protected = $2 WHERE id = $1 AND state = 'committed'")
                 .bind(id)
                 .bind(is_protected)
-                .execute(self.pool())
+                .execute(&mut *tx)
                 .await?;
-        Ok(changed.rows_affected() > 0)
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let shown = serde_json::json!({"is_protected": is_protected});
+        Note::of(Tenant::SYSTEM, "backup", id).after(shown).commit(tx).await?;
+        Ok(true)
     }
 
     /// No store has it any more.
@@ -235,62 +230,6 @@ impl Store {
              WHERE state = 'committed' AND (is_protected OR NOT is_good)",
         )
         .fetch_all(self.pool())
-        .await?)
-    }
-
-    /// Writes a restore down when it begins, and again when it has ended: into another database then, perhaps, which
-    /// does not know its beginning.
-    pub async fn record_restore(&self, restore: &RestoreRecord) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO restores (id, backup_id, mode, is_dry_run, state, target, tenants, asked_by, started_at,
-                                   finished_at, report, error)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-             ON CONFLICT (id) DO UPDATE SET state = excluded.state, finished_at = excluded.finished_at,
-                 report = excluded.report, error = excluded.error",
-        )
-        .bind(restore.id)
-        .bind(restore.backup_id)
-        .bind(restore.mode)
-        .bind(restore.is_dry_run)
-        .bind(restore.state)
-        .bind(&restore.target)
-        .bind(&restore.tenants)
-        .bind(&restore.asked_by)
-        .bind(restore.started_at)
-        .bind(restore.finished_at)
-        .bind(&restore.report)
-        .bind(&restore.error)
-        .execute(self.pool())
-        .await?;
-        Ok(())
-    }
-
-    /// Newest first, of one mode or all, before `before`; at most `limit`.
-    pub async fn restores(
-        &self,
-        mode: Option<RestoreMode>,
-        before: Option<RestoreId>,
-        limit: u32,
-    ) -> Result<Vec<RestoreRecord>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT id, backup_id, mode, is_dry_run, state, target, tenants, asked_by, started_at, finished_at, report,
-                    error
-             FROM restores WHERE ($1 IS NULL OR mode = $1) AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-        )
-        .bind(mode)
-        .bind(before)
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?)
-    }
-
-    /// When a backup was last restored, in earnest or as a drill, and found to be what it should be.
-    pub async fn last_proven_restore(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT max(finished_at) FROM restores
-             WHERE state = 'succeeded' AND NOT is_dry_run AND mode IN ('full', 'drill', 'point_in_time')",
-        )
-        .fetch_one(self.pool())
         .await?)
     }
 }

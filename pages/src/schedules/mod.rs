@@ -1,5 +1,7 @@
 //! Schedules: jobs that time alone starts.
 
+mod form;
+
 use crate::answers::{DueTime, Items, Schedule, ScheduleLine, StartedRun, Tick};
 use crate::ask::Refusal;
 use crate::charts::{Part, sparkline};
@@ -21,6 +23,9 @@ pub(crate) fn routes() -> Router<Site> {
     for scope in ["/p/{project}", "/system"] {
         routes = routes
             .route(&format!("{scope}/schedules"), get(list))
+            .route(&format!("{scope}/schedules/new"), get(form::show_new).post(form::create))
+            .route(&format!("{scope}/schedules/{{id}}/edit"), get(form::show_edit).post(form::change))
+            .route(&format!("{scope}/schedules/{{id}}/remove"), post(form::remove))
             .route(&format!("{scope}/schedules/{{id}}"), get(show))
             .route(&format!("{scope}/schedules/{{id}}/{{action}}"), post(act));
     }

@@ -1,0 +1,116 @@
+//! Figures for gauges, alarms and the health score.
+
+use super::BackupKind;
+use crate::store::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+/// Of the backups of one kind.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct ClassFigures {
+    pub class: BackupKind,
+    /// Of the newest that is in as many stores as it needs; `None`: there never was one.
+    pub last_finished_at: Option<DateTime<Utc>>,
+    pub last_bytes: Option<i64>,
+    pub last_s: Option<f64>,
+    /// Mean size of up to 24 before it.
+    pub usual_bytes: Option<f64>,
+    /// Since then, up to 100.
+    pub failures: i64,
+    pub last_error: Option<String>,
+}
+
+/// What verification knows of the backups that should be there.
+#[derive(Debug, Clone, Default, PartialEq, FromRow)]
+pub struct Verifications {
+    pub backups: i64,
+    /// Found lost by the last verification.
+    pub lost: i64,
+    /// With a copy that is missing or damaged.
+    pub harmed: i64,
+    /// Older than three hours and never verified.
+    pub never_verified: i64,
+    pub last_verified_at: Option<DateTime<Utc>>,
+    /// When the one that was not verified for the longest time was verified, or finished.
+    pub oldest_verified_at: Option<DateTime<Utc>>,
+}
+
+/// What the server says of its WAL.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct Archiver {
+    pub is_on: bool,
+    pub segment_bytes: i64,
+    /// Position now, in text; `None` on a server that recovers.
+    pub position: Option<String>,
+    pub last_archived: Option<String>,
+    pub last_archived_at: Option<DateTime<Utc>>,
+    pub last_failed_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// All kinds, also those of which there is none.
+    pub async fn backup_figures(&self) -> Result<Vec<ClassFigures>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT c.class, last.finished_at AS last_finished_at, last.sealed_bytes AS last_bytes,
+                    extract(epoch FROM last.finished_at - last.started_at)::float8 AS last_s,
+                    usual.bytes AS usual_bytes, coalesce(failed.failures, 0) AS failures, failed.last_error
+             FROM unnest(enum_range(NULL::backup_class)) AS c (class)
+             LEFT JOIN LATERAL (
+                 SELECT b.id, b.started_at, b.finished_at, b.sealed_bytes FROM backups b
+                 WHERE b.class = c.class AND b.state <> 'failed' AND b.counts ORDER BY b.id DESC LIMIT 1
+             ) AS last ON true
+             LEFT JOIN LATERAL (
+                 SELECT avg(before.sealed_bytes)::float8 AS bytes FROM (
+                     SELECT b.sealed_bytes FROM backups b
+                     WHERE b.class = c.class AND b.state <> 'failed' AND b.id < last.id ORDER BY b.id DESC LIMIT 24
+                 ) AS before
+             ) AS usual ON true
+             LEFT JOIN LATERAL (
+                 SELECT count(*) AS failures, (array_agg(since.error))[1] AS last_error FROM (
+                     SELECT b.error FROM backups b
+                     WHERE b.class = c.class AND b.state = 'failed'
+                       AND (last.finished_at IS NULL OR b.finished_at > last.finished_at)
+                     ORDER BY b.id DESC LIMIT 100
+                 ) AS since
+             ) AS failed ON true",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Reads a row for each backup that is kept.
+    pub async fn backup_verifications(&self) -> Result<Verifications, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT count(*) AS backups, count(*) FILTER (WHERE NOT is_good) AS lost,
+                    count(*) FILTER (WHERE EXISTS (SELECT FROM backup_copies c WHERE c.backup_id = b.id
+                                                   AND c.state IN ('missing', 'damaged'))) AS harmed,
+                    count(*) FILTER (WHERE verified_at IS NULL AND finished_at < now() - interval '3 hours')
+                        AS never_verified,
+                    max(verified_at) AS last_verified_at,
+                    min(coalesce(verified_at, finished_at)) AS oldest_verified_at
+             FROM backups b WHERE state = 'committed'",
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// Since when the schedule of hourly backups is there, or was.
+    pub async fn backups_expected_since(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT offered_at FROM shipped_schedules WHERE key = 'hourly_backup'")
+            .fetch_optional(self.pool())
+            .await?)
+    }
+
+    pub async fn archiver(&self) -> Result<Archiver, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT current_setting('archive_mode') <> 'off' AS is_on,
+                    pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes,
+                    CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn()::text END AS position,
+                    last_archived_wal AS last_archived, last_archived_time AS last_archived_at,
+                    last_failed_time AS last_failed_at
+             FROM pg_stat_archiver",
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+}
