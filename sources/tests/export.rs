@@ -178,8 +178,8 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert_eq!(
         first[1..],
         [
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
         ]
     );
     let second = sheet(&bytes, "Matches 2");
