@@ -34,7 +34,7 @@ pub(crate) enum AlertsWanted {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BackupAlertList {
-    #[param(value_type = Option<AlertsWanted>)]
+    #[param(value_type = Option<AlertsWanted>, inline)]
     which: Option<AlertsWanted>,
     /// Only those older than this one: take it from `next`.
     #[param(value_type = Option<Uuid>)]

@@ -132,6 +132,8 @@ impl Drill {
             assert!(began.elapsed() < PATIENCE, "nothing is archived");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        // The middle of a period: neither just after a segment went nor just before.
+        tokio::time::sleep(Duration::from_millis(2500)).await;
         self.place.postgres.kill_9();
         let (last, died_at) = transfers.stop().await;
 
@@ -202,6 +204,8 @@ impl Drill {
         std::fs::rename(self.path("near"), self.path("near-away")).expect("moving");
         let outcome = self.restores(full, "drilled");
         self.note("the first store is lost", format!("{outcome} from the second"), began);
+        // It was made anew, empty, by whoever looked for it.
+        std::fs::remove_dir_all(self.path("near")).expect("removing");
         std::fs::write(self.path("near"), "a file where the folder was").expect("writing");
         let began = Instant::now();
         let outcome = self.restores(full, "drilled");

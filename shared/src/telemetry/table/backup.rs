@@ -3,8 +3,8 @@
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
-const WATCHED: &str = "with the first look at the records, where `backup.stores` is set";
-const ASKED: &str = "with the first request to a store";
+const WATCHED: &str = "the first look at the records, where `backup.stores` is set";
+const ASKED: &str = "the first request to a store";
 const WORKER: &[Role] = &[Role::Worker];
 const KIND: Label = Label::one_of("kind", &["full", "tenant", "base", "configuration"]);
 const STORE: Label = Label::bounded("store", "the configured stores");
@@ -131,7 +131,7 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "WAL that was written and is not in the archive",
     )
-    .once("with the first look at the records, where WAL is archived"),
+    .once("the first look at the records, where WAL is archived"),
     Metric::gauge(
         "counterfoil_wal_last_archived_timestamp_seconds",
         Unit::Timestamp,
@@ -139,5 +139,5 @@ pub(super) const METRICS: &[Metric] = &[
         WORKER,
         "Up to when everything that was written is in the archive of WAL; 0: never",
     )
-    .once("with the first look at the records, where WAL is archived"),
+    .once("the first look at the records, where WAL is archived"),
 ];

@@ -191,14 +191,14 @@ pub(super) const METRICS: &[Metric] = &[
     Metric::counter(
         "counterfoil_loop_runs_total",
         &[LOOP, Label::one_of("outcome", &["ok", "failed", "panicked"])],
-        SCHEDULER,
+        &[Role::Worker, Role::Scheduler],
         "Rounds of the background loops",
     ),
     Metric::gauge(
         "counterfoil_loop_last_success_timestamp_seconds",
         Unit::Timestamp,
         &[LOOP],
-        SCHEDULER,
+        &[Role::Worker, Role::Scheduler],
         "When a background loop last succeeded in this process",
     )
     .once("the first round that succeeds"),

@@ -33,7 +33,7 @@ fn names_follow_the_conventions() {
             metric.meaning
         );
         assert!(metric.labels.len() <= 3, "{name} has too many labels");
-        assert!(metric.all_series().is_none_or(|series| series.len() <= 50), "{name} has too many series");
+        assert!(metric.all_series().is_none_or(|series| series.len() <= 100), "{name} has too many series");
     }
 }
 
