@@ -6,6 +6,7 @@
 
 mod carry;
 mod failure;
+mod guessed;
 mod inputs;
 mod memory;
 mod progress;
@@ -14,7 +15,7 @@ mod results;
 mod staging;
 mod summary;
 
-pub use failure::Failure;
+pub use failure::{Failure, both};
 pub use inputs::{Input, read_settings};
 
 use crate::rules::{self, Rates};
@@ -47,6 +48,10 @@ pub struct MatchArgs {
     /// The same for RIGHT.
     #[arg(long, value_name = "FILE")]
     right_mapping: Option<PathBuf>,
+    /// ISO 4217: the currency of a file without a mapping that does not say one itself, such as the statement of a
+    /// single account.
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
     /// The rule set as TOML (or JSON). Without it, the standard rules for the fields of both sides; for files
     /// without amounts one learned pass over all texts.
     #[arg(long, value_name = "FILE")]
@@ -100,8 +105,8 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     let interrupt = Interrupt::listen()?;
     staging::refuse_existing(&args.out, args.force)?;
     let (left, right) = (
-        Input::prepare(Side::Left, &args.left, args.left_mapping.as_deref()),
-        Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref()),
+        Input::prepare(Side::Left, &args.left, args.left_mapping.as_deref(), args.currency.as_deref()),
+        Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref(), args.currency.as_deref()),
     );
     let (left, right) = failure::both(left, right)?;
     let Fitted { rules, dropped } = rules_of(args, &left, &right)?;

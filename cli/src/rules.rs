@@ -11,7 +11,7 @@ mod tree;
 pub use checked::{Sides, check};
 pub use rates::Rates;
 
-use crate::match_files::{Failure, Input, read_settings};
+use crate::match_files::{Failure, Input, both, read_settings};
 use matching::{Preset, RuleSet, Side};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,9 @@ pub struct CheckArgs {
     left_mapping: Option<PathBuf>,
     #[arg(long, value_name = "FILE", requires = "right")]
     right_mapping: Option<PathBuf>,
+    /// The currency of a file without a mapping that does not say one itself.
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
 }
 
 /// For arguments.
@@ -91,10 +94,12 @@ fn check_file(args: &CheckArgs) -> Result<bool, Failure> {
     let text = read_settings(&args.file)?;
     let fields = |side, file: &Option<PathBuf>, mapping: &Option<PathBuf>| match file {
         None => Ok(None),
-        Some(file) => Input::prepare(side, file, mapping.as_deref()).map(|input| Some(input.fields())),
+        Some(file) => Input::prepare(side, file, mapping.as_deref(), args.currency.as_deref())
+            .map(|input| Some(input.fields())),
     };
-    let left = fields(Side::Left, &args.left, &args.left_mapping)?;
-    let right = fields(Side::Right, &args.right, &args.right_mapping)?;
+    let left = fields(Side::Left, &args.left, &args.left_mapping);
+    let right = fields(Side::Right, &args.right, &args.right_mapping);
+    let (left, right) = both(left, right)?;
     let checked = check(&args.file, &text, Sides { left: left.as_deref(), right: right.as_deref() });
     for line in checked.lines(&args.file, &text) {
         println!("{line}");

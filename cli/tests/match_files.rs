@@ -193,6 +193,38 @@ fn two_files_that_agree_need_no_mapping_and_end_with_0() {
     assert_eq!(found.len(), FILES.len(), "{found:?}");
 }
 
+/// A statement of one account says its currency nowhere: one word is enough, and no mapping need be written.
+#[test]
+fn a_file_that_names_no_currency_needs_one_word() {
+    let bank = "Buchungstag;Betrag;Verwendungszweck;Buchungs-ID\n\
+        15.01.2026;1.985,00;Rechnung R-1001;b1\n16.01.2026;-20,50;Rechnung R-1002;b2\n";
+    let ledger = "id,date,amount,reference\nl1,2026-01-15,1985.00,R-1001\nl2,2026-01-16,-20.50,R-1002\n";
+    let folder = folder_with(&[("bank.csv", bank), ("ledger.csv", ledger)]);
+    let refused = run(&folder, "bank.csv", "ledger.csv", &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let says = text(&refused.stderr);
+    assert_eq!(says.matches("needs --currency CODE").count(), 2, "both files lack it: {says}");
+
+    let unknown = run(&folder, "bank.csv", "ledger.csv", &["--currency", "EURO"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("--currency"), "{}", text(&unknown.stderr));
+
+    let output = run(&folder, "bank.csv", "ledger.csv", &["--currency", "EUR"]);
+    let says = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{says}");
+    for part in
+        ["delimiter ';'", "dates like %d.%m.%Y", "decimal comma", "amount = Betrag", "date = Buchungstag"]
+    {
+        let guessed = says.lines().find(|line| line.starts_with("bank.csv: confidence of the guess"));
+        let guessed = guessed.unwrap_or_else(|| panic!("{says}"));
+        let sure = guessed.split_once(part).unwrap_or_else(|| panic!("{part} in {guessed}")).1;
+        assert!(
+            sure.trim_start().split_once(" %").is_some_and(|(n, _)| n.parse::<u8>().is_ok()),
+            "{guessed}"
+        );
+    }
+}
+
 #[test]
 fn rejected_lines_are_listed_and_end_with_1() {
     let left = format!("{LEFT}b3,2026-01-07,=1+1,EUR,R-1003\nb4,2026-01-07\n");

@@ -7,6 +7,7 @@ use crate::learned::Learned;
 use crate::plan::Plan;
 use crate::remainder::Remainder;
 use crate::select::Pair;
+use crate::sorted;
 use crate::text::Texts;
 use crate::tolerance::{AmountDistance, CurrencyAllowance};
 use crate::twins::Node;
@@ -118,9 +119,8 @@ impl Scope<'_> {
 }
 
 /// Of each pair of nodes the one with the most confidence; sorted by nodes.
-pub(crate) fn best_of_each(mut pairs: Vec<Pair>) -> Vec<Pair> {
-    use rayon::prelude::*;
-    pairs.par_sort_unstable_by_key(|p| (p.left, p.right, std::cmp::Reverse(p.confidence), p.spread));
+pub(crate) fn best_of_each(mut pairs: Vec<Pair>, watch: Watch<'_>) -> Result<Vec<Pair>, Cancelled> {
+    sorted::sort_by_key(&mut pairs, watch, |p| (p.left, p.right, std::cmp::Reverse(p.confidence), p.spread))?;
     pairs.dedup_by_key(|p| (p.left, p.right));
-    pairs
+    Ok(pairs)
 }

@@ -14,11 +14,17 @@
 //! [`crate::reconcile`] knows nothing of this. It gets the joined sides, and [`CarriedSide::hold_back`] and
 //! [`open_flow`] complete its answer.
 
+mod columns;
+mod flow;
+
+pub use flow::{OpenFlow, Sum, open_flow, open_remainders};
+
 use crate::proof::proof_of;
 use crate::{
     Currency, Exception, ExceptionKind, Outcome, Records, RecordsBuilder, RecordsError, Row, Side, TextStore,
-    Tier,
 };
+use columns::Columns;
+use flow::Sums;
 use std::collections::HashMap;
 
 /// Open items of one side as an earlier run left them.
@@ -75,58 +81,6 @@ pub enum CarryError {
     TooMuch(#[from] RecordsError),
     #[error("the records of the runs have more than {} different fields", CarriedSide::FIELDS_MAX)]
     TooManyFields,
-}
-
-/// Records and what they add up to, in minor units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Below 0 only in differences.
-    pub count: i64,
-    pub amount: i128,
-}
-
-/// How one currency's open items of one side changed: `before + restated + new - matched + remainder == after`,
-/// in count and amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenFlow {
-    pub side: Side,
-    pub currency: Currency,
-    /// Carried in, as the earlier run left them.
-    pub before: Sum,
-    /// What the new file changed about them. Of a changed currency, minus in the one and plus in the other.
-    pub restated: Sum,
-    /// Records of this run's file, without repeated and held back ones.
-    pub new: Sum,
-    /// Inside confirmed matches.
-    pub matched: Sum,
-    /// Of `matched`, what stays open after part payments.
-    pub remainder: Sum,
-    /// What the next run carries in.
-    pub after: Sum,
-    /// The part of `matched` that was carried in.
-    pub resolved: Sum,
-    /// The part of `after` that was carried in.
-    pub persisting: Sum,
-    /// Held back; in none of the others.
-    pub already_matched: Sum,
-}
-
-impl OpenFlow {
-    /// What of `after` nothing explains. Zero, or an item was lost on the way.
-    pub fn residual(&self) -> Sum {
-        Sum {
-            count: self.after.count + self.matched.count
-                - self.remainder.count
-                - self.before.count
-                - self.restated.count
-                - self.new.count,
-            amount: self.after.amount + self.matched.amount
-                - self.remainder.amount
-                - self.before.amount
-                - self.restated.amount
-                - self.new.amount,
-        }
-    }
 }
 
 impl CarriedSide {
@@ -283,76 +237,6 @@ impl CarriedSide {
     }
 }
 
-/// The flow of open items of one side, by currency. After [`CarriedSide::hold_back`].
-///
-/// Every figure is added up on its own: `before` from the items as they were loaded, `matched` from the matches,
-/// `after` from exceptions and suggestions.
-pub fn open_flow(side: Side, carried: &CarriedSide, outcome: &Outcome) -> Vec<OpenFlow> {
-    let records = &carried.records;
-    let mut flow = Flow { side, by_currency: vec![] };
-    let mut is_held_back = vec![];
-    for exception in outcome.exceptions.iter().filter(|e| e.side == side) {
-        let row = exception.row;
-        let of = flow.of(records.currency(row));
-        if exception.kind == ExceptionKind::AlreadyMatched {
-            of.already_matched.add(records.amount(row));
-            is_held_back.push(row);
-            continue;
-        }
-        of.after.add(records.amount(row));
-        if carried.origin(row) != Origin::New {
-            of.persisting.add(records.amount(row));
-        }
-    }
-    for found in &outcome.matches {
-        let rows = if side == Side::Left { &found.left } else { &found.right };
-        for &row in rows {
-            let (amount, is_carried) = (records.amount(row), carried.origin(row) != Origin::New);
-            let of = flow.of(records.currency(row));
-            let (whole, part) = match found.tier {
-                Tier::Confirmed => (&mut of.matched, &mut of.resolved),
-                Tier::Suggested => (&mut of.after, &mut of.persisting),
-            };
-            whole.add(amount);
-            if is_carried {
-                part.add(amount);
-            }
-        }
-    }
-    for (row, amount) in open_remainders(side, records, outcome) {
-        let of = flow.of(records.currency(row));
-        of.remainder.add(amount);
-        of.after.add(amount);
-    }
-    // Held back records were put behind all others.
-    let last_new = is_held_back.iter().min().map_or(records.len(), |&row| row as usize);
-    for row in carried.carried_count()..last_new {
-        flow.of(records.currency(row as Row)).new.add(records.amount(row as Row));
-    }
-    for (currency, sum) in &carried.before.0 {
-        flow.of(*currency).before = *sum;
-    }
-    for (currency, sum) in &carried.restated_by.0 {
-        flow.of(*currency).restated = *sum;
-    }
-    flow.by_currency.sort_unstable_by_key(|of| of.currency);
-    flow.by_currency
-}
-
-/// What stays open of confirmed matches: the record, and the amount that is left of it. Of an overpayment by several
-/// records, the one with the largest amount stands for it, of equals the one with the smallest id.
-pub fn open_remainders(side: Side, records: &Records, outcome: &Outcome) -> impl Iterator<Item = (Row, i64)> {
-    outcome.matches.iter().filter(|found| found.tier == Tier::Confirmed).filter_map(move |found| {
-        let remainder = found.remainder().filter(|remainder| remainder.side == side)?;
-        let rows = if side == Side::Left { &found.left } else { &found.right };
-        let order = |&a: &Row, &b: &Row| {
-            let size = |row| records.amount(row).unsigned_abs();
-            size(b).cmp(&size(a)).then_with(|| records.id(a).cmp(records.id(b)))
-        };
-        Some((rows.iter().copied().min_by(order)?, remainder.amount))
-    })
-}
-
 /// Pairs of rows of both with the same id, without those whose id is matched.
 fn repeats(open: &Records, new: &Records, tags: &[Option<u32>]) -> Vec<(Row, Row)> {
     let free = |row: &Row| tags[*row as usize].is_none();
@@ -363,140 +247,5 @@ fn repeats(open: &Records, new: &Records, tags: &[Option<u32>]) -> Vec<(Row, Row
         let by_id: HashMap<&str, Row> = open.rows().map(|row| (open.id(row), row)).collect();
         let rows = new.rows().filter(free);
         rows.filter_map(|row| by_id.get(new.id(row)).map(|&found| (found, row))).collect()
-    }
-}
-
-/// The fields of a joined side: those of the new file, then those that only open items have.
-struct Columns {
-    names: Vec<String>,
-    /// For each name, which field it is there.
-    in_open: Vec<Option<usize>>,
-    in_new: Vec<Option<usize>>,
-}
-
-impl Columns {
-    fn of(open: &Records, new: &Records) -> Result<Self, CarryError> {
-        let mut names = new.field_names().to_vec();
-        names.extend(open.field_names().iter().filter(|name| new.field_index(name).is_none()).cloned());
-        if names.len() > CarriedSide::FIELDS_MAX {
-            return Err(CarryError::TooManyFields);
-        }
-        Ok(Columns {
-            in_open: names.iter().map(|name| open.field_index(name)).collect(),
-            in_new: names.iter().map(|name| new.field_index(name)).collect(),
-            names,
-        })
-    }
-
-    /// Open items have these very fields, in this order.
-    fn fit_open(&self) -> bool {
-        self.in_open.iter().enumerate().all(|(at, field)| *field == Some(at))
-    }
-
-    fn push_open(&self, to: &mut RecordsBuilder, open: &Records, row: Row) -> Result<(), RecordsError> {
-        push(to, open, row, &self.in_open)
-    }
-
-    fn push_new(&self, to: &mut RecordsBuilder, new: &Records, row: Row) -> Result<(), RecordsError> {
-        push(to, new, row, &self.in_new)
-    }
-
-    /// The new record, with the texts that only the open item has.
-    fn push_restated(
-        &self,
-        to: &mut RecordsBuilder,
-        (open, before): (&Records, Row),
-        (new, now): (&Records, Row),
-    ) -> Result<(), RecordsError> {
-        let text = |(in_open, in_new): (&Option<usize>, &Option<usize>)| match (in_new, in_open) {
-            (Some(field), _) => new.field(*field, now),
-            (None, Some(field)) => open.field(*field, before),
-            (None, None) => "",
-        };
-        let fields: Vec<&str> = self.in_open.iter().zip(&self.in_new).map(text).collect();
-        to.push(new.id(now), new.line(now), new.amount(now), new.currency(now), new.date(now), &fields)
-    }
-
-    fn are_same(&self, open: &Records, before: Row, new: &Records, now: Row) -> bool {
-        open.amount(before) == new.amount(now)
-            && open.currency(before) == new.currency(now)
-            && open.date(before) == new.date(now)
-            && self.changed_fields((open, before), (new, now)).next().is_none()
-    }
-
-    /// A field that the new file does not have says nothing about it.
-    fn changed_fields<'a>(
-        &'a self,
-        (open, before): (&'a Records, Row),
-        (new, now): (&'a Records, Row),
-    ) -> impl Iterator<Item = &'a str> {
-        let places = self.names.iter().zip(&self.in_open).zip(&self.in_new);
-        places.filter_map(move |((name, in_open), in_new)| {
-            let was = in_open.map_or("", |field| open.field(field, before));
-            let is = new.field((*in_new)?, now);
-            (was != is).then_some(name.as_str())
-        })
-    }
-}
-
-fn push(
-    to: &mut RecordsBuilder,
-    from: &Records,
-    row: Row,
-    places: &[Option<usize>],
-) -> Result<(), RecordsError> {
-    let fields: Vec<&str> =
-        places.iter().map(|place| place.map_or("", |field| from.field(field, row))).collect();
-    to.push(from.id(row), from.line(row), from.amount(row), from.currency(row), from.date(row), &fields)
-}
-
-impl Sum {
-    fn add(&mut self, amount: i64) {
-        self.count += 1;
-        self.amount += i128::from(amount);
-    }
-}
-
-/// By currency. A run has few, and neighbours mostly share theirs.
-#[derive(Debug, Clone, Default)]
-struct Sums(Vec<(Currency, Sum)>);
-
-impl Sums {
-    fn add(&mut self, currency: Currency, count: i64, amount: impl Into<i128>) {
-        let at = self.0.iter().position(|(of, _)| *of == currency).unwrap_or_else(|| {
-            self.0.push((currency, Sum::default()));
-            self.0.len() - 1
-        });
-        let sum = &mut self.0[at].1;
-        sum.count += count;
-        sum.amount += amount.into();
-    }
-}
-
-struct Flow {
-    side: Side,
-    by_currency: Vec<OpenFlow>,
-}
-
-impl Flow {
-    fn of(&mut self, currency: Currency) -> &mut OpenFlow {
-        let at = self.by_currency.iter().position(|of| of.currency == currency).unwrap_or_else(|| {
-            let nothing = Sum::default();
-            self.by_currency.push(OpenFlow {
-                side: self.side,
-                currency,
-                before: nothing,
-                restated: nothing,
-                new: nothing,
-                matched: nothing,
-                remainder: nothing,
-                after: nothing,
-                resolved: nothing,
-                persisting: nothing,
-                already_matched: nothing,
-            });
-            self.by_currency.len() - 1
-        });
-        &mut self.by_currency[at]
     }
 }

@@ -1,7 +1,7 @@
 //! What speaks for a pairing: one sum of weights that is both the confidence and its explanation.
 
 use crate::fees::Fee;
-use crate::plan::Plan;
+use crate::plan::{Plan, Shape};
 use crate::tolerance::AmountDistance;
 use crate::{Confidence, Currency, Reason, Records, Row, Side, format_minor};
 
@@ -159,6 +159,9 @@ impl Evidence {
             None => add("amount", self.says_amount(plan, currency), amount),
             Some((left, right)) => {
                 let of = match (self.in_reach, left, right) {
+                    (n, _, _) if n > 0 && plan.shape() == Shape::Groups => {
+                        format!("only sums of their kind, {left} and {right} of {n} in reach")
+                    }
                     (0, 1, n) | (0, n, 1) => format!("sum of {n}"),
                     (0, _, _) => format!("sums of {left} and {right}"),
                     (n, _, _) => format!("only sum of its kind, {} of {n} in reach", left.max(right)),

@@ -8,10 +8,13 @@
 //! both `from` and `to` have a rate to or from the base, the *cross* rate being the product of both, each direct
 //! rather than inverse.
 
+mod several;
 mod wide;
 
 use crate::day::{format, parse};
-use crate::{Currency, CurrencyRule, Rate, Records, Rounding, Row, RuleError, RuleSet, decimal, tolerance};
+use crate::{
+    Currency, CurrencyRule, Rate, Records, Rounded, Rounding, Row, RuleError, RuleSet, decimal, tolerance,
+};
 use std::collections::BTreeMap;
 
 /// Decimals of a rate; with eight digits before the point it has 18 at most and fits 64 bits.
@@ -27,6 +30,7 @@ pub(crate) struct Exchange {
     pairs: Vec<((Currency, Currency), Course)>,
     window_days: i32,
     rounding: Rounding,
+    rounded: Rounded,
 }
 
 /// The rates of one pair of currencies, each list by day.
@@ -68,9 +72,9 @@ pub(crate) struct Converted {
 pub struct Conversion {
     pub from: Currency,
     pub to: Currency,
-    /// Minor units of `from`, as the left file has it.
+    /// Minor units of `from`, as the file has it.
     pub amount: i64,
-    /// Minor units of `to`.
+    /// Minor units of `to`. Of a sum that is rounded together, what the record adds to it.
     pub converted: i64,
     /// `to` for one `from`; rounded to ten decimals where it is inverse or cross.
     pub rate: String,
@@ -123,17 +127,17 @@ pub(crate) fn percent_of(rule: &CurrencyRule) -> Result<u64, String> {
 }
 
 impl Exchange {
-    /// `left`, `right`: the currencies of each side.
+    /// `from`: the currencies of the side that is converted; `into`: those of the other one.
     pub fn new(
         rule: &CurrencyRule,
         table: &RateTable,
         base: Option<Currency>,
-        left: &[Currency],
-        right: &[Currency],
+        from: &[Currency],
+        into: &[Currency],
     ) -> Self {
         let mut pairs = vec![];
-        for &from in left {
-            for &to in right.iter().filter(|&&to| to != from) {
+        for &from in from {
+            for &to in into.iter().filter(|&&to| to != from) {
                 let course = Course::between(table, base, from, to);
                 if !course.is_empty() {
                     pairs.push(((from, to), course));
@@ -141,22 +145,19 @@ impl Exchange {
             }
         }
         let window_days = rule.rate_window_days.unwrap_or(RATE_WINDOW_DAYS) as i32;
-        Exchange { pairs, window_days, rounding: rule.rounding }
+        Exchange { pairs, window_days, rounding: rule.rounding, rounded: rule.rounded }
     }
 
     /// `None` without a rate of that day or one in the window before, or where the result is no amount.
     pub fn convert(&self, amount: i64, from: Currency, to: Currency, day: i32) -> Option<Converted> {
+        let (kind, day, factor) = self.rate(from, to, day)?;
+        Some(Converted { amount: factor.times(amount.into(), self.rounding)?, day, kind, factor })
+    }
+
+    /// With the day it is of. `None` without a rate of that day or one in the window before.
+    fn rate(&self, from: Currency, to: Currency, day: i32) -> Option<(RateKind, i32, Factor)> {
         let (_, course) = self.pairs.iter().find(|(pair, _)| *pair == (from, to))?;
-        let (kind, rate_day, factor) = course.on(day, self.window_days)?;
-        let magnitude = wide::multiply_divide(
-            amount.unsigned_abs().into(),
-            factor.numerator,
-            factor.denominator,
-            self.rounding,
-        )?;
-        let converted = i64::try_from(magnitude).ok()?;
-        let amount = if amount < 0 { -converted } else { converted };
-        Some(Converted { amount, day: rate_day, kind, factor })
+        course.on(day, self.window_days)
     }
 
     /// The currencies that `from` can be converted into.
@@ -216,6 +217,14 @@ fn leg(table: &RateTable, from: Currency, to: Currency) -> BTreeMap<i32, (u128, 
 }
 
 impl Factor {
+    /// Rounded once; `None` where the result is no amount.
+    fn times(&self, amount: i128, rounding: Rounding) -> Option<i64> {
+        let magnitude =
+            wide::multiply_divide(amount.unsigned_abs(), self.numerator, self.denominator, rounding)?;
+        let converted = i64::try_from(magnitude).ok()?;
+        Some(if amount < 0 { -converted } else { converted })
+    }
+
     /// From a factor of major units; `None` when even the shortened fraction does not fit.
     fn in_minor_units(numerator: u128, denominator: u128, from: Currency, to: Currency) -> Option<Self> {
         let divisor = greatest_common_divisor(numerator, denominator);
@@ -246,8 +255,11 @@ impl Conversion {
     ) -> Option<Self> {
         let (from, to) = (left.0.currency(left.1), right.0.currency(right.1));
         let amount = left.0.amount(left.1);
-        let converted = exchange.convert(amount, from, to, left.0.date(left.1))?;
-        Some(Conversion {
+        Some(Self::of(amount, from, to, exchange.convert(amount, from, to, left.0.date(left.1))?))
+    }
+
+    fn of(amount: i64, from: Currency, to: Currency, converted: Converted) -> Self {
+        Conversion {
             from,
             to,
             amount,
@@ -255,7 +267,7 @@ impl Conversion {
             rate: converted.rate(from, to),
             rate_date: format(converted.day),
             kind: converted.kind,
-        })
+        }
     }
 
     /// `100.00 USD are 92.31 EUR at 0.9231 of 2026-01-30`.

@@ -125,6 +125,7 @@ impl KeyHasher {
     }
 
     pub fn number(&mut self, number: u64) {
+        crate::watch::steps::steps(1);
         self.0 = fold(self.0 ^ number, 0xa076_1d64_78bd_642f);
         self.1 = fold(self.1 ^ number.rotate_left(32), 0xe703_7ed1_a0b4_28db);
     }

@@ -29,6 +29,14 @@ impl Held {
         };
     }
 
+    /// Whether any tie is about it.
+    pub fn holds(&self, side: Side, node: Node) -> bool {
+        match side {
+            Side::Left => self.left.contains(&node),
+            Side::Right => self.right.contains(&node),
+        }
+    }
+
     pub fn allows(&self, left: Node, right: Node) -> bool {
         if self.left.is_empty() && self.right.is_empty() {
             return true;

@@ -61,7 +61,7 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
         return Ok(Candidates { gave_up: 1, ..Candidates::default() });
     }
     if tokens {
-        pairs = best_of_each(pairs);
+        pairs = best_of_each(pairs, scope.watch)?;
     }
     Ok(Candidates { pairs, right_frozen: vec![], gave_up: gave_up.into_inner() })
 }

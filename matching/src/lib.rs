@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`reconcile`].
 
+mod balanced;
 mod blocks;
 mod calendar;
 mod candidates;
@@ -51,6 +52,7 @@ mod run;
 mod searched;
 mod select;
 mod settle;
+mod sorted;
 mod standard;
 mod subsets;
 mod summed;
@@ -59,6 +61,7 @@ mod text;
 mod text_column;
 mod tolerance;
 mod twins;
+mod two_sided;
 mod watch;
 mod within_key;
 
@@ -80,8 +83,8 @@ pub use records::{Records, Row, Side};
 pub use records_builder::{RecordsBuilder, RecordsError, RecordsPart};
 pub use rules::{
     AllowedDifference, AmountRule, CalendarRule, Cardinality, CurrencyRule, DateDirection, DateRule, FeeRule,
-    Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounding, RuleError,
-    RuleSet, SearchRule, TextRule, Weekday,
+    Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounded, Rounding,
+    RuleError, RuleSet, SearchRule, TextRule, Weekday,
 };
 pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;

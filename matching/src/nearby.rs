@@ -3,6 +3,7 @@
 use crate::candidates::{Candidates, PAIRS_MAX, Scope};
 use crate::converted;
 use crate::select::Pair;
+use crate::sorted;
 use crate::tolerance::CurrencyAllowance;
 use crate::twins::Node;
 use crate::{Cancelled, Currency, Pulse, Records, Watch};
@@ -118,11 +119,7 @@ impl Nearby {
                     .push((right.amount(node), node));
             }
         }
-        stretches.par_iter_mut().try_for_each(|(_, stretch)| {
-            watch.check()?;
-            stretch.par_sort_unstable();
-            Ok(())
-        })?;
+        stretches.par_iter_mut().try_for_each(|(_, stretch)| sorted::sort(stretch, watch))?;
         Ok(Nearby { stretch_days, stretches })
     }
 

@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::select::{Chosen, Ends, Pair, Stakes, select};
 use crate::settle::deal_rows;
 use crate::twins::{Node, Twins};
-use crate::{Cancelled, Match, Reason, Records, Row, Rows, RuleSet, Side};
+use crate::{Cancelled, Match, Reason, Records, Row, Rows, RuleSet, Side, Watch};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ impl NettingPlan {
         if rules.netting.is_empty() {
             return Some(vec![]);
         }
-        let data = Data::of(rules, left, right)?;
+        let data = Data::of(rules, left, right, Watch::none())?;
         let sides = [(Side::Left, left), (Side::Right, right)];
         let wanted = rules.netting.iter().enumerate().flat_map(|(i, rule)| {
             sides.into_iter().filter(|(side, _)| rule.is_of(*side)).map(move |side| (i, rule, side))

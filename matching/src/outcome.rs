@@ -1,5 +1,11 @@
 //! What a reconciliation says: matches, exceptions, and the proof that nothing is missing.
 
+mod exception;
+mod proof;
+
+pub use exception::{Candidate, Exception, ExceptionKind};
+pub use proof::CurrencyProof;
+
 use crate::evidence::Evidence;
 use crate::fees::Fee;
 use crate::learned::LearnedEvidence;
@@ -131,7 +137,8 @@ pub struct Match {
     pub pass: u16,
     pub tier: Tier,
     pub confidence: Confidence,
-    /// Of the right records; the left one may be in another, see [`crate::Reasoner::conversion`].
+    /// In which the amounts were compared: of the right records, or of the single one of a sum. Others may be in
+    /// another, see [`crate::Reasoner::conversions`].
     pub currency: Currency,
     pub left: Rows,
     pub right: Rows,
@@ -222,123 +229,6 @@ pub struct OpenRemainder {
     /// Minor units of the match's currency, not 0, with the sign that the side's file gives such amounts: of
     /// an invoice of -100 with -70 paid, -30.
     pub amount: i64,
-}
-
-/// Why a record ended without a match. Each kind asks for a different action of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExceptionKind {
-    /// A right record without any plausible left record.
-    MissingLeft,
-    /// A left record without any plausible right record.
-    MissingRight,
-    /// The counterpart is there (same key or text, date in the window) but the amount is outside tolerance.
-    AmountDiffers,
-    /// The counterpart is there, amount equal, but the date is outside the window.
-    DateDiffers,
-    /// The counterpart is there in another currency.
-    CurrencyDiffers,
-    /// Looks like another record of its own side that has the match (same key, amount and currency).
-    Duplicate,
-    /// Several counterparts are equally good; all are listed and none was chosen.
-    Ambiguous,
-    /// The record is in a confirmed match of an earlier run that this one continues. Not an open item.
-    AlreadyMatched,
-}
-
-impl ExceptionKind {
-    pub const ALL: [ExceptionKind; 8] = [
-        Self::MissingLeft,
-        Self::MissingRight,
-        Self::AmountDiffers,
-        Self::DateDiffers,
-        Self::CurrencyDiffers,
-        Self::Duplicate,
-        Self::Ambiguous,
-        Self::AlreadyMatched,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingLeft => "missing_left",
-            Self::MissingRight => "missing_right",
-            Self::AmountDiffers => "amount_differs",
-            Self::DateDiffers => "date_differs",
-            Self::CurrencyDiffers => "currency_differs",
-            Self::Duplicate => "duplicate",
-            Self::Ambiguous => "ambiguous",
-            Self::AlreadyMatched => "already_matched",
-        }
-    }
-}
-
-/// A record (or group) of the other side that might belong to the exception's record; for
-/// [`ExceptionKind::Duplicate`] a record of the *same* side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Candidate {
-    pub side: Side,
-    /// Non-empty, sorted.
-    pub rows: Vec<Row>,
-    pub confidence: Confidence,
-    pub reasons: Vec<Reason>,
-}
-
-/// A record without a match, and what a person should look at next.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Exception {
-    pub kind: ExceptionKind,
-    pub side: Side,
-    pub row: Row,
-    /// One plain sentence.
-    pub says: String,
-    /// Best first; bounded by [`crate::RuleSet::candidates_max`]. All equally good ones for `Ambiguous`.
-    pub candidates: Vec<Candidate>,
-    /// How many candidates there were when more than the bound were found, else `candidates.len()`.
-    pub candidates_found: u32,
-}
-
-/// The bridge of one currency, minor units, every amount with the sign its file gave it.
-///
-/// `left_total == left_matched + left_unmatched`, likewise right, and
-/// `left_matched - right_matched + 2 * right_flipped - converted_out + converted_in == matched_difference`: where a
-/// pass negates the right amounts (`flip_sign`), a difference is left *plus* right, and the third term says so;
-/// where it converts, a left amount leaves its own currency and arrives in that of the right record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CurrencyProof {
-    pub currency: Currency,
-    pub left_count: u64,
-    pub right_count: u64,
-    pub left_total: i128,
-    pub right_total: i128,
-    pub left_matched: i128,
-    pub right_matched: i128,
-    pub left_unmatched: i128,
-    pub right_unmatched: i128,
-    /// Sum of [`Match::difference`] of this currency, added up match by match (not derived from the totals).
-    pub matched_difference: i128,
-    /// The part of `right_matched` that was matched with its sign flipped. 0 without such a pass.
-    pub right_flipped: i128,
-    /// The part of `left_matched` that stays open: the sum of [`Match::remainder`] of that side.
-    pub open_remainder_left: i128,
-    pub open_remainder_right: i128,
-    /// The part of `left_matched` that was compared in another currency, and stands there as `converted_in`.
-    pub converted_out: i128,
-    /// Left amounts of other currencies, converted into this one, that were compared with right amounts of it.
-    pub converted_in: i128,
-}
-
-impl CurrencyProof {
-    /// `left_total - right_total` less everything that explains it: matched differences, flipped signs and
-    /// unmatched records of either side. Zero, or money is unaccounted for.
-    ///
-    /// Open remainders are part of the matched differences: they explain these, not the totals.
-    pub fn residual(&self) -> i128 {
-        (self.left_total - self.right_total) - self.matched_difference - self.left_unmatched
-            + self.right_unmatched
-            + 2 * self.right_flipped
-            - self.converted_out
-            + self.converted_in
-    }
 }
 
 /// How much one pass did.

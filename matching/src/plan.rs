@@ -6,7 +6,9 @@ use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::learned::LearnedPlan;
 use crate::pattern::Pattern;
 use crate::tolerance::{Allowance, AmountDistance, Window};
-use crate::{Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, creditor};
+use crate::{
+    Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, Watch, creditor,
+};
 use std::borrow::Cow;
 
 /// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
@@ -84,8 +86,15 @@ pub(crate) struct TextPlan {
 impl<'r> Plan<'r> {
     /// In the order of the file; [`RuleSet::passes_in_order`] says when each runs. `None` when the rules name a
     /// field that is not there or hold a number that is not one; such rules do not pass [`RuleSet::check`].
-    pub fn for_all(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Vec<Self>> {
-        let data = Data::of(rules, left, right)?;
+    ///
+    /// Of use only if `watch` has not said stop by then: what is looked for in the records is cut short.
+    pub fn for_all(
+        rules: &'r RuleSet,
+        left: &Records,
+        right: &Records,
+        watch: Watch<'_>,
+    ) -> Option<Vec<Self>> {
+        let data = Data::of(rules, left, right, watch)?;
         let plans = rules.passes.iter().enumerate();
         plans.map(|(i, pass)| Self::of(i as u16, Cow::Borrowed(pass), left, right, &data)).collect()
     }
@@ -124,9 +133,10 @@ impl<'r> Plan<'r> {
         allowance.prepare(&data.all());
         let exchange = match &pass.currency {
             Some(rule) if rule.convert => {
-                let (rates, percent) = (data.exchange(rule), percent_of(rule).ok()?);
+                let shape = Shape::of(&pass);
+                let (rates, percent) = (data.exchange(rule, shape), percent_of(rule).ok()?);
                 let mut allowance = Allowance::compile(&pass.amount).ok()?.with_percent(percent);
-                allowance.prepare(&data.right);
+                allowance.prepare(data.of_side(shape.converted().other()));
                 Some(ExchangePlan { rates, allowance })
             }
             _ => None,
@@ -143,7 +153,7 @@ impl<'r> Plan<'r> {
         let margin = Confidence::from_f64(pass.ambiguity_margin.unwrap_or(data.rules.ambiguity_margin));
         let learned = match &pass.learned {
             None => None,
-            Some(rule) => Some(LearnedPlan::of(rule, &pass, left, right)?),
+            Some(rule) => Some(LearnedPlan::of(rule, &pass, (left, right), data.watch)?),
         };
         Some(Plan {
             index,
@@ -179,12 +189,33 @@ impl<'r> Plan<'r> {
         Conversion::of_pair(&self.exchange.as_ref()?.rates, left, right)
     }
 
+    /// Of the records of a side that are in another currency than `into`, in which they were compared.
+    pub fn conversions(&self, into: Currency, records: &Records, rows: &[Row]) -> Vec<(Row, Conversion)> {
+        let Some(exchange) = &self.exchange else { return vec![] };
+        let conversions = exchange.rates.conversions(records, rows, into).unwrap_or_default();
+        rows.iter().zip(conversions).filter_map(|(&row, conversion)| Some((row, conversion?))).collect()
+    }
+
     pub fn shape(&self) -> Shape {
-        match self.pass.cardinality {
+        Shape::of(&self.pass)
+    }
+}
+
+impl Shape {
+    fn of(pass: &Pass) -> Self {
+        match pass.cardinality {
             Cardinality::OneToOne => Shape::Pairs,
             Cardinality::OneToMany => Shape::Sums(Side::Left),
             Cardinality::ManyToOne => Shape::Sums(Side::Right),
             Cardinality::ManyToMany => Shape::Groups,
+        }
+    }
+
+    /// The side whose amounts are converted: of a single record and a sum the sum.
+    pub fn converted(self) -> Side {
+        match self {
+            Shape::Pairs | Shape::Groups => Side::Left,
+            Shape::Sums(one) => one.other(),
         }
     }
 }
@@ -192,6 +223,7 @@ impl<'r> Plan<'r> {
 /// What all passes must know about both sides.
 pub(crate) struct Data<'r> {
     rules: &'r RuleSet,
+    watch: Watch<'r>,
     left: Vec<Currency>,
     right: Vec<Currency>,
     /// First and last of both sides.
@@ -201,9 +233,9 @@ pub(crate) struct Data<'r> {
 }
 
 impl<'r> Data<'r> {
-    pub fn of(rules: &'r RuleSet, left: &Records, right: &Records) -> Option<Self> {
+    pub fn of(rules: &'r RuleSet, left: &Records, right: &Records, watch: Watch<'r>) -> Option<Self> {
         let (mut first, mut last) = (i32::MAX, i32::MIN);
-        for date in [left, right].into_iter().flat_map(|side| side.rows().map(|row| side.date(row))) {
+        for &date in left.dates.iter().chain(&right.dates) {
             (first, last) = (first.min(date), last.max(date));
         }
         let base = match &rules.rate_base {
@@ -212,6 +244,7 @@ impl<'r> Data<'r> {
         };
         Some(Data {
             rules,
+            watch,
             left: currencies(left),
             right: currencies(right),
             dates: if first <= last { (first, last) } else { (0, 0) },
@@ -225,15 +258,20 @@ impl<'r> Data<'r> {
         self.left.iter().chain(more).copied().collect()
     }
 
-    fn exchange(&self, rule: &crate::CurrencyRule) -> Exchange {
-        Exchange::new(rule, &self.rates, self.base, &self.left, &self.right)
+    fn of_side(&self, side: Side) -> &[Currency] {
+        if side == Side::Left { &self.left } else { &self.right }
+    }
+
+    fn exchange(&self, rule: &crate::CurrencyRule, shape: Shape) -> Exchange {
+        let from = shape.converted();
+        Exchange::new(rule, &self.rates, self.base, self.of_side(from), self.of_side(from.other()))
     }
 }
 
 /// Each once.
-fn currencies(records: &Records) -> Vec<Currency> {
+pub(crate) fn currencies(records: &Records) -> Vec<Currency> {
     let mut found = vec![];
-    for currency in records.rows().map(|row| records.currency(row)) {
+    for &currency in &records.currencies {
         if found.last() != Some(&currency) && !found.contains(&currency) {
             found.push(currency);
         }

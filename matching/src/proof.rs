@@ -1,7 +1,9 @@
 //! The balance proof: what came in equals what is matched plus what is not, currency by currency.
 
 use crate::plan::Plan;
-use crate::{Currency, CurrencyProof, Exception, Match, OpenRemainder, Records, Side};
+use crate::{
+    Cancelled, Currency, CurrencyProof, Exception, Match, OpenRemainder, Pulse, Records, Side, Watch,
+};
 
 /// Adds up totals from the records, matched sums from the matches and unmatched ones from the exceptions,
 /// each on its own, so that a record lost or counted twice on the way would show in the residual.
@@ -9,44 +11,56 @@ pub(crate) fn prove(
     left: &Records,
     right: &Records,
     plans: &[Plan<'_>],
-    matches: &[Match],
-    exceptions: &[Exception],
-) -> Vec<CurrencyProof> {
-    let mut proofs: Vec<CurrencyProof> = vec![];
+    (matches, exceptions): (&[Match], &[Exception]),
+    watch: Watch<'_>,
+) -> Result<Vec<CurrencyProof>, Cancelled> {
+    let (mut proofs, mut pulse) = (Vec::<CurrencyProof>::new(), Pulse::new(watch));
     for row in left.rows() {
+        pulse.beat(4)?;
         let proof = proof_of(&mut proofs, left.currency(row));
         proof.left_count += 1;
         proof.left_total += i128::from(left.amount(row));
     }
     for row in right.rows() {
+        pulse.beat(4)?;
         let proof = proof_of(&mut proofs, right.currency(row));
         proof.right_count += 1;
         proof.right_total += i128::from(right.amount(row));
     }
     for m in matches {
-        let proof = proof_of(&mut proofs, m.currency);
-        let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
-        let left_sum = m.left.iter().map(|&r| i128::from(left.amount(r))).sum::<i128>();
-        // A match without left records is one of netting.
-        let left_currency = m.left.first().map_or(m.currency, |&row| left.currency(row));
-        if left_currency == m.currency {
-            proof.left_matched += left_sum;
-        } else {
+        pulse.beat(8 * (m.left.len() + m.right.len()) as u32)?;
+        let plan = plans.get(usize::from(m.pass));
+        let flips = plan.is_some_and(|plan| plan.allowance.flip_sign);
+        let mut is_converted = false;
+        for (side, records, rows) in [(Side::Left, left, &m.left), (Side::Right, right, &m.right)] {
+            for &row in rows {
+                let (own, amount) = (records.currency(row), i128::from(records.amount(row)));
+                let proof = proof_of(&mut proofs, own);
+                if side == Side::Left {
+                    proof.left_matched += amount;
+                } else {
+                    proof.right_matched += amount;
+                    proof.right_flipped += if flips { amount } else { 0 };
+                }
+                if own != m.currency {
+                    is_converted = true;
+                    proof.converted_out += compared_sign(side, flips) * amount;
+                }
+            }
+        }
+        if let (true, Some(plan)) = (is_converted, plan) {
             // Worked out once more from the table, not derived from the difference.
-            let conversion = plans
-                .get(usize::from(m.pass))
-                .and_then(|plan| plan.conversion((left, m.left[0]), (right, m.right[0])));
-            proof.converted_in += conversion.map_or(0, |conversion| i128::from(conversion.converted));
-            let own = proof_of(&mut proofs, left_currency);
-            own.left_matched += left_sum;
-            own.converted_out += left_sum;
+            let worth = |records, rows| {
+                let conversions = plan.conversions(m.currency, records, rows).into_iter();
+                conversions.map(|(_, conversion)| i128::from(conversion.converted)).sum::<i128>()
+            };
+            let (of_left, of_right) = (worth(left, &*m.left), worth(right, &*m.right));
+            let proof = proof_of(&mut proofs, m.currency);
+            proof.converted_in += of_left + compared_sign(Side::Right, flips) * of_right;
+            proof.converted_difference += i128::from(m.difference);
         }
         let proof = proof_of(&mut proofs, m.currency);
-        proof.right_matched += right_sum;
         proof.matched_difference += i128::from(m.difference);
-        if plans.get(usize::from(m.pass)).is_some_and(|plan| plan.allowance.flip_sign) {
-            proof.right_flipped += right_sum;
-        }
         match m.remainder() {
             Some(OpenRemainder { side: Side::Left, amount }) => {
                 proof.open_remainder_left += i128::from(amount)
@@ -58,6 +72,7 @@ pub(crate) fn prove(
         }
     }
     for exception in exceptions {
+        pulse.beat(8)?;
         match exception.side {
             Side::Left => {
                 proof_of(&mut proofs, left.currency(exception.row)).left_unmatched +=
@@ -70,7 +85,12 @@ pub(crate) fn prove(
         }
     }
     proofs.sort_unstable_by_key(|proof| proof.currency);
-    proofs
+    Ok(proofs)
+}
+
+/// How an amount counts in what is compared: left minus right, or plus where signs are flipped.
+fn compared_sign(side: Side, flips: bool) -> i128 {
+    if side == Side::Left || flips { 1 } else { -1 }
 }
 
 /// A run has few currencies, and neighbours mostly share theirs.
@@ -92,6 +112,7 @@ pub(crate) fn proof_of(proofs: &mut Vec<CurrencyProof>, currency: Currency) -> &
             open_remainder_right: 0,
             converted_out: 0,
             converted_in: 0,
+            converted_difference: 0,
         });
         proofs.len() - 1
     });

@@ -3,10 +3,10 @@
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::netting::NettingPlan;
 use crate::plan::{Plan, Shape};
-use crate::settle::rate_reason;
-use crate::sums::{Sums, Total};
+use crate::settle::rate_reasons;
+use crate::sums::Sums;
 use crate::twins::by_id;
-use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side};
+use crate::{Conversion, Match, Reason, Records, Row, RuleSet, Side, Watch};
 
 /// Explains the matches of one outcome. Cheap to make, and to be shared by threads.
 pub struct Reasoner<'a> {
@@ -20,16 +20,19 @@ impl<'a> Reasoner<'a> {
     /// The same records and rules that gave the outcome. Rules that could not have given one explain nothing.
     pub fn new(left: &'a Records, right: &'a Records, rules: &'a RuleSet) -> Self {
         let fits = rules.check(Some(left.field_names()), Some(right.field_names())).is_empty();
-        let plans = if fits { Plan::for_all(rules, left, right) } else { None };
+        let plans = if fits { Plan::for_all(rules, left, right, Watch::none()) } else { None };
         let netting = if fits { NettingPlan::for_all(rules, left, right) } else { None };
         Reasoner { left, right, plans: plans.unwrap_or_default(), netting: netting.unwrap_or_default() }
     }
 
-    /// The left amount in the match's currency, when it is in another one.
-    pub fn conversion(&self, m: &Match) -> Option<Conversion> {
-        let plan = self.plans.get(usize::from(m.pass))?;
-        let (&[left], &[right]) = (&*m.left, &*m.right) else { return None };
-        plan.conversion((self.left, left), (self.right, right))
+    /// Of each of the match's records that is in another currency, what it was taken for in that of the match.
+    pub fn conversions(&self, m: &Match) -> Vec<(Side, Row, Conversion)> {
+        let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
+        let of = |side, records, rows| {
+            let conversions = plan.conversions(m.currency, records, rows).into_iter();
+            conversions.map(move |(row, conversion)| (side, row, conversion))
+        };
+        of(Side::Left, self.left, &*m.left).chain(of(Side::Right, self.right, &*m.right)).collect()
     }
 
     /// What spoke for the match. The weights add up to its confidence, or to log2 of its odds: see
@@ -66,8 +69,8 @@ impl<'a> Reasoner<'a> {
         let evidence = if plan.shape() == Shape::Pairs {
             Evidence { text, ..Evidence::of_pair(plan, (self.left, left), (self.right, right), key) }
         } else {
-            let totals = (Total::of(self.left, &m.left), Total::of(self.right, &m.right));
-            let sums = Sums { currency: m.currency, left: totals.0, right: totals.1 };
+            let (left, right) = ((self.left, &*m.left), (self.right, &*m.right));
+            let Some(sums) = Sums::of(plan, m.currency, left, right) else { return vec![] };
             let evidence = sums.evidence(plan, key);
             let settled = evidence.settled.filter(|_| m.remainder().is_some());
             Evidence { text, in_reach: m.evidence.in_reach.into(), fee: m.evidence.fee, settled, ..evidence }
@@ -80,9 +83,7 @@ impl<'a> Reasoner<'a> {
             let says = "how often such evidence is right in these files".to_owned();
             reasons.push(Reason { field: "calibration".into(), says, weight: rest });
         }
-        if plan.shape() == Shape::Pairs {
-            reasons.extend(rate_reason(plan, (self.left, left), (self.right, right)));
-        }
+        reasons.extend(rate_reasons(plan, m.currency, (self.left, &m.left), (self.right, &m.right)));
         reasons
     }
 }

@@ -63,7 +63,8 @@ pub fn reconcile_within(
     if !errors.is_empty() {
         return Err(ReconcileError::InvalidRules(errors));
     }
-    let plans = Plan::for_all(rules, left, right).zip(NettingPlan::for_all(rules, left, right));
+    let plans = Plan::for_all(rules, left, right, watch).zip(NettingPlan::for_all(rules, left, right));
+    watch.check()?;
     // Checked rules always have a plan; were it not so, an error is better than a panic.
     let (plans, netting) = plans.ok_or_else(|| {
         let says = "could not be made ready".to_owned();

@@ -3,6 +3,7 @@
 use crate::Currency;
 use crate::line_numbers::LineNumbers;
 use crate::text_column::TextColumn;
+use crate::watch::steps::steps;
 
 /// The two sides of a reconciliation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -55,6 +56,7 @@ impl Records {
 
     /// The record's own identifier, as the file has it; unique within a side.
     pub fn id(&self, row: Row) -> &str {
+        steps(1);
         self.ids.get(row)
     }
 
@@ -65,15 +67,18 @@ impl Records {
 
     /// Minor units of [`Self::currency`].
     pub fn amount(&self, row: Row) -> i64 {
+        steps(1);
         self.amounts[row as usize]
     }
 
     pub fn currency(&self, row: Row) -> Currency {
+        steps(1);
         self.currencies[row as usize]
     }
 
     /// Days since 1970-01-01.
     pub fn date(&self, row: Row) -> i32 {
+        steps(1);
         self.dates[row as usize]
     }
 
@@ -88,7 +93,9 @@ impl Records {
 
     /// Empty where the file had nothing.
     pub fn field(&self, index: usize, row: Row) -> &str {
-        self.fields[index].get(row)
+        let text = self.fields[index].get(row);
+        steps(1 + text.len() / 16);
+        text
     }
 
     pub fn rows(&self) -> std::ops::Range<Row> {

@@ -12,7 +12,7 @@ mod text;
 
 pub use amount::{AllowedDifference, AmountRule, FeeRule, LesserSide};
 pub use calendar::{CalendarRule, KnownCalendar, Weekday};
-pub use currency::{CurrencyRule, Rate, Rounding};
+pub use currency::{CurrencyRule, Rate, Rounded, Rounding};
 pub use date::{DateDirection, DateRule};
 pub use key::{Key, Normalise};
 pub use netting::{NettingKey, NettingRule};

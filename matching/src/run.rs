@@ -16,16 +16,18 @@ use crate::plan::{Plan, Shape};
 use crate::proof;
 use crate::remainder::{Remainder, Rest};
 use crate::searched;
+use crate::select::{Chosen, Pair};
 use crate::settle;
+use crate::sorted;
 use crate::summed;
 use crate::text::{TextSource, Texts};
 use crate::twins::Twins;
+use crate::two_sided::{self, TwoSided};
 use crate::within_key;
 use crate::{
     Cancelled, Match, Outcome, PassCount, Phase, Progress, Records, Row, RuleSet, Side, Watch, WorkingSet,
 };
 use decide::{Decided, decide, decide_sums, weigh};
-use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Shares of the whole work, for [`Progress::fraction`]; measured on a million rows, not exact.
@@ -122,10 +124,12 @@ impl<'a> Run<'a> {
         self.report(Phase::Explain, 0.0);
         let exceptions = explain::explain(&self)?;
         let (left, right) = (self.remainder.left.records, self.remainder.right.records);
-        let proof = proof::prove(left, right, self.plans, &self.matches, &exceptions);
+        let proof = proof::prove(left, right, self.plans, (&self.matches, &exceptions), self.watch)?;
         let passes = self.count_passes();
         let (phase, rows) = (Phase::Explain, (left.len() + right.len()) as u64);
-        self.matches.par_sort_unstable_by_key(|m| (std::cmp::Reverse(m.confidence), m.first_rows()));
+        sorted::sort_by_key(&mut self.matches, self.watch, |m| {
+            (std::cmp::Reverse(m.confidence), m.first_rows())
+        })?;
         (self.watch.progress)(Progress { phase, rows_done: rows, rows_total: rows, fraction: 1.0 });
         Ok(Outcome { matches: self.matches, exceptions, proof, passes })
     }
@@ -175,9 +179,19 @@ impl<'a> Run<'a> {
 
     /// Of a pass of sums that searches, what is left of its records.
     fn search(&mut self, plan: &'a Plan<'a>) -> Result<(), Cancelled> {
-        let (Some(search), Shape::Sums(one)) = (&plan.search, plan.shape()) else { return Ok(()) };
+        let Some(search) = &plan.search else { return Ok(()) };
         self.hold();
         let scope = self.scope(plan, &|_| {});
+        let one = match plan.shape() {
+            Shape::Pairs => return Ok(()),
+            Shape::Sums(one) => one,
+            Shape::Groups => {
+                let TwoSided { left, right, chosen, open, gave_up } = two_sided::find(&scope, search)?;
+                let seen = Seen::of(chosen.len(), self.free_counts());
+                let found = (Between::Groups { left, right }, chosen, open, gave_up);
+                return self.settle_search(plan, found, seen);
+            }
+        };
         let found = if plan.keys.is_empty() {
             searched::find(&scope, one, search)?
         } else {
@@ -187,12 +201,22 @@ impl<'a> Run<'a> {
         let (chosen, (left, right)) = (found.chosen.len(), self.free_counts());
         let free = if one == Side::Left { (left, chosen) } else { (chosen, right) };
         let between = Between::Sums { one, groups: found.groups };
-        let made = settle::group_matches(&scope, &between, &found.chosen)?;
+        self.settle_search(plan, (between, found.chosen, found.open, found.gave_up), Seen::of(chosen, free))
+    }
+
+    /// What a search chose, and what it left open.
+    fn settle_search(
+        &mut self,
+        plan: &'a Plan<'a>,
+        (between, chosen, pairs, gave_up): (Between, Vec<Chosen>, Vec<Pair>, u64),
+        seen: Seen,
+    ) -> Result<(), Cancelled> {
+        let made = settle::group_matches(&self.scope(plan, &|_| {}), &between, &chosen)?;
         // Another sum is another sum, however much nearer its dates: all of them are tied.
-        let tied = found.open.clone();
-        let open = Open { plan: plan.index.into(), pairs: found.open, tied, between };
-        let decided = Decided { made, open, gave_up: found.gave_up, beyond_bound: 0 };
-        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..Seen::of(chosen, free) });
+        let tied = pairs.clone();
+        let open = Open { plan: plan.index.into(), pairs, tied, between };
+        let decided = Decided { made, open, gave_up, beyond_bound: 0 };
+        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..seen });
         Ok(())
     }
 

@@ -8,9 +8,12 @@ use crate::outcome::{MatchEvidence, Note};
 use crate::plan::Plan;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
-use crate::{Cancelled, Match, Reason, Records, Row, Rows, Side, Tier};
+use crate::{Cancelled, Conversion, Currency, Match, Reason, Records, Row, Rows, Side, Tier};
 use rayon::prelude::*;
 use std::cmp::Ordering;
+
+/// Rates that the reasons of one sum name.
+const RATES_SAID_MAX: usize = 8;
 
 pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<Match>, Cancelled> {
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
@@ -26,7 +29,7 @@ pub(crate) fn pair_matches(scope: &Scope<'_>, chosen: &[Chosen]) -> Result<Vec<M
         pairs.extend(lefts.into_iter().zip(rights).map(|(l, r)| (c.pair, l, r)));
     }
     let mut matches = Vec::with_capacity(pairs.len());
-    for pairs in pairs.chunks(1 << 15) {
+    for pairs in pairs.chunks(1 << 12) {
         scope.watch.check()?;
         // Into their places: a copy of all would be the highest peak of memory of the whole run.
         matches.par_extend(pairs.par_iter().map(|&(pair, l, r)| pair_match(scope, pair, l, r)));
@@ -53,6 +56,44 @@ pub(crate) fn pair_reasons(scope: &Scope<'_>, pair: &Pair) -> Vec<Reason> {
 pub(crate) fn rate_reason(plan: &Plan<'_>, left: (&Records, Row), right: (&Records, Row)) -> Option<Reason> {
     let conversion = plan.conversion(left, right)?;
     Some(Reason { field: "currency".into(), says: conversion.says(), weight: 0.0 })
+}
+
+/// The same for records of a sum, compared in `currency`: what those of one currency at one rate are together.
+pub(crate) fn rate_reasons(
+    plan: &Plan<'_>,
+    currency: Currency,
+    left: (&Records, &[Row]),
+    right: (&Records, &[Row]),
+) -> Vec<Reason> {
+    if plan.exchange.is_none() {
+        return vec![];
+    }
+    let mut batches: Vec<Conversion> = vec![];
+    for (records, rows) in [left, right] {
+        for (_, of_one) in plan.conversions(currency, records, rows) {
+            let same = |batch: &&mut Conversion| {
+                (batch.from, &batch.rate, &batch.rate_date, batch.kind)
+                    == (of_one.from, &of_one.rate, &of_one.rate_date, of_one.kind)
+            };
+            match batches.iter_mut().find(same) {
+                // What all of them are together was an amount when they were compared.
+                Some(batch) => {
+                    batch.amount = batch.amount.saturating_add(of_one.amount);
+                    batch.converted = batch.converted.saturating_add(of_one.converted);
+                }
+                None => batches.push(of_one),
+            }
+        }
+    }
+    batches.sort_by(|a, b| (a.from, &a.rate_date, &a.rate).cmp(&(b.from, &b.rate_date, &b.rate)));
+    let more = batches.len().saturating_sub(RATES_SAID_MAX);
+    batches.truncate(RATES_SAID_MAX);
+    let mut says: Vec<String> = batches.iter().map(Conversion::says).collect();
+    if more > 0 {
+        says.push(format!("and so on at {more} more rates"));
+    }
+    let reason = |says| Reason { field: "currency".into(), says, weight: 0.0 };
+    says.into_iter().map(reason).collect()
 }
 
 fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
@@ -134,7 +175,7 @@ fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row])
         pass: scope.plan.index,
         tier: scope.plan.pass.tier,
         confidence: pair.confidence,
-        currency: second.currency,
+        currency: compared_in(scope, between, pair, second),
         left,
         right,
         difference: evidence.amount.difference as i64,
@@ -152,6 +193,14 @@ fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row])
     })
 }
 
+/// The single record's currency, or the right group's.
+fn compared_in(scope: &Scope<'_>, between: &Between, pair: &Pair, second: &Group) -> Currency {
+    match between {
+        Between::Sums { one, .. } => scope.remainder.side(*one).records.currency(pair.left),
+        _ => second.currency,
+    }
+}
+
 fn sum_evidence(scope: &Scope<'_>, between: &Between, pair: &Pair) -> Option<Evidence> {
     let key = key_of(scope, pair);
     let second = between.group(End::Second, pair)?;
@@ -166,9 +215,7 @@ pub(crate) fn reasons_between(scope: &Scope<'_>, between: &Between, pair: &Pair)
     let of = |end| between.group(end, pair);
     match (between, of(End::First), of(End::Second)) {
         (Between::Sums { one, .. }, None, Some(group)) => sum_reasons(scope, *one, group, pair),
-        (_, Some(left), Some(right)) => {
-            group_reasons(scope, left, right, KeyEvidence { spread: pair.spread })
-        }
+        (_, Some(left), Some(right)) => group_reasons(scope, left, right, key_of(scope, pair)),
         _ => pair_reasons(scope, pair),
     }
 }
@@ -178,14 +225,28 @@ pub(crate) fn sum_reasons(scope: &Scope<'_>, one: Side, group: &Group, pair: &Pa
     let member = representative(scope, one.other(), group);
     let rows = if one == Side::Left { (pair.left, member) } else { (member, pair.left) };
     let evidence = scope.group_evidence(one, pair.left, group, key_of(scope, pair));
-    evidence.reasons(scope.plan, group.currency, &shared(scope, rows))
+    let currency = scope.remainder.side(one).records.currency(pair.left);
+    let mut reasons = evidence.reasons(scope.plan, currency, &shared(scope, rows));
+    let single = std::slice::from_ref(&pair.left);
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    let (left, right) = if one == Side::Left { (single, &group.rows[..]) } else { (&group.rows[..], single) };
+    reasons.extend(rate_reasons(scope.plan, currency, (l, left), (r, right)));
+    reasons
 }
 
 /// Reasons for two groups, whether they fit or not.
-pub(crate) fn group_reasons(scope: &Scope<'_>, left: &Group, right: &Group, key: KeyEvidence) -> Vec<Reason> {
+pub(crate) fn group_reasons(
+    scope: &Scope<'_>,
+    left: &Group,
+    right: &Group,
+    key: Option<KeyEvidence>,
+) -> Vec<Reason> {
     let rows = (representative(scope, Side::Left, left), representative(scope, Side::Right, right));
-    let evidence = scope.groups_evidence(left, right, Some(key));
-    evidence.reasons(scope.plan, left.currency, &shared(scope, rows))
+    let evidence = scope.groups_evidence(left, right, key);
+    let mut reasons = evidence.reasons(scope.plan, right.currency, &shared(scope, rows));
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    reasons.extend(rate_reasons(scope.plan, right.currency, (l, &left.rows), (r, &right.rows)));
+    reasons
 }
 
 fn shared(scope: &Scope<'_>, (left, right): (Row, Row)) -> Vec<(String, String)> {

@@ -1,5 +1,6 @@
 //! Which of a few amounts add up to a sum: all answers, found by meeting in the middle.
 
+use crate::watch::steps::steps;
 use std::ops::RangeInclusive;
 
 /// More amounts are not searched: 2^10 sums a half, a millisecond at most.
@@ -17,6 +18,7 @@ pub(crate) fn subsets(amounts: &[i64], target: &RangeInclusive<i128>) -> Vec<u32
     lows.sort_unstable();
     let mut answers = vec![];
     for (sum, bits) in sums(high) {
+        steps(4);
         let start = lows.partition_point(|&(other, _)| other + sum < *target.start());
         for &(_, others) in lows[start..].iter().take_while(|&&(other, _)| other + sum <= *target.end()) {
             let answer = bits << low.len() | others;
@@ -41,6 +43,7 @@ pub(crate) fn left_out(amounts: &[i64], target: &RangeInclusive<i128>) -> Vec<Ve
     let over = total - target.end()..=total - target.start();
     let mut answers = vec![];
     for (i, &amount) in amounts.iter().enumerate() {
+        steps(4);
         let amount = i128::from(amount);
         if over.contains(&amount) {
             answers.push(vec![i]);

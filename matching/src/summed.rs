@@ -8,9 +8,9 @@ use crate::fees::{Deposit, Fee, Fees};
 use crate::groups::{Group, gather, representative};
 use crate::keys::{Fingerprint, FingerprintHints};
 use crate::open::Between;
-use crate::plan::{FeePlan, Shape};
+use crate::plan::{FeePlan, Shape, currencies};
 use crate::select::Pair;
-use crate::sums::{Sums, Total};
+use crate::sums::Sums;
 use crate::{Cancelled, Currency, Side};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +64,8 @@ fn node_keys(scope: &Scope<'_>, side: Side, groups: &Keyed) -> Result<Keyed, Can
         scope.watch.check()?;
         let (mut keys, mut found) = (vec![], vec![]);
         for &node in nodes {
-            scope.plan.keys.each(rest.records, side, node, Some(rest.records.currency(node)), &mut found);
+            let currency = joined_currency(scope, rest.records.currency(node));
+            scope.plan.keys.each(rest.records, side, node, currency, &mut found);
             keys.extend(found.iter().filter(|key| wanted.may_have(key)).map(|&key| (key, node)));
         }
         Ok(keys)
@@ -80,23 +81,25 @@ fn group_keys(scope: &Scope<'_>, side: Side, groups: &[Group]) -> Result<Keyed, 
         }
         let row = representative(scope, side, group);
         let records = scope.remainder.side(side).records;
-        scope.plan.keys.each(records, side, row, Some(group.currency), &mut found);
+        let currency = joined_currency(scope, group.currency);
+        scope.plan.keys.each(records, side, row, currency, &mut found);
         keys.extend(found.iter().map(|&key| (key, i as u32)));
     }
     Ok(keys)
 }
 
-/// The sums a pair sets side by side.
+/// A pass that converts joins keys whatever the currencies.
+fn joined_currency(scope: &Scope<'_>, own: Currency) -> Option<Currency> {
+    scope.plan.exchange.is_none().then_some(own)
+}
+
+/// The sums a pair sets side by side; `None` where they cannot be compared.
 fn sums(scope: &Scope<'_>, between: &Between, first: u32, second: u32) -> Option<Sums> {
     match between {
         Between::Records => None,
-        Between::Sums { one, groups } => {
-            let single = Total::of_one(scope.remainder.side(*one).records, first);
-            Some(groups.get(second as usize)?.against(*one, single))
-        }
+        Between::Sums { one, groups } => scope.sums_of_one(*one, first, groups.get(second as usize)?),
         Between::Groups { left, right } => {
-            let (left, right) = (left.get(first as usize)?, right.get(second as usize)?);
-            Some(Sums { currency: left.currency, left: left.total, right: right.total })
+            scope.sums_of_groups(left.get(first as usize)?, right.get(second as usize)?)
         }
     }
 }
@@ -106,15 +109,10 @@ pub(crate) fn fees(scope: &Scope<'_>) -> Result<Fees, Cancelled> {
     match scope.plan.fee {
         FeePlan::Nothing => return Ok(Fees::default()),
         FeePlan::Given(fee) => {
-            let sides = [scope.remainder.left.records, scope.remainder.right.records];
-            let all = sides.into_iter().flat_map(|records| records.rows().map(|row| records.currency(row)));
-            let mut currencies: Vec<Currency> = vec![];
-            for currency in all {
-                if currencies.last() != Some(&currency) && !currencies.contains(&currency) {
-                    currencies.push(currency);
-                }
-            }
-            return Ok(Fees(currencies.into_iter().map(|currency| (currency, fee)).collect()));
+            let mut all = currencies(scope.remainder.left.records);
+            let of_right = currencies(scope.remainder.right.records);
+            all.extend(of_right.into_iter().filter(|currency| !all.contains(currency)).collect::<Vec<_>>());
+            return Ok(Fees(all.into_iter().map(|currency| (currency, fee)).collect()));
         }
         FeePlan::Learned => {}
     }
@@ -122,6 +120,8 @@ pub(crate) fn fees(scope: &Scope<'_>) -> Result<Fees, Cancelled> {
     let visit = |block: Block<'_>, list: &mut Vec<(Currency, Deposit)>| {
         if let (&[first], &[second]) = (block.left, block.right)
             && let Some(sums) = sums(scope, &between, first, second)
+            // What a rate left of it would not be the fee to the minor unit.
+            && !sums.is_converted
         {
             list.push((sums.currency, sums.deposit(scope.plan)));
         }
@@ -171,6 +171,6 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Summed, Cancelled> {
     let pairs = blocks::join(first, second, scope.watch, scope.advance, visit)?;
     let gave_up = gave_up.into_inner();
     // Which blocks came before the limit is chance: then none of them may count.
-    let pairs = if gave_up > 0 { vec![] } else { best_of_each(pairs) };
+    let pairs = if gave_up > 0 { vec![] } else { best_of_each(pairs, scope.watch)? };
     Ok(Summed { between, pairs, gave_up })
 }

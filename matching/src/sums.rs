@@ -2,6 +2,7 @@
 //! other.
 
 use crate::evidence::{Evidence, KeyEvidence, Settled};
+use crate::exchange::Exchange;
 use crate::fees::Deposit;
 use crate::plan::{Plan, Shape};
 use crate::{Currency, Records, Row, Side};
@@ -31,6 +32,16 @@ impl Total {
         }
     }
 
+    /// In another currency than some of them have. `None` where one has no rate.
+    pub fn converted(exchange: &Exchange, records: &Records, rows: &[Row], to: Currency) -> Option<Self> {
+        let amounts = exchange.convert_rows(records, rows, to)?;
+        Some(Total {
+            sum: amounts.iter().map(|&amount| i128::from(amount)).sum(),
+            largest: amounts.iter().map(|amount| amount.unsigned_abs()).max().unwrap_or_default(),
+            ..Total::of(records, rows)
+        })
+    }
+
     pub fn of_one(records: &Records, row: Row) -> Self {
         let (amount, date) = (records.amount(row), records.date(row));
         let (sum, largest) = (amount.into(), amount.unsigned_abs());
@@ -38,19 +49,43 @@ impl Total {
     }
 }
 
-/// Two totals of one currency, one of each side.
+/// Two totals in one currency, one of each side.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sums {
     pub currency: Currency,
     pub left: Total,
     pub right: Total,
+    /// Some of the records are in another one.
+    pub is_converted: bool,
 }
 
 impl Sums {
+    /// Of these records, in `currency`. `None` where some are in another one and the pass has no rate.
+    pub fn of(
+        plan: &Plan<'_>,
+        currency: Currency,
+        (left, left_rows): (&Records, &[Row]),
+        (right, right_rows): (&Records, &[Row]),
+    ) -> Option<Self> {
+        let total = |records: &Records, rows: &[Row]| {
+            if rows.iter().all(|&row| records.currency(row) == currency) {
+                return Some((Total::of(records, rows), false));
+            }
+            let exchange = plan.exchange.as_ref()?;
+            Some((Total::converted(&exchange.rates, records, rows, currency)?, true))
+        };
+        let ((left, of_left), (right, of_right)) = (total(left, left_rows)?, total(right, right_rows)?);
+        Some(Sums { currency, left, right, is_converted: of_left || of_right })
+    }
+
     /// All but fee and text. The date that counts is the farthest of any two records.
     pub fn evidence(&self, plan: &Plan<'_>, key: Option<KeyEvidence>) -> Evidence {
         let (left, right) = (self.left, self.right);
-        let amount = plan.allowance.in_currency(self.currency).distance(left.sum, right.sum);
+        let allowance = match &plan.exchange {
+            Some(exchange) if self.is_converted => &exchange.allowance,
+            _ => &plan.allowance,
+        };
+        let amount = allowance.in_currency(self.currency).distance(left.sum, right.sum);
         let days = [
             plan.window.distance(left.last_date, right.first_date),
             plan.window.distance(left.first_date, right.last_date),

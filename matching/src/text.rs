@@ -9,6 +9,7 @@ mod words;
 pub(crate) use postings::Postings;
 
 use crate::keys::Column;
+use crate::watch::steps::steps;
 use crate::{Cancelled, Records, Row, Side, Watch};
 use rayon::prelude::*;
 use vocabulary::Vocabulary;
@@ -56,6 +57,7 @@ impl Texts {
     /// The same, but any smaller number will do where it is below `min`.
     pub fn similarity_from(&self, min: f64, left: Row, right: Row) -> f64 {
         let Some((l, r)) = self.left.text(left).zip(self.right.text(right)) else { return 0.0 };
+        steps(4 + l.words.len() * r.words.len());
         let with_references = l.has_references && r.has_references;
         let weight =
             |text: Text<'_>| if with_references { text.weight } else { text.weight_without_references };

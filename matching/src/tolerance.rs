@@ -1,6 +1,7 @@
 //! How far amounts and dates may be apart: [`AmountRule`] and [`DateRule`] ready for the inner loops.
 
 use crate::calendar::{BusinessDays, Calendar};
+use crate::watch::steps::steps;
 use crate::{
     AllowedDifference, AmountRule, Currency, DateDirection, DateRule, LesserSide, RuleSet, Side, decimal,
 };
@@ -198,6 +199,7 @@ impl CurrencyAllowance<'_> {
 
     /// `right` as its file has it, before any change of sign. Sums of up to 2^32 amounts are fine.
     pub fn distance(&self, left: i128, right: i128) -> AmountDistance {
+        steps(1);
         let right = self.right_sign * right;
         let larger = left.abs().max(right.abs());
         let difference = left - right;
@@ -223,6 +225,13 @@ impl CurrencyAllowance<'_> {
             Some((i, allowed)) => AmountDistance { allowed, named: Some(i), ..distance },
             None => distance,
         }
+    }
+
+    /// How far sums may be apart at most, of which the larger one is at most `larger`; named differences too.
+    pub fn apart_max(&self, larger: i128) -> i128 {
+        let relative = |millionths: i128| larger * millionths / 1_000_000;
+        let named = self.named.iter().map(|bound| bound.absolute.max(relative(bound.millionths)));
+        named.fold(self.absolute.max(relative(self.millionths)), i128::max)
     }
 
     /// At least a twentieth of the amount: what a person would still call about the same.

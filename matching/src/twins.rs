@@ -1,6 +1,7 @@
 //! Records of one side that are equal in all but id and line: no rule can tell them apart.
 
 use crate::keys::{KeyHasher, RowMap};
+use crate::sorted;
 use crate::{Cancelled, Pulse, Records, Row, Watch};
 use rayon::prelude::*;
 
@@ -40,8 +41,7 @@ impl Twins {
                 },
             )
             .collect::<Result<_, Cancelled>>()?;
-        hashes.par_sort_unstable();
-        watch.check()?;
+        sorted::sort(&mut hashes, watch)?;
         let mut twins = Twins::default();
         let mut pulse = Pulse::new(watch);
         for run in hashes.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {

@@ -1,5 +1,7 @@
 //! How a caller looks into a running reconciliation: progress out, cancellation in.
 
+pub(crate) mod steps;
+
 /// Where a reconciliation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -58,6 +60,11 @@ impl<'a> Pulse<'a> {
         Pulse { watch, work: 0 }
     }
 
+    pub fn watch(&self) -> Watch<'a> {
+        self.watch
+    }
+
+    #[track_caller]
     pub fn beat(&mut self, work: u32) -> Result<(), Cancelled> {
         self.work = self.work.saturating_add(work);
         if self.work >= Self::WORK_MAX {
@@ -69,7 +76,13 @@ impl<'a> Pulse<'a> {
 }
 
 impl Watch<'_> {
+    #[track_caller]
     pub(crate) fn check(&self) -> Result<(), Cancelled> {
+        #[cfg(test)]
+        steps::counted::looked(std::panic::Location::caller());
         if (self.cancelled)() { Err(Cancelled) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,7 @@ pub(crate) struct Balance {
     pub open_remainder_right: String,
     pub converted_out: String,
     pub converted_in: String,
+    pub converted_difference: String,
     pub difference: String,
     pub residual: String,
 }
@@ -174,6 +175,7 @@ impl Balance {
     pub fn explanations(&self) -> Vec<(&'static str, &str)> {
         let all = [
             ("Tolerated inside matches", self.matched_difference.as_str()),
+            ("Of that, after converting currencies", &self.converted_difference),
             ("Matched with the sign turned", &self.right_flipped),
             ("Left open by part payments, left", &self.open_remainder_left),
             ("Left open by part payments, right", &self.open_remainder_right),

@@ -167,12 +167,14 @@ impl<W: Write> MatchesCsv<W> {
                 lines.text("");
                 lines.text("");
             }
-            match row.left.get(i).and_then(|cells| cells.foreign) {
-                Some(foreign) => {
-                    lines.text(foreign.currency.code());
-                    lines.decimal(foreign.converted.into(), exponent, false);
+            for side in [&row.left, &row.right] {
+                match side.get(i).and_then(|cells| cells.foreign) {
+                    Some(foreign) => {
+                        lines.text(foreign.currency.code());
+                        lines.decimal(foreign.converted.into(), exponent, false);
+                    }
+                    None => (0..2).for_each(|_| lines.text("")),
                 }
-                None => (0..2).for_each(|_| lines.text("")),
             }
             lines.text(&self.id);
             lines.end_line();

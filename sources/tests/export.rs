@@ -35,9 +35,10 @@ fn each_record_of_a_match_is_on_one_line_and_sums_stay_right() {
     assert_eq!(
         text(csv.finish().expect("in memory")),
         "match,pass,tier,confidence,currency,left_id,left_line,left_date,left_amount,\
-         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted,match_id\n\
-         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,,m_276a63b7e4a8910d1526f73736ba4ec2\n\
-         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
+         right_id,right_line,right_date,right_amount,difference,reasons,left_currency,left_converted,\
+         right_currency,right_converted,match_id\n\
+         1,'-batches,suggested,0.9,EUR,'@b1,2,2026-01-31,-3.00,l1,2,2026-01-31,-1.00,-0.02,amount equal; =1+1,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n\
+         1,'-batches,suggested,0.9,EUR,,,,,l2,3,2026-01-31,-1.98,,,,,,,m_276a63b7e4a8910d1526f73736ba4ec2\n"
     );
 }
 
@@ -59,7 +60,7 @@ fn an_amount_in_another_currency_is_written_in_both() {
     csv.write(&row).expect("in memory");
     assert_eq!(
         text(csv.finish().expect("in memory")),
-        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25,m_2476a64bf033ab2c86d0b650ad3cd975\n"
+        "1,fx,confirmed,1,EUR,b1,2,2026-01-31,1000,l1,2,2026-01-31,6.25,0.00,,JPY,6.25,,,m_2476a64bf033ab2c86d0b650ad3cd975\n"
     );
     let mut json = JsonLines::new(vec![]);
     json.write_match(&row).expect("in memory");
@@ -69,7 +70,7 @@ fn an_amount_in_another_currency_is_written_in_both() {
     book.write_match(&row).expect("written");
     let bytes = book.finish(vec![]).expect("written");
     let line = &sheet(&bytes, "Matches")[1];
-    assert!(line.ends_with(",\"JPY\",6.25,\"m_2476a64bf033ab2c86d0b650ad3cd975\""), "{line}");
+    assert!(line.ends_with(",\"JPY\",6.25,,,\"m_2476a64bf033ab2c86d0b650ad3cd975\""), "{line}");
 }
 
 #[test]
@@ -177,8 +178,8 @@ fn a_workbook_has_typed_cells_and_texts_that_nothing_runs() {
     assert_eq!(
         first[1..],
         [
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
-            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",\"@b1\",2,2026-01-31,-3,\"l1\",2,2026-01-31,-3,-0.02,\"=1+1\",,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
+            "1,\"=cmd|' /C calc'!A0\",\"confirmed\",0.9,\"EUR\",,,,,\"l2\",3,2026-01-31,-1.98,,,,,,,\"m_276a63b7e4a8910d1526f73736ba4ec2\"",
         ]
     );
     let second = sheet(&bytes, "Matches 2");

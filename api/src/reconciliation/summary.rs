@@ -65,9 +65,11 @@ struct Balance {
     /// The part of `left_matched` that stays open after part payments.
     open_remainder_left: String,
     open_remainder_right: String,
-    /// The part of `left_matched` that was compared in another currency, and what arrived here from others.
+    /// What was compared in another currency, and what arrived here from others: left amounts less right ones.
     converted_out: String,
     converted_in: String,
+    /// The part of `matched_difference` that matches with converted amounts left.
+    converted_difference: String,
     /// Left minus right.
     difference: String,
     /// What of `difference` nothing explains: zero, or money is unaccounted for.
@@ -125,6 +127,7 @@ impl From<CurrencyBalance> for Balance {
             open_remainder_right: balance.open_remainder_right,
             converted_out: balance.converted_out,
             converted_in: balance.converted_in,
+            converted_difference: balance.converted_difference,
             difference: balance.difference,
             residual: balance.residual,
         }

@@ -83,6 +83,7 @@ impl Outcome {
                 open_remainder_right: "0.00".into(),
                 converted_out: "0.00".into(),
                 converted_in: "0.00".into(),
+                converted_difference: "0.00".into(),
                 difference: "0.00".into(),
                 residual: "0.00".into(),
             }],

@@ -87,6 +87,7 @@ pub async fn write_books(server: &Server, id: JobId) {
         open_remainder_right: zero(),
         converted_out: zero(),
         converted_in: zero(),
+        converted_difference: zero(),
         difference: money(20_766 - 118_950),
         residual: zero(),
     };

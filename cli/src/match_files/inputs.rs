@@ -1,13 +1,13 @@
 //! The two files, their mappings, and reading them.
 
 use super::failure::Failure;
+use super::guessed::guess;
 use super::memory::MemoryLimit;
 use super::progress::{Interrupt, Meter};
-use matching::{DecimalMark, Side};
+use matching::Side;
 use serde::de::DeserializeOwned;
 use sources::{
-    CurrencySource, Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, guess_mapping,
-    peek_columns, read_records_keeping,
+    Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, read_records_keeping,
 };
 use std::fmt::Display;
 use std::fs::{File, Metadata};
@@ -27,8 +27,13 @@ pub struct Input {
 }
 
 impl Input {
-    /// Guesses the mapping and says what it guessed where none is given.
-    pub fn prepare(side: Side, path: &Path, mapping: Option<&Path>) -> Result<Self, Failure> {
+    /// Guesses the mapping and says what it guessed where none is given; `currency` is that of a file that says none.
+    pub fn prepare(
+        side: Side,
+        path: &Path,
+        mapping: Option<&Path>,
+        currency: Option<&str>,
+    ) -> Result<Self, Failure> {
         // Not opened: a pipe can be opened only once, and `<(zcat bank.csv.gz)` is a fine input.
         let size_bytes = look_at(path)?.len();
         let mapping = match mapping {
@@ -37,7 +42,7 @@ impl Input {
                 accept(mapping_path, &mapping.check())?;
                 mapping
             }
-            None => guess(side, path)?,
+            None => guess(side, path, currency)?,
         };
         Ok(Input { side, path: path.to_owned(), mapping, size_bytes })
     }
@@ -115,12 +120,12 @@ fn look_at(path: &Path) -> Result<Metadata, Failure> {
     if metadata.is_dir() { Err(refused(path, "is a folder")) } else { Ok(metadata) }
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
+pub(super) fn open(path: &Path) -> Result<File, Failure> {
     look_at(path)?;
     File::open(path).map_err(|error| refused(path, error))
 }
 
-fn refused(path: &Path, says: impl Display) -> Failure {
+pub(super) fn refused(path: &Path, says: impl Display) -> Failure {
     Failure::input([format!("{}: {says}", path.display())])
 }
 
@@ -130,45 +135,4 @@ fn accept(path: &Path, errors: &[MappingError]) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::input(errors.iter().map(|error| format!("{}: {error}", path.display()))))
-}
-
-fn guess(side: Side, path: &Path) -> Result<Mapping, Failure> {
-    let of = path.display();
-    let option = format!("--{}-mapping", side.as_str());
-    let peek = peek_columns(open(path)?).map_err(|error| match error {
-        ReadError::Io(error) => Failure::broken(format!("{of}: {error}")),
-        other => refused(path, other),
-    })?;
-    let mapping = guess_mapping(&peek).map_err(|errors| {
-        let hint = format!("{of}: its columns are {}; name them with {option} FILE", peek.columns.join(", "));
-        Failure::input(errors.iter().map(|error| format!("{of}: {error}")).chain([hint]))
-    })?;
-    eprintln!("{of}: no {option}, so guessed {}", described(&mapping));
-    Ok(mapping)
-}
-
-/// `id = entry_id, date = posted_on (ISO), …`
-fn described(mapping: &Mapping) -> String {
-    let mut parts = vec![format!("id = {}", mapping.id.as_deref().unwrap_or("the line number"))];
-    if let Some(date) = &mapping.date {
-        let like = date.format.as_deref().unwrap_or("2026-01-31");
-        parts.push(format!("date = {} (like {like})", date.column));
-    }
-    match &mapping.amount {
-        None => parts.push("no amount column: matched by texts alone".to_owned()),
-        Some(amount) => {
-            let columns = amount.columns().map(|(_, column)| column).collect::<Vec<_>>().join(" and ");
-            let mark = match amount.decimal_mark {
-                DecimalMark::Point => "point",
-                DecimalMark::Comma => "comma",
-            };
-            parts.push(format!("amount = {columns} (decimal {mark})"));
-        }
-    }
-    if let Some(CurrencySource::Column(currency) | CurrencySource::Fixed(currency)) = &mapping.currency {
-        parts.push(format!("currency = {currency}"));
-    }
-    parts.extend(mapping.fields.iter().map(|(field, column)| format!("{field} = {column}")));
-    parts.push(format!("format = {}", mapping.format.as_str()));
-    parts.join(", ")
 }

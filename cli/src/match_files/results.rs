@@ -74,8 +74,8 @@ pub fn write(
                 tier: matched.tier,
                 confidence: matched.confidence,
                 currency: matched.currency,
-                left: sides.left_cells(matched, &reasoner),
-                right: sides.cells(Side::Right, &matched.right),
+                left: sides.match_cells(matched, Side::Left, &reasoner),
+                right: sides.match_cells(matched, Side::Right, &reasoner),
                 difference: matched.difference,
                 reasons: &reasoner.reasons(matched),
             })?;
@@ -166,10 +166,15 @@ impl<'a> Sides<'a> {
         rows.iter().map(|row| self.cell(side, *row)).collect()
     }
 
-    fn left_cells(&self, matched: &Match, reasoner: &Reasoner<'_>) -> Vec<RecordCells<'a>> {
-        let mut cells = self.cells(Side::Left, &matched.left);
-        if let (Some(conversion), [cells]) = (reasoner.conversion(matched), &mut cells[..]) {
-            cells.foreign = Some(Foreign { currency: conversion.from, converted: conversion.converted });
+    /// Those of a match, with what the foreign ones of them were taken for.
+    fn match_cells(&self, matched: &Match, side: Side, reasoner: &Reasoner<'_>) -> Vec<RecordCells<'a>> {
+        let rows = if side == Side::Left { &matched.left } else { &matched.right };
+        let mut cells = self.cells(side, rows);
+        for (_, row, conversion) in reasoner.conversions(matched).into_iter().filter(|(of, ..)| *of == side) {
+            if let Ok(place) = rows.binary_search(&row) {
+                cells[place].foreign =
+                    Some(Foreign { currency: conversion.from, converted: conversion.converted });
+            }
         }
         cells
     }

@@ -100,6 +100,7 @@ struct Proof {
     open_remainder_right: String,
     converted_out: String,
     converted_in: String,
+    converted_difference: String,
     /// "0.00", or money is unaccounted for.
     residual: String,
 }
@@ -308,6 +309,7 @@ impl Proof {
             open_remainder_right: text(proof.open_remainder_right),
             converted_out: text(proof.converted_out),
             converted_in: text(proof.converted_in),
+            converted_difference: text(proof.converted_difference),
             residual: text(proof.residual()),
         }
     }
@@ -329,9 +331,13 @@ impl Proof {
             let (code, out, into) = (&self.currency, &self.converted_out, &self.converted_in);
             let _ = writeln!(text, "  {code} converted  out  {out:>18}   in    {into:>18}");
         }
+        let of_conversion = match is_zero(&self.converted_difference) {
+            true => String::new(),
+            false => format!(" (of conversions {})", self.converted_difference),
+        };
         let _ = writeln!(
             text,
-            "  {} difference of matches {}, unaccounted for {}",
+            "  {} difference of matches {}{of_conversion}, unaccounted for {}",
             self.currency, self.matched_difference, self.residual
         );
     }

@@ -10,8 +10,8 @@ impl Mistakes<'_> {
         let has_single = matches!(pass.cardinality, Cardinality::OneToMany | Cardinality::ManyToOne);
         let has_sums = pass.cardinality != Cardinality::OneToOne;
         if let Some(search) = &pass.search {
-            if !has_single {
-                self.add(format!("{at}.search"), "is for passes of sums 1:n or n:1");
+            if !has_sums {
+                self.add(format!("{at}.search"), "is for passes of sums: 1:n, n:1 or n:m");
             }
             if pass.keys.is_empty() && pass.text.is_none() {
                 let says = "is needed to search without keys: it says among which records";

@@ -1,7 +1,7 @@
 //! Records that share the key of a pass that sets groups against groups.
 
 use super::block::{Question, Sharer};
-use super::sum_key::free_groups;
+use super::sum_key::{foreign_sum, free_groups};
 use super::{Verdict, missing_kind};
 use crate::candidates::Scope;
 use crate::evidence::{Evidence, KeyEvidence};
@@ -16,19 +16,18 @@ pub(super) fn answer(q: &Question<'_>) -> Option<Verdict> {
     let plan = q.spec.plans.last()?;
     let own = q.run.remainder.side(q.side);
     let key = plan.keys.whole(own.records, q.side, q.row, None)?;
-    let currency = own.records.currency(q.row);
     let mut members = vec![Sharer { row: q.row, spread: 1 }];
     members.extend(q.sharers.same_side.iter().copied());
     members.retain(|s| plan.keys.whole(own.records, q.side, s.row, None) == Some(key));
     let groups = free_groups(q, q.side, &members);
-    let group = groups.into_iter().map(|(group, _)| group).find(|group| group.currency == currency)?;
+    let group = groups.into_iter().map(|(group, _)| group).find(|group| group.rows.contains(&q.row))?;
     let others = free_groups(q, q.side.other(), &q.sharers.other_side);
-    let (same, foreign): (Vec<_>, Vec<_>) = others.into_iter().partition(|(g, _)| g.currency == currency);
-    if let (true, Some((other, _))) = (same.is_empty(), foreign.first()) {
-        let says = format!("the sum of {} records with its key is in {}", other.rows.len(), other.currency);
-        return Some(Verdict::new(ExceptionKind::CurrencyDiffers, says, vec![]));
-    }
     let scope = q.run.scope(plan, &|_| {});
+    let (same, foreign): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|(other, _)| are_comparable(&scope, q.side, &group, other));
+    if let (true, Some((other, _))) = (same.is_empty(), foreign.first()) {
+        return Some(Verdict::new(ExceptionKind::CurrencyDiffers, foreign_sum(q, other), vec![]));
+    }
     let ranked = same.into_iter().map(|(other, spread)| {
         let confidence = evidence(&scope, q.side, &group, &other, spread).confidence(plan);
         (other, spread, confidence)
@@ -54,11 +53,16 @@ pub(super) fn answer(q: &Question<'_>) -> Option<Verdict> {
     ranked.truncate(q.run.rules.candidates_max as usize);
     let candidate = |(other, spread, confidence): (Group, u32, _)| {
         let (left, right) = if q.side == Side::Left { (&group, &other) } else { (&other, &group) };
-        let reasons = group_reasons(&scope, left, right, KeyEvidence { spread });
+        let reasons = group_reasons(&scope, left, right, Some(KeyEvidence { spread }));
         Candidate { side: q.side.other(), rows: other.rows, confidence, reasons }
     };
     let candidates = ranked.into_iter().map(candidate).collect();
     Some(Verdict { kind, says, candidates, found, is_weak: false })
+}
+
+fn are_comparable(scope: &Scope<'_>, side: Side, own: &Group, other: &Group) -> bool {
+    let (left, right) = if side == Side::Left { (own, other) } else { (other, own) };
+    scope.sums_of_groups(left, right).is_some()
 }
 
 fn evidence(scope: &Scope<'_>, side: Side, own: &Group, other: &Group, spread: u32) -> Evidence {
@@ -66,11 +70,14 @@ fn evidence(scope: &Scope<'_>, side: Side, own: &Group, other: &Group, spread: u
     scope.groups_evidence(left, right, Some(KeyEvidence { spread }))
 }
 
+/// There is a pass that can compare the two.
 fn difference(q: &Question<'_>, own: &Group, other: &Group) -> ExceptionKind {
+    let comparable = |plan: &&&Plan<'_>| are_comparable(&q.run.scope(plan, &|_| {}), q.side, own, other);
+    let plans: Vec<_> = q.spec.plans.iter().filter(comparable).collect();
     let of = |plan: &Plan<'_>| evidence(&q.run.scope(plan, &|_| {}), q.side, own, other, 1);
-    if !q.spec.plans.iter().any(|plan| of(plan).amount_fits()) {
+    if !plans.iter().any(|plan| of(plan).amount_fits()) {
         ExceptionKind::AmountDiffers
-    } else if !q.spec.plans.iter().any(|plan| of(plan).fits(plan)) {
+    } else if !plans.iter().any(|plan| of(plan).fits(plan)) {
         ExceptionKind::DateDiffers
     } else {
         missing_kind(q.side)

@@ -6,6 +6,7 @@ use crate::evidence::KeyEvidence;
 use crate::keys::{Fingerprint, FingerprintHints, FingerprintMap, FingerprintSet};
 use crate::plan::KeyPlan;
 use crate::run::Run;
+use crate::sorted;
 use crate::{Cancelled, Row, Side};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -45,7 +46,7 @@ pub(super) fn gather(
         run.watch.check()?;
         let of_spec = readings.iter().zip(&asked).filter(|(reading, _)| reading.specs.contains(&i));
         let keys = of_spec.flat_map(|(_, (side, keys))| keys.iter().map(|&key| (key, *side))).collect();
-        sets.push(worth_asking(keys, spec));
+        sets.push(worth_asking(run, keys, spec)?);
     }
     drop(asked);
     let mut members: Vec<Vec<(Fingerprint, Side, Row)>> = specs.iter().map(|_| vec![]).collect();
@@ -131,13 +132,17 @@ fn read<T: Send>(
 
 /// The keys that few enough of the asking records have to say something; the others are already known to
 /// be in blocks that are too large, and collecting those would be most of the work.
-fn worth_asking(mut keys: Vec<(Fingerprint, Side)>, spec: &Spec<'_>) -> FingerprintSet {
-    keys.par_sort_unstable();
+fn worth_asking(
+    run: &Run<'_>,
+    mut keys: Vec<(Fingerprint, Side)>,
+    spec: &Spec<'_>,
+) -> Result<FingerprintSet, Cancelled> {
+    sorted::sort(&mut keys, run.watch)?;
     let few = |same: &&[(Fingerprint, Side)]| {
         let left = same.partition_point(|k| k.1 == Side::Left);
         is_small(left, same.len() - left, spec.keys.has_tokens())
     };
-    keys.chunk_by(|a, b| a.0 == b.0).filter(few).map(|same| same[0].0).collect()
+    Ok(keys.chunk_by(|a, b| a.0 == b.0).filter(few).map(|same| same[0].0).collect())
 }
 
 /// Whether a block of so many left and right records explains anything.
@@ -148,9 +153,7 @@ fn is_small(left: usize, right: usize, tokens: bool) -> bool {
 
 impl Members {
     fn of(run: &Run<'_>, mut members: Vec<(Fingerprint, Side, Row)>) -> Result<Self, Cancelled> {
-        run.watch.check()?;
-        members.par_sort_unstable();
-        run.watch.check()?;
+        sorted::sort(&mut members, run.watch)?;
         let mut blocks = FingerprintMap::default();
         let mut start = 0;
         for same in members.chunk_by(|a, b| a.0 == b.0) {

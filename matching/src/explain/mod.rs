@@ -17,6 +17,7 @@ mod ties;
 
 use crate::keys::RowMap;
 use crate::run::Run;
+use crate::sorted;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
 
 pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
@@ -43,7 +44,7 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
             exceptions.push(verdict.exception(side, row, run.rules.candidates_max as usize));
         }
     }
-    exceptions.sort_by_key(|e| (e.kind, e.side, e.row));
+    sorted::sort_by_key(&mut exceptions, run.watch, |e: &Exception| (e.kind, e.side, e.row))?;
     Ok(exceptions)
 }
 

@@ -2,6 +2,7 @@
 
 use super::block::Question;
 use super::double::double_of;
+use super::sum_key::no_rate;
 use super::{Verdict, missing_kind, name};
 use crate::evidence::KeyEvidence;
 use crate::keys::Fingerprint;
@@ -115,11 +116,7 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
             format!("{counterpart} has the same key, but it has another match already"),
         ),
         kind @ ExceptionKind::CurrencyDiffers => {
-            let no_rate = match q.spec.plans.iter().any(|plan| plan.exchange.is_some()) {
-                true => ", and no rate between the two is near its date",
-                false => "",
-            };
-            (kind, format!("{counterpart} has the same key in another currency{no_rate}"))
+            (kind, format!("{counterpart} has the same key in another currency{}", no_rate(q)))
         }
         kind @ ExceptionKind::AmountDiffers => {
             (kind, format!("{counterpart} has the same key but another amount"))

@@ -38,14 +38,14 @@ fn duplicate(q: &Question<'_>) -> Option<Verdict> {
 /// The question's record is the single one: the sums that have its key.
 fn sums(q: &Question<'_>) -> Option<Verdict> {
     let plan = q.spec.plans.last()?;
-    let (many, currency) = (q.side.other(), q.run.remainder.side(q.side).records.currency(q.row));
-    let groups = free_groups(q, many, &q.sharers.other_side);
-    let (same, foreign): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(g, _)| g.currency == currency);
-    if let (true, Some((group, _))) = (same.is_empty(), foreign.first()) {
-        let says = format!("the sum of {} records with its key is in {}", group.rows.len(), group.currency);
-        return Some(Verdict::new(ExceptionKind::CurrencyDiffers, says, vec![]));
-    }
+    let many = q.side.other();
     let scope = q.run.scope(plan, &|_| {});
+    let groups = free_groups(q, many, &q.sharers.other_side);
+    let (same, foreign): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|(group, _)| scope.sums_of_one(q.side, q.row, group).is_some());
+    if let (true, Some((group, _))) = (same.is_empty(), foreign.first()) {
+        return Some(Verdict::new(ExceptionKind::CurrencyDiffers, foreign_sum(q, group), vec![]));
+    }
     let mut ranked: Vec<(Group, Pair)> = same
         .into_iter()
         .map(|(group, spread)| {
@@ -83,11 +83,9 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     let currency = own.records.currency(q.row);
     let mut members = vec![Sharer { row: q.row, spread: 1 }];
     members.extend(q.sharers.same_side.iter().copied());
-    members.retain(|s| {
-        plan.keys.whole(own.records, q.side, s.row, None) == Some(key)
-            && own.records.currency(s.row) == currency
-    });
-    let (group, _) = free_groups(q, q.side, &members).into_iter().next()?;
+    members.retain(|s| plan.keys.whole(own.records, q.side, s.row, None) == Some(key));
+    let groups = free_groups(q, q.side, &members);
+    let (group, _) = groups.into_iter().find(|(group, _)| group.rows.contains(&q.row))?;
     let single = q.run.remainder.side(one);
     let free = q.sharers.other_side.iter().filter(|s| single.is_free(s.row));
     let scope = q.run.scope(plan, &|_| {});
@@ -100,7 +98,9 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     let counterpart = name(q.run, one, best.left);
     let n = group.rows.len();
     let says = match kind {
-        ExceptionKind::CurrencyDiffers => format!("{counterpart} has the same key in another currency"),
+        ExceptionKind::CurrencyDiffers => {
+            format!("{counterpart} has the same key in another currency{}", no_rate(q))
+        }
         ExceptionKind::AmountDiffers => {
             format!("{counterpart} has the same key but is not the sum of the {n}")
         }
@@ -122,16 +122,31 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     })
 }
 
-/// The free ones of these records by key and currency, with the least spread that led to each; in the
-/// order of their first record.
+/// What a person reads where the other group's currency is in the way.
+pub(super) fn foreign_sum(q: &Question<'_>, group: &Group) -> String {
+    let (n, currency) = (group.rows.len(), group.currency);
+    let other = if group.is_mixed { "several currencies".to_owned() } else { currency.to_string() };
+    format!("the sum of {n} records with its key is in {other}{}", no_rate(q))
+}
+
+/// Where a pass would have converted.
+pub(super) fn no_rate(q: &Question<'_>) -> &'static str {
+    let converts = q.spec.plans.iter().any(|plan| plan.exchange.is_some());
+    if converts { ", and no rate between the two is near its date" } else { "" }
+}
+
+/// The free ones of these records by key and, unless the last pass of the key converts them, currency, with the
+/// least spread that led to each; in the order of their first record.
 pub(super) fn free_groups(q: &Question<'_>, many: Side, sharers: &[Sharer]) -> Vec<(Group, u32)> {
     let rest = q.run.remainder.side(many);
-    let mut groups: BTreeMap<(Fingerprint, Currency), (Vec<Row>, u32, usize)> = BTreeMap::new();
+    let converts = |plan: &&Plan<'_>| plan.exchange.is_some() && plan.shape().converted() == many;
+    let is_converted = q.spec.plans.last().is_some_and(converts);
+    type Members = (Vec<Row>, u32, usize);
+    let mut groups: BTreeMap<(Fingerprint, Option<Currency>), Members> = BTreeMap::new();
     for (i, sharer) in sharers.iter().enumerate().filter(|(_, s)| rest.is_free(s.row)) {
         let Some(key) = q.spec.keys.whole(rest.records, many, sharer.row, None) else { continue };
-        let group = groups
-            .entry((key, rest.records.currency(sharer.row)))
-            .or_insert_with(|| (vec![], sharer.spread, i));
+        let currency = (!is_converted).then(|| rest.records.currency(sharer.row));
+        let group = groups.entry((key, currency)).or_insert_with(|| (vec![], sharer.spread, i));
         group.0.push(sharer.row);
         group.1 = group.1.min(sharer.spread);
     }
@@ -146,15 +161,16 @@ fn pair_of(scope: &Scope<'_>, one: Side, single: Row, group: &Group, spread: u32
 }
 
 fn difference(q: &Question<'_>, one: Side, single: Row, group: &Group) -> ExceptionKind {
-    if q.run.remainder.side(one).records.currency(single) != group.currency {
-        return ExceptionKind::CurrencyDiffers;
-    }
+    let comparable = |plan: &&&Plan<'_>| q.run.scope(plan, &|_| {}).sums_of_one(one, single, group).is_some();
     let evidence = |plan: &Plan<'_>| {
         q.run.scope(plan, &|_| {}).group_evidence(one, single, group, Some(KeyEvidence { spread: 1 }))
     };
-    if !q.spec.plans.iter().any(|plan| evidence(plan).amount_fits()) {
+    let plans: Vec<_> = q.spec.plans.iter().filter(comparable).collect();
+    if plans.is_empty() {
+        ExceptionKind::CurrencyDiffers
+    } else if !plans.iter().any(|plan| evidence(plan).amount_fits()) {
         ExceptionKind::AmountDiffers
-    } else if !q.spec.plans.iter().any(|plan| evidence(plan).fits(plan)) {
+    } else if !plans.iter().any(|plan| evidence(plan).fits(plan)) {
         ExceptionKind::DateDiffers
     } else {
         missing_kind(q.side)

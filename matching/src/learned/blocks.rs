@@ -4,6 +4,7 @@ use super::fields::{Agreement, Field, KeyKind, Part, amount_key};
 use crate::candidates::Scope;
 use crate::keys::{HashedMap, KeyHasher};
 use crate::nearby::Nearby;
+use crate::sorted;
 use crate::twins::{Node, by_id};
 use crate::{Cancelled, Pulse, Side};
 use rayon::prelude::*;
@@ -104,8 +105,7 @@ impl Index {
             Ok(list)
         });
         let mut list = lists.collect::<Result<Vec<_>, Cancelled>>()?.concat();
-        list.par_sort_unstable();
-        scope.watch.check()?;
+        sorted::sort(&mut list, scope.watch)?;
         let mut ranges = HashedMap::default();
         let mut start = 0u32;
         for same in list.chunk_by(|a, b| a.0 == b.0) {

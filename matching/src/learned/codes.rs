@@ -94,7 +94,7 @@ impl Codes {
         let (left, right) = (left?, right?);
         watch.check()?;
         let records = [left.whole.len(), right.whole.len()];
-        let frequency = Frequency::of(left.values(), right.values(), records);
+        let frequency = Frequency::of(left.values(), right.values(), records, watch)?;
         Ok(Codes { read_as, left, right, frequency })
     }
 

@@ -5,7 +5,7 @@ use super::frequency::Frequency;
 use super::plan::{ComparisonPlan, Kind};
 use super::words::{Likeness, Words};
 use crate::twins::Node;
-use crate::{Cancelled, Currency, Records, Side, Watch};
+use crate::{Cancelled, Currency, Pulse, Records, Side, Watch};
 
 /// One side at work: its records, and those of them that take part, by place.
 #[derive(Clone, Copy)]
@@ -77,24 +77,34 @@ impl Field {
             Kind::Mentions => Field::Codes(Codes::read(sides, ReadAs::Mentions, watch)?),
             Kind::Number => {
                 let [l, r] = sides.map(|(records, nodes, columns)| {
-                    let of = |&node: &Node| columns.iter().find_map(|c| number(c.text(records, node)));
-                    nodes.iter().map(|node| of(node).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
+                    let mut pulse = Pulse::new(watch);
+                    let of = |&node: &Node| {
+                        pulse.beat(16)?;
+                        let number = columns.iter().find_map(|c| number(c.text(records, node)));
+                        Ok(number.unwrap_or(f64::NAN))
+                    };
+                    nodes.iter().map(of).collect::<Result<Vec<f64>, Cancelled>>()
                 });
+                let (l, r) = (l?, r?);
                 let keys = |all: &[f64]| all.iter().map(|&n| number_key(n)).collect::<Vec<_>>().into_iter();
-                let frequency = Frequency::of(keys(&l), keys(&r), [l.len(), r.len()]);
+                let frequency = Frequency::of(keys(&l), keys(&r), [l.len(), r.len()], watch)?;
                 Field::Numbers { left: l, right: r, frequency }
             }
             Kind::Amount { flip } => {
                 let sign = if flip { -1 } else { 1 };
                 let of = |part: Part<'_>, sign: i64| {
-                    let key = move |&n: &Node| {
-                        amount_key(part.records.amount(n).wrapping_mul(sign), part.records.currency(n))
+                    let mut pulse = Pulse::new(watch);
+                    let key = |&n: &Node| {
+                        pulse.beat(8)?;
+                        let amount = part.records.amount(n).wrapping_mul(sign);
+                        Ok(amount_key(amount, part.records.currency(n)))
                     };
-                    part.nodes.iter().map(key).collect::<Vec<u64>>()
+                    part.nodes.iter().map(key).collect::<Result<Vec<u64>, Cancelled>>()
                 };
-                let (l, r) = (of(left, 1), of(right, sign));
+                let (l, r) = (of(left, 1)?, of(right, sign)?);
                 let records = [l.len(), r.len()];
-                Field::Amounts { frequency: Frequency::of(l.into_iter(), r.into_iter(), records), flip }
+                let frequency = Frequency::of(l.into_iter(), r.into_iter(), records, watch)?;
+                Field::Amounts { frequency, flip }
             }
             Kind::Date => Field::Dates,
         })

@@ -1,7 +1,7 @@
 //! How often a value occurs, and how often one that was seen so seldom really does.
 
 use crate::keys::HashedMap;
-use rayon::prelude::*;
+use crate::{Cancelled, Watch, sorted};
 
 /// Counts up to this many are corrected; more often seen values are as common as they look.
 const SELDOM_MAX: usize = 8;
@@ -32,11 +32,12 @@ impl Frequency {
         left: impl Iterator<Item = u64>,
         right: impl Iterator<Item = u64>,
         records: [usize; 2],
-    ) -> Self {
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
         // Twice the hash, and which side it is from in the lowest bit.
         let mut all: Vec<u64> = left.filter(|&v| v != 0).map(|v| v << 1).collect();
         all.extend(right.filter(|&v| v != 0).map(|v| v << 1 | 1));
-        all.par_sort_unstable();
+        sorted::sort(&mut all, watch)?;
         let count = |same: &[u64]| {
             let left = same.partition_point(|hash| hash & 1 == 0);
             (same[0] >> 1, (left as u32, (same.len() - left) as u32))
@@ -50,7 +51,7 @@ impl Frequency {
             SideFrequency { records: records.max(1) as f64, corrected: corrected(&seen) }
         };
         let sides = [side(|c| c.0, records[0]), side(|c| c.1, records[1])];
-        Frequency { counts, sides }
+        Ok(Frequency { counts, sides })
     }
 
     /// Records of each side that have the value.
@@ -95,10 +96,10 @@ mod tests {
     #[test]
     fn a_value_seen_once_among_none_seen_twice_is_rarer_than_it_looks() {
         let singles = || 1..=1000u64;
-        let alone = Frequency::of(singles(), singles(), [1000, 1000]);
+        let alone = Frequency::of(singles(), singles(), [1000, 1000], Watch::none()).unwrap();
         assert!(alone.share(7) < 1.0 / 20_000.0, "{}", alone.share(7));
         let pairs = || (1..=500u64).chain(1..=500).chain(501..=1000);
-        let in_pairs = Frequency::of(pairs(), pairs(), [1500, 1500]);
+        let in_pairs = Frequency::of(pairs(), pairs(), [1500, 1500], Watch::none()).unwrap();
         assert!(in_pairs.share(700) > 0.9 / 1500.0, "{}", in_pairs.share(700));
         assert!(in_pairs.share(7) >= in_pairs.share(700));
     }

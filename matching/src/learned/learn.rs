@@ -6,6 +6,7 @@ use super::fields::{Agreement, Field};
 use super::model::{BitsTable, FieldModel, ONE, Tally, USUAL_WEIGHT};
 use super::posterior::{self, Edge};
 use super::{FieldEvidence, LearnedEvidence};
+use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 
@@ -114,6 +115,9 @@ pub(super) struct Taught {
     pub odds: Vec<f64>,
 }
 
+/// Pairs weighed between two looks at the watch.
+const EDGES: usize = 1 << 14;
+
 /// `random`: how often each level of each field occurs among pairs taken at random.
 pub(super) fn learn(
     (watch, advance): (Watch<'_>, &(dyn Fn(f64) + Sync)),
@@ -146,23 +150,29 @@ pub(super) fn learn(
         Edge { left, right, odds: 0.0 }
     };
     let mut edges: Vec<Edge> = pairs.ends.iter().map(edge).collect();
-    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right);
-    let mut field = rivals(&[]);
+    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right, watch);
+    let mut field = rivals(&[])?;
     let weigh = |model: &Model, edges: &mut [Edge]| {
         let tables = model.tables();
-        edges.par_iter_mut().zip(pairs.agreements.par_chunks(width)).for_each(|(edge, agreements)| {
-            edge.odds = model.odds_of(bits(&tables, agreements));
-        });
+        let agreements = pairs.agreements.par_chunks(EDGES * width);
+        edges.par_chunks_mut(EDGES).zip(agreements).try_for_each(|(edges, agreements)| {
+            watch.check()?;
+            steps(agreements.len());
+            for (edge, agreements) in edges.iter_mut().zip(agreements.chunks(width)) {
+                edge.odds = model.odds_of(bits(&tables, agreements));
+            }
+            Ok(())
+        })
     };
     for round in 0..ROUNDS_MAX {
-        weigh(&model, &mut edges);
+        weigh(&model, &mut edges)?;
         // Again now and then all the same: most pairs lose their chances, and then there is less to do.
         if [0, 2, 5].contains(&round) || !field.fits(&edges) {
-            field = rivals(&edges);
+            field = rivals(&edges)?;
         }
         let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
         advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
-        let (tallies, matched) = tally(fields, pairs, &probabilities);
+        let (tallies, matched) = tally(fields, pairs, &probabilities, watch)?;
         let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
         for (i, learning) in model.fields.iter_mut().enumerate() {
             let usual = fields[i].usual();
@@ -191,14 +201,27 @@ fn calibrate(
     edges: &mut [Edge],
     ends: &Ends,
 ) -> Result<posterior::Field, Cancelled> {
-    let tables = model.tables();
-    let agreements = pairs.agreements.par_chunks(model.fields.len());
-    let sums: Vec<f64> = agreements.map(|agreements| bits(&tables, agreements)).collect();
-    let mut field = posterior::Field::new(&[], &[], &[]);
+    let (tables, width) = (model.tables(), model.fields.len());
+    let mut sums = vec![0.0; edges.len()];
+    let agreements = pairs.agreements.par_chunks(EDGES * width);
+    sums.par_chunks_mut(EDGES).zip(agreements).try_for_each(|(sums, agreements)| {
+        watch.check()?;
+        steps(agreements.len());
+        for (sum, agreements) in sums.iter_mut().zip(agreements.chunks(width)) {
+            *sum = bits(&tables, agreements);
+        }
+        Ok(())
+    })?;
+    let mut field = posterior::Field::new(&[], &[], &[], watch)?;
     for round in 0..=CALIBRATION_ROUNDS {
-        edges.par_iter_mut().zip(&sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+        edges.par_chunks_mut(EDGES).zip(sums.par_chunks(EDGES)).try_for_each(|(edges, sums)| {
+            watch.check()?;
+            steps(edges.len());
+            edges.iter_mut().zip(sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
+            Ok(())
+        })?;
         if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) || !field.fits(edges) {
-            field = posterior::Field::new(edges, &ends.left, &ends.right);
+            field = posterior::Field::new(edges, &ends.left, &ends.right, watch)?;
         }
         let rounds = if round == CALIBRATION_ROUNDS { posterior::ROUNDS } else { MESSAGE_ROUNDS };
         let probabilities = field.marginals(edges, rounds, watch)?;
@@ -220,10 +243,17 @@ fn calibrate(
 }
 
 /// What each field's levels occur with, and the number of matches.
-fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>, f64) {
+fn tally(
+    fields: &[Field],
+    pairs: &Pairs,
+    probabilities: &[f64],
+    watch: Watch<'_>,
+) -> Result<(Vec<Tally>, f64), Cancelled> {
     let width = fields.len();
     let zero = || (fields.iter().map(|f| Tally::new(f.levels())).collect::<Vec<_>>(), 0u64);
     let chunks = probabilities.par_chunks(4096).enumerate().map(|(chunk, probabilities)| {
+        watch.check()?;
+        steps(probabilities.len() * width);
         let (mut tallies, mut sum) = zero();
         for (i, &p) in probabilities.iter().enumerate() {
             let weight = (p * ONE as f64) as u64;
@@ -233,11 +263,12 @@ fn tally(fields: &[Field], pairs: &Pairs, probabilities: &[f64]) -> (Vec<Tally>,
                 tally.add(agreement, weight);
             }
         }
-        (tallies, sum)
+        Ok((tallies, sum))
     });
-    let (tallies, sum) = chunks
-        .reduce(zero, |(a, s), (b, t)| (a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t));
-    (tallies, sum as f64 / ONE as f64)
+    let (tallies, sum) = chunks.try_reduce(zero, |(a, s), (b, t)| {
+        Ok((a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t))
+    })?;
+    Ok((tallies, sum as f64 / ONE as f64))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub use rule::{CompareAs, Comparison, FieldNames, LearnedRule};
 use crate::candidates::Scope;
 use crate::keys::RowMap;
 use crate::select::Pair;
+use crate::sorted;
 use crate::twins::Node;
 use crate::{Cancelled, Confidence, Side};
 use fields::{Agreement, Field, Part};
@@ -119,7 +120,7 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
             (pair, evidence)
         })
         .collect();
-    found.sort_unstable_by_key(|(p, _)| (p.left, p.right));
+    sorted::sort_by_key(&mut found, scope.watch, |(p, _)| (p.left, p.right))?;
     (learned.pairs, learned.evidence) = found.into_iter().unzip();
     Ok(learned)
 }

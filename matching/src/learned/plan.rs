@@ -4,7 +4,7 @@ use super::codes::each_mention;
 use super::fields::number;
 use super::rule::{CompareAs, LearnedRule};
 use crate::keys::Column;
-use crate::{Pass, Records, Side};
+use crate::{Pass, Records, Side, Watch};
 use rayon::prelude::*;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,12 @@ const VALUES_MAX: usize = 200_000;
 
 impl LearnedPlan {
     /// `None` when the rule names a field that is not there.
-    pub fn of(rule: &LearnedRule, pass: &Pass, left: &Records, right: &Records) -> Option<Self> {
+    pub fn of(
+        rule: &LearnedRule,
+        pass: &Pass,
+        (left, right): (&Records, &Records),
+        watch: Watch<'_>,
+    ) -> Option<Self> {
         let columns = |names: &[String], records: &Records| {
             names.iter().map(|n| Column::resolve(records, n)).collect::<Option<Vec<_>>>()
         };
@@ -55,7 +60,7 @@ impl LearnedPlan {
             let (lc, rc) = (columns(l, left)?, columns(r, right)?);
             let kind = match comparison.kind {
                 Some(kind) => kind.into(),
-                None => kind_of([(left, &lc), (right, &rc)]),
+                None => kind_of([(left, &lc), (right, &rc)], watch),
             };
             comparisons.push(ComparisonPlan {
                 name: name_of(l, r),
@@ -66,9 +71,9 @@ impl LearnedPlan {
             });
         }
         if comparisons.is_empty() {
-            comparisons = default_comparisons(left, right);
+            comparisons = default_comparisons(left, right, watch);
         }
-        comparisons = with_mentions(comparisons, left, right);
+        comparisons = with_mentions(comparisons, left, right, watch);
         let amount = Kind::Amount { flip: pass.amount.flip_sign };
         let mut add = |name: &str, kind, varies: bool| {
             if varies {
@@ -103,7 +108,7 @@ fn name_of(left: &[String], right: &[String]) -> String {
     if left == right { joined(left) } else { format!("{} / {}", joined(left), joined(right)) }
 }
 
-fn default_comparisons(left: &Records, right: &Records) -> Vec<ComparisonPlan> {
+fn default_comparisons(left: &Records, right: &Records, watch: Watch<'_>) -> Vec<ComparisonPlan> {
     let mut names: Vec<&String> = left.field_names().iter().collect();
     names.retain(|name| right.field_names().contains(name));
     names.sort();
@@ -111,7 +116,7 @@ fn default_comparisons(left: &Records, right: &Records) -> Vec<ComparisonPlan> {
     for name in names.into_iter().take(COMPARISONS_MAX) {
         let columns = (Column::resolve(left, name), Column::resolve(right, name));
         let (Some(l), Some(r)) = columns else { continue };
-        let kind = kind_of([(left, &[l]), (right, &[r])]);
+        let kind = kind_of([(left, &[l]), (right, &[r])], watch);
         comparisons.push(ComparisonPlan {
             name: name.clone(),
             left: vec![l],
@@ -141,12 +146,10 @@ fn varies(left: &Records, right: &Records, of: fn(&Records, u32) -> i64) -> bool
 }
 
 /// What most values look like. Not a sample of the first rows: the order of a file plays no part.
-fn kind_of(sides: [(&Records, &[Column]); 2]) -> Kind {
+fn kind_of(sides: [(&Records, &[Column]); 2], watch: Watch<'_>) -> Kind {
     let (mut values, mut numbers, mut decimals, mut coded) = (0usize, 0, 0, 0);
     for (records, columns) in sides {
-        // Whole columns up to the limit, beyond it one of so many ids: the same ones in any order.
-        let every = (records.len() / VALUES_MAX + 1) as u64;
-        for row in records.rows().filter(|&row| every == 1 || id_hash(records, row).is_multiple_of(every)) {
+        for row in looked_at(records, watch) {
             for text in columns.iter().map(|c| c.text(records, row).trim()).filter(|t| !t.is_empty()) {
                 values += 1;
                 if number(text).is_some() {
@@ -170,6 +173,15 @@ fn kind_of(sides: [(&Records, &[Column]); 2]) -> Kind {
     }
 }
 
+/// All records up to the limit, beyond it one of so many ids: the same ones in any order. None after the watch said
+/// stop.
+fn looked_at<'r>(records: &'r Records, watch: Watch<'r>) -> impl Iterator<Item = u32> + 'r {
+    let every = (records.len() / VALUES_MAX + 1) as u64;
+    let goes_on = move |row: &u32| !row.is_multiple_of(4096) || watch.check().is_ok();
+    let rows = records.rows().take_while(goes_on);
+    rows.filter(move |&row| every == 1 || id_hash(records, row).is_multiple_of(every))
+}
+
 fn id_hash(records: &Records, row: u32) -> u64 {
     let mut hasher = crate::keys::KeyHasher::new();
     hasher.part(records.id(row));
@@ -177,11 +189,17 @@ fn id_hash(records: &Records, row: u32) -> u64 {
 }
 
 /// Texts that mention numbers of things on both sides (models, papers, years) are compared by those too.
-fn with_mentions(comparisons: Vec<ComparisonPlan>, left: &Records, right: &Records) -> Vec<ComparisonPlan> {
+fn with_mentions(
+    comparisons: Vec<ComparisonPlan>,
+    left: &Records,
+    right: &Records,
+    watch: Watch<'_>,
+) -> Vec<ComparisonPlan> {
     let mut all = vec![];
     for comparison in comparisons {
         let is_text = comparison.kind == Kind::Text;
-        let mention = |records, columns: &[Column]| share_with_mentions(records, columns) >= MENTIONS_MIN;
+        let mention =
+            |records, columns: &[Column]| share_with_mentions(records, columns, watch) >= MENTIONS_MIN;
         let mentions = is_text && mention(left, &comparison.left) && mention(right, &comparison.right);
         let beside = mentions.then(|| ComparisonPlan {
             name: format!("numbers in {}", comparison.name),
@@ -197,7 +215,7 @@ fn with_mentions(comparisons: Vec<ComparisonPlan>, left: &Records, right: &Recor
 /// Share of texts that must mention something before mentions are compared.
 const MENTIONS_MIN: f64 = 0.1;
 
-fn share_with_mentions(records: &Records, columns: &[Column]) -> f64 {
+fn share_with_mentions(records: &Records, columns: &[Column], watch: Watch<'_>) -> f64 {
     let every = (records.len() / VALUES_MAX + 1) as u64;
     let count = |row: u32| {
         if every > 1 && !id_hash(records, row).is_multiple_of(every) {
@@ -213,6 +231,8 @@ fn share_with_mentions(records: &Records, columns: &[Column]) -> f64 {
         (u32::from(has_text), u32::from(mentions))
     };
     let sum = |a: (u32, u32), b: (u32, u32)| (a.0 + b.0, a.1 + b.1);
-    let (texts, with) = records.rows().into_par_iter().map(count).reduce(|| (0, 0), sum);
+    let goes_on = |row: &u32| !row.is_multiple_of(4096) || watch.check().is_ok();
+    let rows = records.rows().into_par_iter().take_any_while(goes_on);
+    let (texts, with) = rows.map(count).reduce(|| (0, 0), sum);
     f64::from(with) / f64::from(texts.max(1))
 }

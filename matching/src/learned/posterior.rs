@@ -6,6 +6,7 @@
 //! converge, and to the exact answer where the pairs form no ring (Bayati, Gamarnik, Katz, Nair and Tetali
 //! 2007); with rings it is very near. "None" is among the answers of every record.
 
+use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -86,7 +87,7 @@ impl Ends {
     }
 
     /// One message along each edge; `odds` in this side's order. Whether all messages have arrived.
-    fn send(&mut self, odds: &[f64], other: &Ends) -> bool {
+    fn send(&mut self, odds: &[f64], other: &Ends, watch: Watch<'_>) -> Result<bool, Cancelled> {
         let (starts, across, capacity) = (&self.starts, &self.across, &self.capacity);
         let mut rest = self.messages.as_mut_slice();
         let mut pieces = Vec::with_capacity(self.pieces.len());
@@ -97,6 +98,7 @@ impl Ends {
             pieces.push((nodes.clone(), edges.start, messages));
         }
         let send = |(nodes, base, messages): (Range<usize>, usize, &mut [f64])| {
+            watch.check()?;
             let (mut terms, mut new, mut settled) = (vec![], vec![], true);
             for node in nodes {
                 let edges = starts[node] as usize..starts[node + 1] as usize;
@@ -113,19 +115,26 @@ impl Ends {
                     *message = blended;
                 }
             }
-            settled
+            Ok(settled)
         };
-        match pieces.len() {
-            0 | 1 => pieces.into_iter().all(send),
-            _ => pieces.into_par_iter().map(send).reduce(|| true, |a, b| a && b),
-        }
+        let settled: Result<Vec<bool>, Cancelled> = match pieces.len() {
+            0 | 1 => pieces.into_iter().map(send).collect(),
+            _ => pieces.into_par_iter().map(send).collect(),
+        };
+        Ok(settled?.into_iter().all(|settled| settled))
     }
 }
 
 impl Field {
     /// Capacities by node; each edge at most once. Edges with negligible odds now are no rivals: they are taken
     /// for themselves, and a field must be made again when it no longer [fits](Self::fits).
-    pub fn new(edges: &[Edge], left_capacity: &[u32], right_capacity: &[u32]) -> Self {
+    pub fn new(
+        edges: &[Edge],
+        left_capacity: &[u32],
+        right_capacity: &[u32],
+        watch: Watch<'_>,
+    ) -> Result<Self, Cancelled> {
+        watch.check()?;
         let (mut left, mut right) = (vec![0u32; left_capacity.len()], vec![0u32; right_capacity.len()]);
         for edge in edges.iter().filter(|edge| edge.odds > NEGLIGIBLE) {
             left[edge.left as usize] += 1;
@@ -138,23 +147,26 @@ impl Field {
         let mut place_of: Vec<u32> = edges.par_iter().map(alone).collect();
         let mut contested: Vec<u32> =
             (0..edges.len() as u32).filter(|&e| has_rival(&edges[e as usize])).collect();
+        watch.check()?;
         let by_left = places_by(contested.iter().map(|&e| edges[e as usize].left), left_capacity.len());
         let mut in_order = vec![0u32; contested.len()];
         contested.iter().zip(&by_left).for_each(|(&e, &place)| in_order[place as usize] = e);
         contested = in_order;
         contested.iter().enumerate().for_each(|(place, &e)| place_of[e as usize] = place as u32);
+        watch.check()?;
         let lefts: Vec<u32> = contested.iter().map(|&e| edges[e as usize].left).collect();
         let rights: Vec<u32> = contested.iter().map(|&e| edges[e as usize].right).collect();
         let to_right = places_by(rights.iter().copied(), right_capacity.len());
         let mut to_left = vec![0u32; contested.len()];
         to_right.iter().zip(0..).for_each(|(&right, left)| to_left[right as usize] = left);
+        watch.check()?;
         let rights: Vec<u32> = to_left.iter().map(|&place| rights[place as usize]).collect();
-        Field {
+        Ok(Field {
             left: Ends::of(&lefts, to_right, left_capacity),
             right: Ends::of(&rights, to_left, right_capacity),
             contested,
             place_of,
-        }
+        })
     }
 
     /// Whether the edges that were left out are still no rivals.
@@ -177,8 +189,8 @@ impl Field {
         let right_odds: Vec<f64> = self.right.across.par_iter().map(|&place| odds[place as usize]).collect();
         for _ in 0..rounds_max {
             watch.check()?;
-            let left_settled = self.left.send(&odds, &self.right);
-            let right_settled = self.right.send(&right_odds, &self.left);
+            let left_settled = self.left.send(&odds, &self.right, watch)?;
+            let right_settled = self.right.send(&right_odds, &self.left, watch)?;
             if left_settled && right_settled {
                 break;
             }
@@ -220,6 +232,7 @@ pub(super) fn probability(odds: f64) -> f64 {
 /// records has room for several. Sums are made of whole numbers, so that no order of edges can show in them.
 fn free_of_others(terms: &[f64], capacity: u32, out: &mut Vec<f64>) {
     const SCALE: f64 = (1u64 << 40) as f64;
+    steps(1 + terms.len());
     let capacity = f64::from(capacity.max(1));
     match *terms {
         [_] => return out.push(1.0),
@@ -274,7 +287,10 @@ mod tests {
         let mut edges: Vec<Edge> =
             edges.iter().map(|&(left, right, odds)| Edge { left, right, odds }).collect();
         edges.sort_by_key(|e| (e.left, e.right));
-        let found = Field::new(&edges, &[1; 4], &[1; 4]).marginals(&edges, ROUNDS, Watch::none()).unwrap();
+        let found = Field::new(&edges, &[1; 4], &[1; 4], Watch::none())
+            .unwrap()
+            .marginals(&edges, ROUNDS, Watch::none())
+            .unwrap();
         for (edge, (found, expected)) in edges.iter().zip(found.iter().zip(brute_force(&edges))) {
             assert!((found - expected).abs() < tolerance, "{edge:?}: {found}, by force {expected}");
         }
@@ -299,7 +315,10 @@ mod tests {
     fn one_of_two_equals_is_a_toss_and_a_better_one_is_not() {
         let edge = |left, right, odds| Edge { left, right, odds };
         let of = |edges: &[Edge]| {
-            Field::new(edges, &[1; 2], &[1; 2]).marginals(edges, ROUNDS, Watch::none()).unwrap()
+            Field::new(edges, &[1; 2], &[1; 2], Watch::none())
+                .unwrap()
+                .marginals(edges, ROUNDS, Watch::none())
+                .unwrap()
         };
         let tie = of(&[edge(0, 0, 1e9), edge(0, 1, 1e9)]);
         assert!((tie[0] - 0.5).abs() < 1e-3 && (tie[1] - 0.5).abs() < 1e-3, "{tie:?}");

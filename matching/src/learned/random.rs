@@ -4,6 +4,7 @@ use super::fields::{Field, Part};
 use crate::Cancelled;
 use crate::candidates::Scope;
 use crate::keys::KeyHasher;
+use crate::sorted;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -16,14 +17,17 @@ pub(super) fn levels(
 ) -> Result<(Vec<Vec<f64>>, f64), Cancelled> {
     const SAMPLE: usize = 1 << 17;
     let by_contents = |part: Part<'_>| {
-        let mut order: Vec<(u64, u32)> = (0..part.nodes.len() as u32)
-            .into_par_iter()
-            .map(|place| (contents(part, part.nodes[place as usize]), place))
-            .collect();
-        order.par_sort_unstable();
-        order
+        let places: Vec<u32> = (0..part.nodes.len() as u32).collect();
+        let lists = places.par_chunks(4096).map(|places| {
+            scope.watch.check()?;
+            let contents = |&place: &u32| (contents(part, part.nodes[place as usize]), place);
+            Ok(places.iter().map(contents).collect::<Vec<_>>())
+        });
+        let mut order: Vec<(u64, u32)> = lists.collect::<Result<Vec<_>, Cancelled>>()?.concat();
+        sorted::sort(&mut order, scope.watch)?;
+        Ok(order)
     };
-    let (left, right) = (by_contents(sides[0]), by_contents(sides[1]));
+    let (left, right) = (by_contents(sides[0])?, by_contents(sides[1])?);
     let all = left.len().saturating_mul(right.len());
     let pair = |i: usize| match all <= SAMPLE {
         true => (left[i / right.len()].1, right[i % right.len()].1),

@@ -118,7 +118,8 @@ impl Words {
                 left.whole.iter().copied(),
                 right.whole.iter().copied(),
                 [left.whole.len(), right.whole.len()],
-            ),
+                watch,
+            )?,
             left,
             right,
             silent,
@@ -213,7 +214,7 @@ impl Words {
     fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
         let frequency = {
             let [left, right] = [&self.left, &self.right].map(SideWords::distinct);
-            Frequency::of(left, right, [self.left.ends.len(), self.right.ends.len()])
+            Frequency::of(left, right, [self.left.ends.len(), self.right.ends.len()], watch)?
         };
         watch.check()?;
         let n = self.records;

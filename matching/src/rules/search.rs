@@ -1,8 +1,9 @@
-//! Sums without a key.
+//! Sums that have to be looked for.
 
 use serde::{Deserialize, Serialize};
 
-/// Looks for the records that add up to a single one among those with a like text inside the window.
+/// Looks for the records that add up to a single one, among those of its key or those with a like text inside the
+/// window; in a pass `n:m` for the fewest records of both sides that have the same sum.
 ///
 /// A match is made only where exactly one choice of two or more records gives the sum, where chance alone
 /// would not have given one, and where no other record wants any of them.

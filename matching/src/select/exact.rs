@@ -7,6 +7,7 @@
 
 use super::pieces::Piece;
 use super::{Chosen, Selection, Stakes};
+use crate::watch::steps::steps;
 use crate::{Cancelled, Pulse};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -160,6 +161,7 @@ impl Network {
                 }
                 pulse.beat(self.arcs_at(node).len() as u32)?;
                 for &i in self.arcs_at(node) {
+                    steps(1);
                     let arc = &self.arcs[i as usize];
                     let (is_open, next, step) = if is_left {
                         (arc.flow < arc.room, arc.right, self.cost(arc))

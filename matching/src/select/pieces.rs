@@ -1,8 +1,7 @@
 //! The connected pieces of the graph of pairs, each with its nodes numbered from 0.
 
 use super::{Ends, NODES_MAX, Pair, RECORDS_MAX};
-use crate::{Cancelled, Confidence, Pulse};
-use rayon::prelude::*;
+use crate::{Cancelled, Confidence, Pulse, sorted};
 use std::ops::Range;
 
 /// All contested pairs, piece by piece.
@@ -41,8 +40,7 @@ impl Pieces {
         }
         // The piece of a pair is that of its left node, which now says it itself.
         let piece = |pair: &Pair| parents[pair.left as usize];
-        pairs.par_sort_unstable_by_key(|pair| (piece(pair), pair.left, pair.right));
-        pulse.beat(u32::MAX)?;
+        sorted::sort_by_key(&mut pairs, pulse.watch(), |pair| (piece(pair), pair.left, pair.right))?;
         let (mut ranges, mut start) = (vec![], 0);
         for same in pairs.chunk_by(|a, b| piece(a) == piece(b)) {
             ranges.push(start..start + same.len());

@@ -2,6 +2,7 @@
 
 use super::Texts;
 use super::words::Words;
+use crate::sorted;
 use crate::{Cancelled, Records, Row, Side, Watch};
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -41,7 +42,7 @@ impl Texts {
         };
         // In the order of their days, so that each word's list is in order when it is filled.
         let mut days: Vec<(i32, Row)> = rows.par_iter().map(|&row| (records.date(row), row)).collect();
-        days.par_sort_unstable();
+        sorted::sort(&mut days, watch)?;
         let telling = |row: Row| own.of(row).iter().filter(|&&word| self.vocabulary.tells(word));
         let mut ends = vec![0u32; self.vocabulary.len() + 1];
         for rows in days.chunks(1 << 16) {

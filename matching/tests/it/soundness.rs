@@ -2,7 +2,7 @@
 
 use matching::{
     Cardinality, Confidence, Conversion, DateDirection, ExceptionKind, Match, OpenRemainder, Outcome, Pass,
-    Reason, Reasoner, Records, RuleSet, Side, Tier,
+    Reason, Reasoner, Records, Rounded, Row, RuleSet, Side, Tier,
 };
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ pub fn assert_sound(left: &Records, right: &Records, rules: &RuleSet, outcome: &
         if m.is_netted() {
             assert_netting_follows_its_rule(left, right, rules, m);
         } else {
-            let conversion = reasoner.conversion(m);
-            assert_match_follows_its_pass(left, right, rules, m, &reasons, conversion.as_ref());
+            let conversions = reasoner.conversions(m);
+            assert_match_follows_its_pass(left, right, rules, m, &reasons, &conversions);
         }
         assert_reasons_add_up(rules.passes.get(usize::from(m.pass)), m, &reasons);
     }
@@ -82,7 +82,7 @@ fn assert_match_follows_its_pass(
     rules: &RuleSet,
     m: &Match,
     reasons: &[Reason],
-    conversion: Option<&Conversion>,
+    conversions: &[(Side, Row, Conversion)],
 ) {
     let pass = &rules.passes[usize::from(m.pass)];
     match &pass.learned {
@@ -96,9 +96,7 @@ fn assert_match_follows_its_pass(
         Cardinality::ManyToMany => {}
     }
     for &l in &m.left {
-        assert_eq!(left.currency(l) == m.currency, conversion.is_none());
         for &r in &m.right {
-            assert_eq!(right.currency(r), m.currency);
             let days = i64::from(right.date(r)) - i64::from(left.date(l));
             assert!(pass.date.window_days.is_none_or(|max| days.abs() <= i64::from(max)), "{m:?}");
             // How business days are counted is proven where they are.
@@ -113,26 +111,37 @@ fn assert_match_follows_its_pass(
             }
         }
     }
-    let left_sum: i128 = m.left.iter().map(|&l| i128::from(left.amount(l))).sum();
-    let left_sum = conversion.map_or(left_sum, |conversion| {
-        assert!(pass.currency.as_ref().is_some_and(|rule| rule.convert));
-        assert_eq!(i128::from(conversion.amount), left_sum);
+    let foreign = |side: Side, records: &Records, row: Row| {
+        let found = conversions.iter().find(|(of, at, _)| (*of, *at) == (side, row));
+        assert_eq!(found.is_none(), records.currency(row) == m.currency);
+        found.map(|(_, _, conversion)| conversion)
+    };
+    let worth = |side: Side, records: &Records, row: Row| {
+        let Some(conversion) = foreign(side, records, row) else { return i128::from(records.amount(row)) };
+        let rule = pass.currency.as_ref().filter(|rule| rule.convert).expect("a pass that converts");
+        assert_eq!(
+            (conversion.amount, conversion.from, conversion.to),
+            (records.amount(row), records.currency(row), m.currency)
+        );
         // Texts of rates have ten decimals and amounts here are small: half a unit and what the float loses.
         let units = |currency: matching::Currency| 10f64.powi(currency.exponent() as i32);
         let by_float = conversion.amount as f64 / units(conversion.from)
             * conversion.rate.parse::<f64>().unwrap()
             * units(conversion.to);
         let off = (by_float - conversion.converted as f64).abs();
-        assert!(off <= 0.5 + by_float.abs() * 1e-6, "{conversion:?} {by_float}");
+        let rounded = if rule.rounded == Rounded::Total { 1.0 } else { 0.5 };
+        assert!(off <= rounded + by_float.abs() * 1e-6, "{conversion:?} {by_float}");
         i128::from(conversion.converted)
-    });
-    let right_sum: i128 = m.right.iter().map(|&r| i128::from(right.amount(r))).sum();
+    };
+    let left_sum: i128 = m.left.iter().map(|&l| worth(Side::Left, left, l)).sum();
+    let right_sum: i128 = m.right.iter().map(|&r| worth(Side::Right, right, r)).sum();
     let right_sum = if pass.amount.flip_sign { -right_sum } else { right_sum };
     assert_eq!(i128::from(m.difference), left_sum - right_sum);
     // Decimal texts of these tests are short enough for a float to compare them safely.
     let number = |text: &Option<String>| text.as_ref().map_or(0.0, |t| t.parse::<f64>().unwrap());
     let absolute = number(&pass.amount.absolute) * 10f64.powi(m.currency.exponent() as i32);
-    let of_rate = conversion.and(pass.currency.as_ref()).map_or(0.0, |rule| number(&rule.percent));
+    let converting = pass.currency.as_ref().filter(|_| !conversions.is_empty());
+    let of_rate = converting.map_or(0.0, |rule| number(&rule.percent));
     let percent =
         number(&pass.amount.percent).max(of_rate) / 100.0 * left_sum.abs().max(right_sum.abs()) as f64;
     let within = (m.difference as f64).abs() <= absolute.max(percent) + 1e-6;

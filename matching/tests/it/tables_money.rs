@@ -119,7 +119,7 @@ fn the_proof_follows_money_from_one_currency_into_the_other() {
     let m = outcome.matches.iter().find(|m| left.id(m.left[0]) == "A1").unwrap();
     assert_eq!((m.currency.code(), m.difference), ("EUR", -10));
     let reasoner = Reasoner::new(&left, &right, &rules);
-    let conversion = reasoner.conversion(m).unwrap();
+    let (_, _, conversion) = reasoner.conversions(m).remove(0);
     assert_eq!((conversion.amount, conversion.converted, conversion.rate.as_str()), (10_000, 9_000, "0.9"));
     let reasons = reasoner.reasons(m);
     let says = |field: &str| reasons.iter().find(|r| r.field == field).unwrap().says.clone();

@@ -66,12 +66,15 @@ pub struct CurrencyBalance {
     pub open_remainder_left: String,
     #[serde(default = "zero")]
     pub open_remainder_right: String,
-    /// The part of `left_matched` that was compared in another currency; absent in results older than conversion.
+    /// Amounts that were compared in another currency, left less right; absent in results older than conversion.
     #[serde(default = "zero")]
     pub converted_out: String,
-    /// Left amounts of other currencies, converted into this one.
+    /// Amounts of other currencies, converted into this one, left less right.
     #[serde(default = "zero")]
     pub converted_in: String,
+    /// The part of `matched_difference` that matches with converted amounts left; absent in older results.
+    #[serde(default = "zero")]
+    pub converted_difference: String,
     /// Left minus right.
     pub difference: String,
     /// What of `difference` nothing explains: "0.00", or money is unaccounted for.

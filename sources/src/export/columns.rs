@@ -1,6 +1,6 @@
 //! Names of the columns, the same in CSV files and workbooks.
 
-pub(super) const MATCH_COLUMNS: [&str; 18] = [
+pub(super) const MATCH_COLUMNS: [&str; 20] = [
     "match",
     "pass",
     "tier",
@@ -16,9 +16,11 @@ pub(super) const MATCH_COLUMNS: [&str; 18] = [
     "right_amount",
     "difference",
     "reasons",
-    // Of a left record that was compared in another currency than its own; else empty.
+    // Of a record that was compared in another currency than its own; else empty.
     "left_currency",
     "left_converted",
+    "right_currency",
+    "right_converted",
     "match_id",
 ];
 

@@ -85,7 +85,8 @@ impl ResultWorkbook {
             let [right_id, right_line, right_date, right_amount] =
                 record_cells(row.right.get(i), row.currency);
             let first = i == 0;
-            let foreign = row.left.get(i).and_then(|cells| cells.foreign);
+            let [left_currency, left_converted] = foreign_cells(row.left.get(i), row.currency);
+            let [right_currency, right_converted] = foreign_cells(row.right.get(i), row.currency);
             let cells = [
                 Value::Count(row.number),
                 Value::Text(row.pass),
@@ -102,8 +103,10 @@ impl ResultWorkbook {
                 right_amount,
                 if first { Value::Amount(row.difference, row.currency) } else { Value::Empty },
                 if first { Value::Text(&reasons) } else { Value::Empty },
-                foreign.as_ref().map_or(Value::Empty, |foreign| Value::Text(foreign.currency.code())),
-                foreign.map_or(Value::Empty, |foreign| Value::Amount(foreign.converted, row.currency)),
+                left_currency,
+                left_converted,
+                right_currency,
+                right_converted,
                 Value::Text(&id),
             ];
             self.matches.write(&mut self.book, &cells, &self.formats)?;
@@ -251,6 +254,14 @@ fn record_cells<'a>(record: Option<&RecordCells<'a>>, currency: Currency) -> [Va
             Value::Amount(record.amount, record.currency(currency)),
         ],
         None => [Value::Empty, Value::Empty, Value::Empty, Value::Empty],
+    }
+}
+
+/// The currency of an amount that was compared in another one, and what it was taken for.
+fn foreign_cells<'a>(record: Option<&'a RecordCells<'_>>, currency: Currency) -> [Value<'a>; 2] {
+    match record.and_then(|record| record.foreign.as_ref()) {
+        Some(foreign) => [Value::Text(foreign.currency.code()), Value::Amount(foreign.converted, currency)],
+        None => [Value::Empty, Value::Empty],
     }
 }
 

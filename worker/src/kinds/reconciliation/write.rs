@@ -7,8 +7,8 @@ use crate::body::JobError;
 use crate::context::FencedTx;
 use chrono::NaiveDate;
 use matching::{
-    Candidate, Currency, ExceptionKind, Outcome, Reason, Reasoner, Records, Row, RuleSet, Side, Tier,
-    format_minor,
+    Candidate, Conversion, Currency, ExceptionKind, Outcome, Reason, Reasoner, Records, Row, RuleSet, Side,
+    Tier, format_minor,
 };
 use shared::ids::JobId;
 use shared::job::JobState;
@@ -127,6 +127,7 @@ impl Results {
     }
 
     fn stored_match(&self, index: usize, m: &matching::Match, reasoner: &Reasoner<'_>) -> StoredMatch {
+        let conversions = reasoner.conversions(m);
         StoredMatch {
             ordinal: index as i32,
             confidence: m.confidence.millionths() as i32,
@@ -137,19 +138,28 @@ impl Results {
             pass: m.pass as i16,
             currency: m.currency.code().into(),
             difference: m.difference,
-            left: self.left_records(m, reasoner),
-            right: self.stored_records(Side::Right, &m.right),
+            left: self.match_records(m, Side::Left, &conversions),
+            right: self.match_records(m, Side::Right, &conversions),
             reasons: stored_reasons(&reasoner.reasons(m)),
             open_side: m.remainder().map(|open| open.side.as_str().to_owned()),
             open_amount: m.remainder().map(|open| open.amount),
         }
     }
 
-    fn left_records(&self, m: &matching::Match, reasoner: &Reasoner<'_>) -> Vec<StoredRecord> {
-        let mut records = self.stored_records(Side::Left, &m.left);
-        if let (Some(conversion), [record]) = (reasoner.conversion(m), &mut records[..]) {
+    fn match_records(
+        &self,
+        m: &matching::Match,
+        side: Side,
+        conversions: &[(Side, Row, Conversion)],
+    ) -> Vec<StoredRecord> {
+        let rows = if side == Side::Left { &m.left } else { &m.right };
+        let mut records = self.stored_records(side, rows);
+        for (_, row, conversion) in conversions.iter().filter(|(of, ..)| *of == side) {
             let currency = conversion.from.code().to_owned();
-            record.foreign = Some(StoredForeign { currency, converted: conversion.converted });
+            let foreign = StoredForeign { currency, converted: conversion.converted };
+            if let Ok(place) = rows.binary_search(row) {
+                records[place].foreign = Some(foreign);
+            }
         }
         records
     }
@@ -249,6 +259,7 @@ fn balance(proof: &matching::CurrencyProof) -> CurrencyBalance {
         open_remainder_right: money(proof.open_remainder_right),
         converted_out: money(proof.converted_out),
         converted_in: money(proof.converted_in),
+        converted_difference: money(proof.converted_difference),
         difference: money(proof.left_total - proof.right_total),
         residual: money(proof.residual()),
     }
