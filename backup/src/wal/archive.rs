@@ -154,7 +154,7 @@ fn remove_older(dir: &Path, timeline: u32, number: u64, segment_bytes: u64) {
 }
 
 /// What is in it, and as it is in the store; `None` when every store answered that there is none.
-async fn read(engine: &Engine, file: WalFile) -> Result<Option<(Vec<u8>, Bytes)>> {
+pub(super) async fn read(engine: &Engine, file: WalFile) -> Result<Option<(Vec<u8>, Bytes)>> {
     let object = engine.cluster.wal(&file.to_string()).map_err(|error| Error::Refused(error.to_string()))?;
     match read_object(engine, &object).await {
         Ok(read) => Ok(Some(read)),
