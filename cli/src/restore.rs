@@ -13,7 +13,7 @@ use backup::records::RestoreLog;
 use backup::restore::merge::{self, MergeWish, Policy};
 use backup::restore::plan::Wish;
 use backup::restore::point_in_time::{self, PointWish, Until};
-use backup::restore::{Report, full};
+use backup::restore::{Report, full, unfinished};
 use backup::stores::BackupClass;
 use backup::wal;
 use chrono::{DateTime, Utc};
@@ -149,6 +149,7 @@ async fn restore_full(
     say_if_unrecorded(place.store(config)?.record_restore(&log.0).await);
     let report = performed?;
     print_report(&report);
+    full::acknowledge(&server, &database).await?;
     println!("{database} is restored and proven: {} rows in {:.1} s", report.rows, report.seconds);
     if let Some(kept_as) = &report.kept_as {
         println!("What was there is in database {kept_as}; remove it when it is not needed any more.");
@@ -214,6 +215,10 @@ async fn restore_point(config: &Config, config_file: Option<&Path>, args: PitrAr
         .find_map(|b| Some(b.manifest.as_ref().ok()?.wal.as_ref()?.segment_bytes))
         .context("no store that answers has a base backup")?;
     let coverage = wal::read_coverage(&engine.stores, &engine.cluster, segment_bytes).await?;
+    let into = std::path::absolute(into)?;
+    // One that was killed goes on from its own base backup, whatever was taken since.
+    let begun = unfinished(&into).filter(|left| left.until == until.to_string()).map(|left| left.backup);
+    let from = from.or(begun);
     let planned = point_in_time::plan(&found, &coverage, &until, from).map_err(Error::Refused)?;
     println!("Recover {until} from base backup {}", planned.manifest.id);
     for (number, step) in planned.steps.iter().enumerate() {
@@ -225,7 +230,6 @@ async fn restore_point(config: &Config, config_file: Option<&Path>, args: PitrAr
     if dry_run {
         return Ok(());
     }
-    let into = std::path::absolute(into)?;
     let wish = PointWish {
         dir: into.clone(),
         until,

@@ -3,9 +3,9 @@
 //! Everything happens in one transaction: rows are staged in temporary tables, compared with the manifest there, then
 //! with what is live, and only then brought in. A dry run goes the same way and rolls back.
 
-use super::full::stage;
 use super::proof::Check;
 use super::report::{Report, Stopwatch};
+use super::staging::Staging;
 use crate::engine::{Engine, Protected, Run};
 use crate::error::{Doing, Error, Result};
 use crate::kinds::tenant::{self, Part, TenantRows, Tenants, columns, copy_out};
@@ -97,8 +97,17 @@ pub async fn perform(
             Ok(merged(&manifest, wish, comparisons, safety_backups, watch, target))
         }
         BackupClass::Full => {
-            let (scratch, checks) =
-                stage(engine, target, &manifest, &key, false, engine.settings.jobs, run, &mut watch).await?;
+            let staging = Staging {
+                engine,
+                server: target,
+                manifest: &manifest,
+                key: &key,
+                owners: false,
+                jobs: engine.settings.jobs,
+                takes_up: true,
+                run,
+            };
+            let (scratch, checks) = staging.perform(&mut watch).await?;
             let merging = async {
                 if let Some(failed) = checks.iter().find(|check| !check.is_ok) {
                     return Err(Error::Differs(vec![format!("{}: {}", failed.name, failed.detail)]));

@@ -669,7 +669,7 @@ fn find(dir: &Path, name: &str) -> Option<PathBuf> {
         .ok()?
         .flatten()
         .map(|e| e.path())
-        .filter(|p| p.to_string_lossy().contains("scratch"))
+        .filter(|p| p.file_name().is_some_and(|name| name.to_string_lossy().starts_with("counterfoil-s")))
         .flat_map(|p| walk(&p))
         .find(|p| p.ends_with(name))
 }
