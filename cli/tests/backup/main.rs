@@ -6,5 +6,8 @@ mod drill;
 mod killed;
 mod place;
 mod point_in_time;
+mod reference;
 mod ruin;
 mod runbook;
+mod s3;
+mod transfers;
