@@ -10,7 +10,7 @@ use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::postgres::Account;
 use backup::records::RestoreLog;
-use backup::restore::merge::{self, MergeWish, Policy};
+use backup::restore::merge::{self, CONFLICTS_MAX, Conflict, Kept, MergeWish, Policy};
 use backup::restore::plan::Wish;
 use backup::restore::point_in_time::{self, PointWish, Until};
 use backup::restore::{Report, full, unfinished};
@@ -192,6 +192,20 @@ async fn restore_merge(
         .collect();
     let last = if merged.is_dry_run { "WOULD CHANGE" } else { "CHANGED" };
     print_table(&["TENANT", "TABLE", "MISSING", "EQUAL", "DIFFERENT", "EXTRA", last], &rows);
+    for table in &merged.comparisons {
+        for Conflict { key, columns, kept } in &table.conflicts {
+            let (stays, would) = match kept {
+                Kept::Live => ("the live row", if merged.is_dry_run { "would stay" } else { "stayed" }),
+                Kept::Backup => {
+                    ("the backup's row", if merged.is_dry_run { "would come back" } else { "came back" })
+                }
+            };
+            println!("{} {key} differs in {}: {stays} {would}", table.table, columns.join(", "));
+        }
+        if table.different > CONFLICTS_MAX as u64 {
+            println!("{} has {} more that differ", table.table, table.different - CONFLICTS_MAX as u64);
+        }
+    }
     for id in &merged.safety_backups {
         println!("What was there is in backup {id}.");
     }

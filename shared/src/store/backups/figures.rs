@@ -108,11 +108,15 @@ impl Store {
         .await?)
     }
 
-    /// Since when the schedule of hourly backups is there, or was.
+    /// Since when the schedule of hourly backups is there, or was; before the scheduler has made it, since the database is
+    /// there.
     pub async fn backups_expected_since(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT offered_at FROM shipped_schedules WHERE key = 'hourly_backup'")
-            .fetch_optional(self.pool())
-            .await?)
+        Ok(sqlx::query_scalar(
+            "SELECT coalesce((SELECT offered_at FROM shipped_schedules WHERE key = 'hourly_backup'),
+                             (SELECT min(installed_on) FROM _sqlx_migrations))",
+        )
+        .fetch_one(self.pool())
+        .await?)
     }
 
     pub async fn archiver(&self) -> Result<Archiver, StoreError> {
