@@ -12,7 +12,7 @@ use crate::kinds::stream;
 use crate::manifest::{Manifest, read_manifest};
 use crate::postgres::{Account, Programs, RestoredServer, ScratchDir};
 use crate::stores::BackupClass;
-use crate::wal::{Coverage, Lsn};
+use crate::wal::{Coverage, Lsn, WalFile};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 use std::fs;
@@ -194,6 +194,7 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
     let checks = proved?;
     stopped?;
     forget_settings(&made.path).doing("removing how to recover")?;
+    announce_histories(&made.path, account).doing("noting which histories to archive")?;
     let report = Report {
         backup: manifest.id,
         target: Some(wish.dir.display().to_string()),
@@ -301,6 +302,25 @@ fn forget_settings(dir: &Path) -> io::Result<()> {
         fs::write(&path, before)?;
     }
     let _ = fs::remove_dir_all(dir.join("pg_wal/counterfoil-prefetch"));
+    Ok(())
+}
+
+/// The server recovered without archiving, and so did not hand the history of its new timeline over. Whoever starts it
+/// with archiving on archives that first: without it nobody finds the way from the old timeline to the new one.
+fn announce_histories(dir: &Path, account: Option<Account>) -> io::Result<()> {
+    let (wal, status) = (dir.join("pg_wal"), dir.join("pg_wal/archive_status"));
+    for found in fs::read_dir(&wal)? {
+        let name = found?.file_name();
+        let name = name.to_string_lossy();
+        if !matches!(name.parse(), Ok(WalFile::History { .. })) {
+            continue;
+        }
+        let ready = status.join(format!("{name}.ready"));
+        if !ready.exists() && !status.join(format!("{name}.done")).exists() {
+            fs::write(&ready, "")?;
+            give(&ready, account)?;
+        }
+    }
     Ok(())
 }
 

@@ -2,12 +2,11 @@
 //! command: it goes on with what is whole, and ends right.
 
 use crate::place::{Place, refused, said};
-use backup::postgres::{Account, Programs, RestoredServer};
+use crate::transfers::started;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Enough that each stage can be seen.
@@ -147,14 +146,7 @@ async fn a_full_restore_that_is_killed_at_any_stage_is_finished_by_the_same_comm
 
 /// Rows in the cluster that was restored into `dir`.
 async fn rows(dir: &Path) -> i64 {
-    let run_dir = tempfile::tempdir().expect("a folder");
-    let programs = Programs::for_server(15).expect("programs");
-    let account = Account::owner_of(dir).expect("an owner");
-    // SAFETY: has no preconditions and cannot fail.
-    let account = (unsafe { libc::geteuid() } == 0).then_some(account);
-    let mut server =
-        RestoredServer::start(&programs, dir, run_dir.path(), account, "postgres").expect("a server");
-    server.wait_until_recovered(&CancellationToken::new()).await.expect("it starts");
+    let (server, _run_dir) = started(dir).await;
     let mut session = server.target.with_database("live").connect().await.expect("connecting");
     let rows =
         sqlx::query_scalar("SELECT count(*) FROM ballast").fetch_one(&mut session).await.expect("rows");

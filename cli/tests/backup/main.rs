@@ -10,4 +10,5 @@ mod reference;
 mod ruin;
 mod runbook;
 mod s3;
+mod timelines;
 mod transfers;

@@ -150,8 +150,9 @@ pub async fn sum_of_live(postgres: &PrivatePostgres) -> i64 {
     sum(postgres, "live").await
 }
 
-/// Of a cluster that was restored into `data`: the sum, the last transfer, and when that was.
-pub async fn recovered(data: &Path) -> (i64, i64, Option<chrono::DateTime<chrono::Utc>>) {
+/// A server on a cluster that was restored into `data`, and the folder of its socket.
+pub async fn started(data: &Path) -> (RestoredServer, tempfile::TempDir) {
+    // Near the root: a socket's path is short.
     let run_dir = tempfile::tempdir().expect("a folder");
     let programs = Programs::for_server(15).expect("programs");
     let account = Account::owner_of(data).expect("an owner");
@@ -160,6 +161,12 @@ pub async fn recovered(data: &Path) -> (i64, i64, Option<chrono::DateTime<chrono
     let mut server =
         RestoredServer::start(&programs, data, run_dir.path(), account, "postgres").expect("a server");
     server.wait_until_recovered(&CancellationToken::new()).await.expect("it starts");
+    (server, run_dir)
+}
+
+/// Of a cluster that was restored into `data`: the sum, the last transfer, and when that was.
+pub async fn recovered(data: &Path) -> (i64, i64, Option<chrono::DateTime<chrono::Utc>>) {
+    let (server, _run_dir) = started(data).await;
     let mut session = server.target.with_database("live").connect().await.expect("connecting");
     let found = sqlx::query_as(
         "SELECT (SELECT sum(balance)::bigint FROM accounts), (SELECT coalesce(max(id), 0) FROM transfers),
