@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod access;
+pub mod access_changes;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
@@ -16,6 +17,7 @@ pub mod data_sources;
 pub mod examination;
 pub mod files;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod job_ledger;
 pub mod jobs;
@@ -34,6 +36,7 @@ pub mod rate_limits;
 pub mod reach;
 pub mod reconciliation_lines;
 pub mod reconciliations;
+pub mod replica;
 pub mod results;
 pub mod review;
 pub mod schedules;

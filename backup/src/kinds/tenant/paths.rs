@@ -54,6 +54,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("four_eyes_past_limits", WrittenOnce(OF_PROJECT)),
     table("hand_matches", Changing(OF_PROJECT)),
     table("idempotency_keys", Left("answers to requests of a day, by user")),
+    table("identities", Left("of people, who may belong to several tenants")),
     table("inbox", Left("of people, who may belong to several tenants")),
     table("invitations", Left("a restore must not open again what was shut")),
     table("job_events", WrittenOnce(OF_JOB)),
