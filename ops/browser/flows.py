@@ -1,8 +1,9 @@
 """From two files to a result, by mouse and by keyboard, live."""
 
 import statistics
+import threading
+import time
 import unittest
-from datetime import datetime
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -136,6 +137,29 @@ class Keyboard(Pages):
         self.assertEqual(self.troubles, [])
 
 
+class Ending:
+    """Watches a job by the API, for when its end could be seen first.
+
+    Not `finished_at`: that is when the transaction began that writes the results and the end together."""
+
+    def __init__(self, job):
+        self.job, self.not_before_ms = job, None
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        while True:
+            asked_at_ms = time.time() * 1000
+            if world.site.get(f"/api/reconciliation/jobs/{self.job}")["finished_at"]:
+                return
+            # It had not ended when this was asked.
+            self.not_before_ms = asked_at_ms
+
+    def seen_ms(self):
+        self.thread.join(60)
+        return self.not_before_ms
+
+
 class Live(Pages):
     def test_a_change_is_soon_on_the_screen(self):
         page = self.logged_in()
@@ -149,19 +173,18 @@ class Live(Pages):
             job = world.site.submit(f"live {i}")
             with page.expect_response("**/events"):
                 page.goto(self.p(f"/reconciliations/{job}"))
+            ending = Ending(job)
             world.site.post("/api/queues/reconciliation/resume")
             page.get_by_role("heading", name="Balance proof", exact=True).wait_for()
-            shown_at = page.evaluate("window.shownAt")
-            finished_at = datetime.fromisoformat(world.site.finished(job)["finished_at"].replace("Z", "+00:00"))
-            finished_at = finished_at.timestamp() * 1000
-            times.append(shown_at - finished_at)
+            ended_at = ending.seen_ms()
+            times.append(page.evaluate("window.shownAt") - ended_at)
             # The page is asked for once the stream has told: what came before is ours to hear, what follows ours to make.
             asked = page.evaluate("(() => { const one = performance.getEntriesByName(location.href).filter(e => e.entryType === 'resource').at(-1); return one && [performance.timeOrigin + one.startTime, one.duration]; })()")
             if asked:
-                told.append(asked[0] - finished_at)
+                told.append(asked[0] - ended_at)
                 fetched.append(asked[1])
         p95 = sorted(times)[int(len(times) * 0.95)]
-        print(f"state change to screen: median {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, n {len(times)}")
+        print(f"state change to screen: median {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, at most, n {len(times)}")
         if told:
             print(f"  of that: told after {statistics.median(told):.0f} ms, page made and sent in {statistics.median(fetched):.0f} ms (medians)")
         self.assertLess(p95, TO_SCREEN_P95_MS_MAX)

@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Projects in the switcher; the page of projects has them all.
 const PROJECTS_SHOWN: u32 = 50;
 
+/// Header of requests of the script that show only a part of the page they get.
+const PART: &str = "x-part";
+
 /// Whose things a page shows.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
@@ -307,11 +310,15 @@ impl FromRequestParts<Site> for Visit {
         let headers = parts.headers.clone();
         let ask = Ask::new(site.inside.clone(), session::token(&headers), &headers);
         let projects = format!("/api/projects?limit={PROJECTS_SHOWN}");
-        let (user, projects, unread) = tokio::join!(
-            ask.get::<User>("/api/auth/me"),
-            ask.get::<Items<Project>>(&projects),
-            ask.find::<Unread>("/api/notifications?limit=1")
-        );
+        let unread = async {
+            // Whoever replaces a part of a page has its head already.
+            match headers.contains_key(PART) {
+                true => Ok(None),
+                false => ask.find::<Unread>("/api/notifications?limit=1").await,
+            }
+        };
+        let (user, projects, unread) =
+            tokio::join!(ask.get::<User>("/api/auth/me"), ask.get::<Items<Project>>(&projects), unread);
         let (user, projects) = (user?, projects?.items);
         let unread = unread?.map_or(0, |inbox| inbox.unread);
         let scope = scope(parts, &ask, &user, &projects).await?;

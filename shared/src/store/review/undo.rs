@@ -1,9 +1,9 @@
 //! Taking a decision back, by another one. Only the last word on an item can be taken back.
 
-use super::decide::{
-    Decided, Item, NewDecision, check_not_pending, hold, insert_decision, set_pending, wait,
-};
+use super::decide::{Decided, Item, NewDecision};
 use super::effect::{self, Decision};
+use super::held::{check_not_pending, hold};
+use super::note::{insert_decision, set_pending, wait};
 use super::{Action, ReviewError, Subject};
 use crate::ids::{DecisionId, ProjectId};
 use sqlx::PgConnection;
