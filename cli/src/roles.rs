@@ -267,6 +267,7 @@ pub async fn scheduler(config: Config) -> Result<()> {
 pub async fn migrate(config: Config) -> Result<()> {
     refuse_missing(&missing(&config, RoleName::Migrate))?;
     let store = store(&config)?;
+    store.try_to_connect().await?;
     store.migrate().await.context("migrating the database")?;
     println!("The database is at this version.");
     Ok(())

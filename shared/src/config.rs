@@ -419,6 +419,11 @@ impl Config {
     }
 
     fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let misspelt = origin::misspelt_variables(names);
+        if !misspelt.is_empty() {
+            return Err(ConfigError(misspelt));
+        }
         let mut figment = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = file {
             if !file.is_file() {

@@ -228,7 +228,7 @@ pub(crate) async fn decide_about_results(
     let what = json!({
         "job_id": id.0, "action": new.action.as_str(), "subject": new.subject.as_str(), "items": decided.items,
         "first": new.items.first().map(|item| item.ordinal + 1), "reason_code": new.reason_code,
-        "is_proposed": decided.is_proposed, "undoes": new.undoes, "assignee": new.assignee, "due_on": new.due_on,
+        "is_proposed": decided.is_proposed(), "undoes": new.undoes, "assignee": new.assignee, "due_on": new.due_on,
     });
     let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);

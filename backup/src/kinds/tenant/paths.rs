@@ -51,6 +51,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("exceptions", WrittenOnce(OF_RECONCILIATION)),
     table("files", Changing(OF_PROJECT)),
     table("four_eyes_limits", Changing(OF_PROJECT)),
+    table("four_eyes_past_limits", WrittenOnce(OF_PROJECT)),
     table("hand_matches", Changing(OF_PROJECT)),
     table("idempotency_keys", Left("answers to requests of a day, by user")),
     table("inbox", Left("of people, who may belong to several tenants")),
