@@ -91,7 +91,8 @@ impl World {
         let mut tx = self.store.begin().await.unwrap();
         enqueue(&mut tx, &job).await.unwrap();
         tx.commit().await.unwrap();
-        let doorbell = Doorbell { outbox_id: 1, queue: kind.queue(), job_id: job.id, priority: 9 };
+        let doorbell =
+            Doorbell { outbox_id: 1, queue: kind.queue(), job_id: job.id, priority: 9, trace: None };
         self.queue.publish(&[doorbell]).await.unwrap();
         job.id
     }

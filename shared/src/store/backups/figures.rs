@@ -92,6 +92,20 @@ impl Store {
         .await?)
     }
 
+    /// When a backup of each kind was last brought back, in earnest or as a drill, and found to be what it should be;
+    /// kinds of which none ever was are missing. Of the rows of projects, a merge proves that; a merge from a full
+    /// backup does not prove that the whole database comes back.
+    pub async fn proven_restores(&self) -> Result<Vec<(BackupKind, DateTime<Utc>)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT b.class, max(r.finished_at) FROM restores r JOIN backups b ON b.id = r.backup_id
+             WHERE r.state = 'succeeded' AND NOT r.is_dry_run AND r.finished_at IS NOT NULL
+               AND (r.mode IN ('full', 'drill', 'point_in_time') OR b.class = 'tenant')
+             GROUP BY b.class",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
     /// Reads a row for each backup that is kept.
     pub async fn backup_verifications(&self) -> Result<Verifications, StoreError> {
         Ok(sqlx::query_as(
