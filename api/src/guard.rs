@@ -176,6 +176,9 @@ async fn admit(
     let granted = judge(declared.policy, &caller, &standing, named)?;
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(granted);
+    if let Granted::Project(Some(project), _) = granted {
+        tracing::Span::current().record("project_id", tracing::field::display(project));
+    }
     Ok(Admitted { request, spent, reach: reach_of(declared.policy, granted, named) })
 }
 

@@ -197,7 +197,12 @@ impl Problem {
     }
 
     /// The document, once it is known which request it answers.
-    pub fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemDocument<'a> {
+    pub fn document<'a>(
+        &'a self,
+        instance: &'a str,
+        request_id: &'a str,
+        trace_id: Option<&'a str>,
+    ) -> ProblemDocument<'a> {
         let (code, status, title) = self.kind.describe();
         ProblemDocument {
             kind: format!("urn:counterfoil:problem:{code}"),
@@ -206,6 +211,7 @@ impl Problem {
             detail: &self.detail,
             instance,
             request_id,
+            trace_id,
             errors: &self.mistakes,
         }
     }
@@ -225,6 +231,10 @@ pub(crate) struct ProblemDocument<'a> {
     instance: &'a str,
     /// Names this request in the log.
     request_id: &'a str,
+    /// Names the trace it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trace_id: Option<&'a str>,
     /// Everything that is wrong in the request; empty when the request is not to blame.
     errors: &'a [Mistake],
 }

@@ -122,6 +122,8 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Job), Ordinary, routes!(jobs::show::show_job));
     t.add(viewer(Of::JobToCome), Ordinary, routes!(jobs::explain::explain_job));
     t.add(Platform, Ordinary, routes!(jobs::workers::list_workers));
+    t.add(Platform, Ordinary, routes!(jobs::workers::drain_worker));
+    t.add(Platform, Ordinary, routes!(jobs::workers::resume_worker));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::cancel_job));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::redrive_job));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::retry_job_now));

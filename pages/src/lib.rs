@@ -20,6 +20,7 @@ mod answers;
 mod approvals;
 mod ask;
 mod assets;
+mod backups;
 mod charts;
 mod form;
 mod format;
@@ -27,6 +28,7 @@ mod html;
 mod jobs;
 mod login;
 mod nav;
+mod notifications;
 mod overview;
 mod problem;
 mod projects;
@@ -39,6 +41,7 @@ mod review;
 mod schedules;
 mod session;
 mod shell;
+mod told;
 mod words;
 mod workers;
 
@@ -74,7 +77,9 @@ pub fn router(inside: Router) -> Router {
         .merge(queues::routes())
         .merge(workers::routes())
         .merge(schedules::routes())
+        .merge(backups::routes())
         .merge(admin::routes())
+        .merge(notifications::routes())
         .merge(account::routes())
         .with_state(site.clone())
         .layer(from_fn_with_state(site, renewal::keep))

@@ -9,12 +9,14 @@ mod notifications;
 mod oidc;
 mod origin;
 mod reference;
+mod telemetry;
 
 pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 pub use notifications::{Mail, Notifications};
 pub use oidc::{GroupRole, Oidc};
 pub use origin::{Origin, ShownKey};
 pub use reference::{Key, Section, page, sections};
+pub use telemetry::{Otlp, Telemetry};
 
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;
@@ -51,6 +53,7 @@ pub struct Config {
     /// How jobs of a kind are tried.
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// Where `database.url` was read from, once it was.
     #[serde(skip)]
     pub database_url_source: Option<Secret>,
@@ -69,7 +72,7 @@ pub struct Database {
     #[serde(serialize_with = "hidden")]
     #[schemars(with = "Option<reference::SecretText>")]
     pub replica_url: Option<SecretString>,
-    /// Connections of one process, 2 to 1000.
+    /// Connections of one process for what it does for tenants, and as many for the system's own work, 2 to 1000.
     pub connections_max: u32,
     /// Longest wait for a free connection, 1 to 300 s.
     pub acquire_timeout_s: u64,
@@ -263,9 +266,15 @@ pub struct Backlog {
 pub struct Log {
     /// How lines are written, on standard error.
     pub format: LogFormat,
-    /// Which lines: `error`, `warn`, `info`, `debug`, `trace`, and exceptions: `info,worker=debug`. `counterfoil up` takes
-    /// `warn` for the default.
-    pub filter: String,
+    /// Which lines: `error`, `warn`, `info`, `debug`, `trace`, and exceptions: `info,worker=debug`. Default: `info`, and `warn`
+    /// for `counterfoil up`.
+    pub filter: Option<String>,
+}
+
+impl Log {
+    pub fn filter(&self) -> &str {
+        self.filter.as_deref().unwrap_or("info")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -403,7 +412,7 @@ impl Default for Backlog {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".into() }
+        Self { format: LogFormat::Auto, filter: None }
     }
 }
 
@@ -533,6 +542,7 @@ impl Config {
         if crate::queue::QueueName::parse(&self.broker.prefix).is_err() {
             wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
         }
+        self.telemetry.check(&mut wrong);
         self.backup.check(&mut wrong);
         self.notifications.check(&self.mail, &mut wrong);
         self.oidc.check(self.notifications.public_url.as_deref(), &mut wrong);

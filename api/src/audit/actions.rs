@@ -65,6 +65,8 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/webhooks/{id}/resend", "webhook.resend"),
     ("POST", "/api/queues/{queue}/pause", "queue.pause"),
     ("POST", "/api/queues/{queue}/resume", "queue.resume"),
+    ("POST", "/api/workers/{name}/drain", "worker.drain"),
+    ("POST", "/api/workers/{name}/resume", "worker.resume"),
     ("POST", "/api/backups", "backup.create"),
     ("POST", "/api/backups/{id}/verify", "backup.verify"),
     ("PUT", "/api/backups/{id}/protection", "backup.protect"),

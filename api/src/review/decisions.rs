@@ -1,7 +1,7 @@
 //! Deciding about one item, or making one match.
 
 use super::answers::{ActionWord, DecidedAnswer};
-use super::filters;
+use super::values;
 use crate::caller::Caller;
 use crate::guard::Granted;
 use crate::idempotency::Repeatable;
@@ -87,12 +87,12 @@ fn item(value: Value, place: &mut Place<'_>) -> Option<Item> {
 
 pub(super) fn day(value: Value, place: &mut Place<'_>) -> Option<NaiveDate> {
     let day = text(10..=10)(value, place)?;
-    filters::day(&day).map_err(|detail| place.wrong::<NaiveDate>("format", detail)).ok()
+    values::day(&day).map_err(|detail| place.wrong::<NaiveDate>("format", detail)).ok()
 }
 
 pub(super) fn code(value: Value, place: &mut Place<'_>) -> Option<String> {
     let code = text(1..=40)(value, place)?;
-    filters::reason_code(&code).map_err(|detail| place.wrong::<String>("format", detail)).ok()
+    values::reason_code(&code).map_err(|detail| place.wrong::<String>("format", detail)).ok()
 }
 
 impl ReadBody for DecisionBody {

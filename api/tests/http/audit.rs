@@ -146,6 +146,9 @@ async fn every_route_that_changes_something_leaves_a_record() {
     let proposed = jane.post(&format!("{review}/decisions"), &body).await.expect(201).json();
     let proposed = proposed["id"].as_str().expect("an id").to_owned();
     let recorded = crate::backups::record(&server.store).await;
+    let worker =
+        shared::store::workers::NewWorker { name: "w1".into(), version: "1", kinds: vec![], slots: 1 };
+    server.store.heartbeat(&worker, false).await.expect("told");
     let filter = json!({"exceptions": {"state": "open", "side": "left"}});
     let preview = jane.post(&format!("{review}/bulk/preview"), &filter).await.expect(200).json();
 
@@ -265,6 +268,8 @@ async fn every_route_that_changes_something_leaves_a_record() {
             json!({"reason": "a test"}),
         ),
         ("POST", "/api/queues/{queue}/resume", "/api/queues/reconciliation/resume".into(), Value::Null),
+        ("POST", "/api/workers/{name}/drain", "/api/workers/w1/drain".into(), Value::Null),
+        ("POST", "/api/workers/{name}/resume", "/api/workers/w1/resume".into(), Value::Null),
         (
             "PUT",
             "/api/limits/{scope}/{name}",

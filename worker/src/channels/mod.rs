@@ -25,6 +25,7 @@ use shared::outgoing::Guard;
 use shared::sealing::{Sealing, SealingKey};
 use shared::store::notifications::deliveries::Delivery;
 use shared::store::notifications::webhooks::WebhookTarget;
+use tracing::{Instrument, Span, field};
 
 /// Why a channel cannot be used as configured. Names the key, never a secret.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,26 @@ impl SendError {
 pub struct Asked {
     pub status: Option<u16>,
     pub duration_ms: u64,
+}
+
+/// Addresses are in no trace.
+fn span_of(delivery: &Delivery) -> Span {
+    let channel = delivery.channel.as_str();
+    tracing::info_span!(
+        "send",
+        delivery_id = %delivery.id,
+        channel,
+        status = field::Empty,
+        otel.name = format_args!("send {channel}"),
+        otel.kind = "client",
+        otel.error = field::Empty,
+    )
+}
+
+fn tell(span: &Span, sent: &Result<(), SendError>) {
+    if let Err(error) = sent {
+        span.record("otel.error", field::display(error));
+    }
 }
 
 /// All channels that are configured.
@@ -126,6 +147,13 @@ impl Channels {
 
     /// Sends over any channel but webhooks.
     pub async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+        let span = span_of(delivery);
+        let sent = self.send_over(delivery).instrument(span.clone()).await;
+        tell(&span, &sent);
+        sent
+    }
+
+    async fn send_over(&self, delivery: &Delivery) -> Result<(), SendError> {
         let missing = |key: &str| SendError::passing(format!("{key} is not set in this worker"));
         match delivery.channel {
             Channel::Email => {
@@ -155,7 +183,14 @@ impl Channels {
         delivery: &Delivery,
         target: &WebhookTarget,
     ) -> (Asked, Result<(), SendError>) {
-        webhook::call(&self.guarded, self.sealing.as_ref(), delivery, target).await
+        let span = span_of(delivery);
+        let called = webhook::call(&self.guarded, self.sealing.as_ref(), delivery, target);
+        let (asked, sent) = called.instrument(span.clone()).await;
+        if let Some(status) = asked.status {
+            span.record("status", status);
+        }
+        tell(&span, &sent);
+        (asked, sent)
     }
 
     fn mail(&self, delivery: &Delivery) -> Mail {

@@ -104,6 +104,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
                 UNION SELECT created_by FROM schedules WHERE project_id = $1)",
         ),
     ),
+    table("wal_archive", Left("of the system")),
     table("webhook_attempts", Left("the log of what left the system")),
     table("webhooks", Left("a restore must not open again what was shut")),
     table("workers", Left("processes that live, of all tenants together")),
