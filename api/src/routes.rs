@@ -31,6 +31,9 @@ pub(crate) fn table() -> Table {
     let mut t = Table::new();
     t.add(Open, Register, routes!(auth::register::register));
     t.add(Open, Login, routes!(auth::login::log_in));
+    t.add(Open, Ordinary, routes!(auth::oidc::show_provider));
+    t.add(Open, Refresh, routes!(auth::oidc::start_provider_login));
+    t.add(Open, Refresh, routes!(auth::oidc::finish_provider_login));
     t.add(Open, Refresh, routes!(auth::refresh::refresh));
     t.add(Person, Ordinary, routes!(auth::account::log_out));
     t.add(Person, Ordinary, routes!(auth::account::me));

@@ -32,6 +32,7 @@ mod notifications;
 mod overview;
 mod problem;
 mod projects;
+mod provider;
 mod queues;
 mod reconcile;
 mod reconciliations;
@@ -65,6 +66,7 @@ pub fn router(inside: Router) -> Router {
     let site = Site { inside, renewals: renewal::Renewals::default() };
     Router::new()
         .merge(login::routes())
+        .merge(provider::routes())
         .merge(projects::routes())
         .merge(overview::routes())
         .merge(reconcile::routes())

@@ -376,6 +376,9 @@ async fn every_route_that_changes_something_leaves_a_record() {
         "/api/reconciliation/sample",
         "/api/reconciliation/jobs/{id}/review/bulk/preview",
         "/api/backups/retention/plan",
+        "/api/auth/provider/start",
+        // With the test of log-ins by a provider.
+        "/api/auth/provider/finish",
     ];
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (path, item) in document["paths"].as_object().expect("paths") {

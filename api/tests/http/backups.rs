@@ -25,6 +25,7 @@ pub async fn record(store: &Store) -> Recorded {
         subject: Uuid::new_v4().to_string(),
         severity: AlertSeverity::Warning,
         message: "near: it does not answer".into(),
+        event: None,
     };
     let alert = store.note_backup_alerts(&[alert]).await.expect("noted").remove(0).id;
     let restore = RestoreId::new();

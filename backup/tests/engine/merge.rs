@@ -5,7 +5,7 @@ use backup::engine::Run;
 use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::kinds::{full, tenant};
-use backup::restore::merge::{MergeWish, Merged, Policy, perform};
+use backup::restore::merge::{Conflict, Kept, MergeWish, Merged, Policy, perform};
 use backup::stores::BackupFolder;
 
 async fn tenant_backup(place: &Place) -> BackupFolder {
@@ -46,6 +46,10 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
     assert_eq!(place.figures().await, harmed, "a dry run changes nothing");
     assert_eq!(of(&counted, "matches"), [95, 855, 0, 0, 95]);
     assert_eq!(of(&counted, "projects"), [0, 0, 1, 0, 0]);
+    let conflict =
+        |merged: &Merged| merged.comparisons.iter().flat_map(|c| c.conflicts.clone()).collect::<Vec<_>>();
+    let expected = |kept| Conflict { key: place.tenants[0].to_string(), columns: vec!["name".into()], kept };
+    assert_eq!(conflict(&counted), [expected(Kept::Live)]);
     assert_eq!(of(&counted, "files"), [0, 10, 0, 1, 0]);
     assert_eq!(of(&counted, "users"), [0, 2, 0, 0, 0]);
 
@@ -65,6 +69,7 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
         .await
         .expect("a merge");
     assert_eq!(of(&merged, "projects"), [0, 0, 1, 0, 1]);
+    assert_eq!(conflict(&merged), [expected(Kept::Backup)]);
     assert_eq!(place.count("SELECT count(*) FROM projects WHERE name = 'Acme'").await, 1);
     // What is newer was taken out by hand: all else is as it was.
     place

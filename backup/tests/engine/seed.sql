@@ -73,3 +73,4 @@ INSERT INTO backup_stores (name, kind, position, is_reachable, owed_objects, owe
 VALUES ('near', 'disk', 0, true, 0, 0, now());
 INSERT INTO backup_alerts (id, kind, subject, severity, message)
 VALUES (gen_random_uuid(), 'backup_stale', '', 'critical', 'there is no backup of everything');
+INSERT INTO wal_archive (missing_segments) VALUES (0);

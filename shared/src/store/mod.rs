@@ -4,6 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod access;
+pub mod access_changes;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
@@ -16,6 +17,7 @@ pub mod data_sources;
 pub mod examination;
 pub mod files;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod job_ledger;
 pub mod jobs;
@@ -34,6 +36,7 @@ pub mod rate_limits;
 pub mod reach;
 pub mod reconciliation_lines;
 pub mod reconciliations;
+pub mod replica;
 pub mod results;
 pub mod review;
 pub mod schedules;
@@ -167,7 +170,7 @@ pub struct PoolLimits {
     pub acquire_timeout: Duration,
 }
 
-/// Connections in use and idle, of how many, for tenants and the system together.
+/// Connections of one pool that are open, those of them that nobody uses, and the most it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PoolFigures {
     pub size: u32,
@@ -281,12 +284,12 @@ impl Store {
         Ok(self.pool().begin().await?)
     }
 
-    pub fn pool_figures(&self) -> PoolFigures {
-        PoolFigures {
-            size: self.system.size() + self.tenants.size(),
-            idle: (self.system.num_idle() + self.tenants.num_idle()) as u32,
-            max: self.system.options().get_max_connections() + self.tenants.options().get_max_connections(),
-        }
+    /// Of each pool, by its name: when one is used up, the other cannot help.
+    pub fn pool_figures(&self) -> [(&'static str, PoolFigures); 2] {
+        [("tenants", &self.tenants), ("system", &self.system)].map(|(name, pool)| {
+            let (size, idle) = (pool.size(), pool.num_idle() as u32);
+            (name, PoolFigures { size, idle, max: pool.options().get_max_connections() })
+        })
     }
 
     /// Closes every connection; later calls fail.
