@@ -16,6 +16,7 @@ pub(crate) enum ProblemKind {
     Unauthenticated,
     Forbidden,
     RegistrationClosed,
+    NotLetIn,
     NotFound,
     UnknownRoute,
     MethodNotAllowed,
@@ -51,6 +52,9 @@ impl ProblemKind {
             Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Log in first"),
             Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Your role does not allow this"),
             RegistrationClosed => ("registration_closed", StatusCode::FORBIDDEN, "Registration is closed"),
+            NotLetIn => {
+                ("not_let_in", StatusCode::FORBIDDEN, "The provider knows you, but you may not come in")
+            }
             NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
             UnknownRoute => ("unknown_route", StatusCode::NOT_FOUND, "There is nothing at this address"),
             MethodNotAllowed => (

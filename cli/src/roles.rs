@@ -138,9 +138,11 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
     let mut wrong = vec![];
     for (key, value) in [
         ("database.url", &mut config.database.url),
+        ("database.replica_url", &mut config.database.replica_url),
         ("broker.url", &mut config.broker.url),
         ("redis.url", &mut config.redis.url),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("oidc.client_secret", &mut config.oidc.client_secret),
         ("mail.url", &mut config.mail.url),
         ("notifications.slack_url", &mut config.notifications.slack_url),
         ("notifications.pagerduty_key", &mut config.notifications.pagerduty_key),
@@ -151,7 +153,7 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
         let secret = Secret::new(key, setting, &settings)?;
         let text = secret.read().await?.text();
         let text = text.with_context(|| format!("{key} is no text"))?;
-        if matches!(key, "database.url" | "broker.url" | "redis.url") {
+        if matches!(key, "database.url" | "database.replica_url" | "broker.url" | "redis.url") {
             wrong.extend(check_url(key, &text).err());
         }
         if key == "database.url" {
@@ -274,6 +276,7 @@ pub async fn scheduler(config: Config) -> Result<()> {
 pub async fn migrate(config: Config) -> Result<()> {
     refuse_missing(&missing(&config, RoleName::Migrate))?;
     let store = store(&config)?;
+    store.try_to_connect().await?;
     store.migrate().await.context("migrating the database")?;
     println!("The database is at this version.");
     Ok(())

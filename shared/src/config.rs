@@ -6,12 +6,14 @@
 
 mod backup;
 mod notifications;
+mod oidc;
 mod origin;
 mod reference;
 mod telemetry;
 
 pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 pub use notifications::{Mail, Notifications};
+pub use oidc::{GroupRole, Oidc};
 pub use origin::{Origin, ShownKey};
 pub use reference::{Key, Section, page, sections};
 pub use telemetry::{Otlp, Telemetry};
@@ -38,6 +40,7 @@ pub struct Config {
     pub objects: ObjectStore,
     pub http: Http,
     pub auth: Auth,
+    pub oidc: Oidc,
     pub rate_limits: RateLimits,
     pub redis: Redis,
     pub secrets: Secrets,
@@ -65,6 +68,10 @@ pub struct Database {
     #[serde(serialize_with = "hidden")]
     #[schemars(with = "Option<reference::SecretText>")]
     pub url: Option<SecretString>,
+    /// A streaming replica of that database: lists and results come from it for whoever has written nothing that it lacks.
+    #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
+    pub replica_url: Option<SecretString>,
     /// Connections of one process for what it does for tenants, and as many for the system's own work, 2 to 1000.
     pub connections_max: u32,
     /// Longest wait for a free connection, 1 to 300 s.
@@ -281,7 +288,7 @@ pub enum LogFormat {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, connections_max: 50, acquire_timeout_s: 10 }
+        Self { url: None, replica_url: None, connections_max: 50, acquire_timeout_s: 10 }
     }
 }
 
@@ -428,6 +435,11 @@ impl Config {
     }
 
     fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let misspelt = origin::misspelt_variables(names);
+        if !misspelt.is_empty() {
+            return Err(ConfigError(misspelt));
+        }
         let mut figment = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -533,6 +545,7 @@ impl Config {
         self.telemetry.check(&mut wrong);
         self.backup.check(&mut wrong);
         self.notifications.check(&self.mail, &mut wrong);
+        self.oidc.check(self.notifications.public_url.as_deref(), &mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
 }

@@ -5,7 +5,6 @@
 //!
 //! With `api` and `pages` this is all that speaks HTTP, and only outwards.
 
-mod guard;
 mod http;
 mod mail;
 mod pagerduty;
@@ -15,15 +14,14 @@ mod sms;
 mod smtp;
 mod webhook;
 
-pub use guard::is_public;
 pub use mail::{Mail, Mailer};
 pub use signature::sign;
 
-use guard::Guard;
 use http::Http;
 use secrecy::{ExposeSecret, SecretString};
 use shared::config::Config;
 use shared::notification::Channel;
+use shared::outgoing::Guard;
 use shared::sealing::{Sealing, SealingKey};
 use shared::store::notifications::deliveries::Delivery;
 use shared::store::notifications::webhooks::WebhookTarget;

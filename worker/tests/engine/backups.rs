@@ -246,8 +246,9 @@ async fn a_cancelled_backup_leaves_nothing_and_is_no_failure() {
     let gone = tokio::time::timeout(PATIENCE, async {
         loop {
             let scratch = std::fs::read_dir(world.dir.path()).unwrap().flatten();
-            let left =
-                scratch.filter(|entry| entry.file_name().to_string_lossy().contains("scratch")).count();
+            let left = scratch
+                .filter(|entry| entry.file_name().to_string_lossy().starts_with("counterfoil-s"))
+                .count();
             if left == 0 && world.objects("near").is_empty() {
                 return;
             }

@@ -78,6 +78,12 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Age of the oldest transaction in this database: it holds back the clean-up of dead rows",
     ),
+    Metric::counter(
+        "counterfoil_replica_reads_total",
+        &[Label::one_of("by", &["replica", "primary"])],
+        &[Role::Api],
+        "Reads that may go to the replica, by who answered them; none without `database.replica_url`",
+    ),
     Metric::gauge(
         "counterfoil_database_replication_lag_seconds",
         Unit::Seconds,
