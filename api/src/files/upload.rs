@@ -108,8 +108,10 @@ async fn record(
     let file = insert_file_within(&mut tx, new, files_max).await?.ok_or_else(|| too_many(files_max))?;
     let size_bytes = file.size_bytes;
     let response = repeatable.keep(&mut tx, StatusCode::CREATED, None, &FileAnswer::from(file)).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    // Before the commit: of one whose answer is lost nobody knows whether the row is there. Bytes without a row cost
+    // room, a row without bytes costs the file.
     object.keep();
+    tx.commit().await.map_err(StoreError::from)?;
     metrics::counter!("counterfoil_upload_bytes_total").increment(size_bytes);
     Ok(response)
 }

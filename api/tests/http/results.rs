@@ -148,7 +148,7 @@ async fn downloads_hold_every_row_and_no_formula() {
     // Two right records each: two lines each, below one header.
     assert_eq!(lines.len(), 1 + 2 * 1203);
     assert!(lines[0].starts_with("match,pass,tier,confidence,currency,left_id"), "{}", lines[0]);
-    assert!(lines[1].contains(",'=1+1,") && lines[1].contains(",0.05,'@SUM(A1),,,m_"), "{}", lines[1]);
+    assert!(lines[1].contains(",'=1+1,") && lines[1].contains(",0.05,'@SUM(A1),,,,,m_"), "{}", lines[1]);
     assert!(lines[2405].starts_with("1203,"), "{}", lines[2405]);
     assert_eq!(lines.iter().filter(|line| line.starts_with("match,")).count(), 1);
 

@@ -129,7 +129,7 @@ pub async fn enqueue_batch(
 struct Finishing {
     id: BatchId,
     project_id: Option<ProjectId>,
-    completion: Option<Json<Completion>>,
+    completion: Option<serde_json::Value>,
     created_by: Option<UserId>,
     request_id: Option<String>,
 }
@@ -186,27 +186,9 @@ impl Store {
         .await?;
         let mut finished = vec![];
         for batch in finishing {
-            let completion = batch.completion.map(|Json(completion)| completion);
-            let completion_job_id = completion.as_ref().map(|completion| completion.id);
-            if let Some(completion) = completion {
-                let job = NewJob {
-                    id: completion.id,
-                    kind: completion.kind,
-                    project_id: batch.project_id,
-                    priority: completion.priority,
-                    concurrency_key: None,
-                    args: completion.args,
-                    due_at: None,
-                    attempts_max: completion.attempts_max,
-                    created_by: batch.created_by,
-                    request_id: batch.request_id,
-                };
-                enqueue(&mut tx, &job).await?;
-                if let (Some(new), Some(project_id)) = (completion.reconciliation, batch.project_id) {
-                    insert_reconciliation(&mut tx, job.id, project_id, new).await?;
-                }
-            }
-            finished.push(FinishedBatch { id: batch.id, completion_job_id });
+            let id = batch.id;
+            let completion_job_id = accept_completion(&mut tx, batch).await?;
+            finished.push(FinishedBatch { id, completion_job_id });
         }
         tx.commit().await?;
         Ok(finished)
@@ -246,6 +228,45 @@ impl Store {
     }
 }
 
+/// Accepts the job that follows a batch. One that is refused (it exists already, or nobody can read it any more) keeps
+/// neither its batch open nor other batches waiting.
+async fn accept_completion(conn: &mut PgConnection, batch: Finishing) -> Result<Option<JobId>, StoreError> {
+    let Some(completion) = batch.completion else { return Ok(None) };
+    let completion: Completion = match serde_json::from_value(completion) {
+        Ok(completion) => completion,
+        Err(error) => {
+            tracing::error!(batch_id = %batch.id, %error, "what follows a batch cannot be read");
+            return Ok(None);
+        }
+    };
+    let job = NewJob {
+        id: completion.id,
+        kind: completion.kind,
+        project_id: batch.project_id,
+        priority: completion.priority,
+        concurrency_key: None,
+        args: completion.args,
+        due_at: None,
+        attempts_max: completion.attempts_max,
+        created_by: batch.created_by,
+        request_id: batch.request_id,
+    };
+    let mut savepoint = sqlx::Connection::begin(&mut *conn).await?;
+    match enqueue(&mut savepoint, &job).await {
+        Ok(()) => savepoint.commit().await?,
+        Err(error) if error.constraint().is_none() => return Err(error),
+        Err(error) => {
+            tracing::error!(batch_id = %batch.id, job_id = %job.id, error = crate::chain(&error), "what follows a batch is refused");
+            savepoint.rollback().await?;
+            return Ok(None);
+        }
+    }
+    if let (Some(new), Some(project_id)) = (completion.reconciliation, batch.project_id) {
+        insert_reconciliation(conn, job.id, project_id, new).await?;
+    }
+    Ok(Some(job.id))
+}
+
 /// Without its row, a job whose sources were deleted meanwhile still comes: it ends dead and says so. The batch must
 /// not stay open for it.
 async fn insert_reconciliation(
@@ -266,7 +287,7 @@ async fn insert_reconciliation(
     let mut savepoint = sqlx::Connection::begin(conn).await?;
     match reconciliations::insert(&mut savepoint, &new).await {
         Ok(()) => savepoint.commit().await?,
-        Err(error) if error.is_unavailable() => return Err(error),
+        Err(error) if error.constraint().is_none() => return Err(error),
         Err(error) => {
             tracing::error!(%job_id, error = crate::chain(&error), "what follows a batch cannot be reconciled any more");
             savepoint.rollback().await?;

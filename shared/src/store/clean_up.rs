@@ -64,7 +64,8 @@ impl Store {
     /// Looks only at the age of what is finished, so it may run any number of times, anywhere, and needs no lease.
     pub async fn clean_up(&self, retention: &Retention, limit: u32) -> Result<CleanedUp, StoreError> {
         let ensured = self.ensure_result_partitions().await;
-        let partitions = self.drop_expired_results(retention.finished).await;
+        let expired = self.drop_expired_results(retention.finished, limit).await;
+        let strays = self.remove_stray_results(retention.finished, limit).await;
         let jobs = self.prune_jobs(retention.finished, limit).await;
         let batches = self.prune_batches(retention.finished, limit).await;
         let keys = self.prune_idempotency_keys(retention.idempotency_keys, limit).await;
@@ -73,9 +74,10 @@ impl Store {
         let notifications = self.prune_notifications(retention.finished, limit).await;
         let workers = self.prune_workers(limit).await;
         ensured?;
+        let expired = expired?;
         Ok(CleanedUp {
-            partitions: partitions?,
-            jobs: jobs?,
+            partitions: expired.partitions,
+            jobs: jobs? + strays? + expired.jobs,
             batches: batches?,
             idempotency_keys: keys?,
             schedule_ticks: schedule_ticks?,

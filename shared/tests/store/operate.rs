@@ -133,6 +133,35 @@ async fn of_dead_twins_one_is_re_driven() {
 }
 
 #[tokio::test]
+async fn a_dead_run_whose_open_items_another_has_stays_dead() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let run = async |continues: Option<JobId>| {
+        let id = super::results::accept_reconciliation(&store).await;
+        sqlx::query("UPDATE reconciliations SET continues = $2 WHERE job_id = $1")
+            .bind(id)
+            .bind(continues)
+            .execute(store.pool())
+            .await
+            .unwrap();
+        id
+    };
+    let die = async |id: JobId| {
+        let lease = acquire(&store, id).await;
+        finish(&store, &lease, Finish::Dead { error: "no".into() }).await.unwrap();
+    };
+    let first = run(None).await;
+    let (b, c) = (run(Some(first)).await, run(Some(first)).await);
+    die(b).await;
+    assert_eq!(store.redrive_job(b, &Asker::System).await.unwrap(), Some(JobState::Dead), "{c} continues it");
+    die(c).await;
+    let all = store.act_on_jobs(BulkAction::Redrive, &JobFilter::default(), 10, &Asker::System).await.unwrap();
+    assert_eq!(all.changed, 1, "a chain does not branch");
+    assert_eq!(store.redrive_job(b, &Asker::System).await.unwrap(), Some(JobState::Dead));
+    assert_eq!(store.redrive_job(c, &Asker::System).await.unwrap(), Some(JobState::Available));
+}
+
+#[tokio::test]
 async fn failures_are_grouped_by_what_they_have_in_common() {
     let db = TestDatabase::create().await;
     let store = db.store();

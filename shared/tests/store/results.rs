@@ -3,6 +3,8 @@
 use super::*;
 use chrono::NaiveDate;
 use shared::ids::{DataSourceId, FileId, ProjectId, UserId};
+use shared::store::clean_up::Retention;
+use shared::store::partitions::ExpiredResults;
 use shared::store::data_sources::NewDataSource;
 use shared::store::files::NewFile;
 use shared::store::jobs::{become_writer, confirm};
@@ -307,10 +309,30 @@ async fn a_month_past_its_retention_is_dropped_whole() {
     write(&store, recent, 2, &[]).await;
 
     // A reconciliation of half a year ago, in a partition of its own.
-    let old = accept_reconciliation(&store).await;
     let back = chrono::Utc::now() - chrono::TimeDelta::days(180);
     sqlx::query("SELECT ensure_result_partitions($1)").bind(back).execute(store.pool()).await.unwrap();
-    let old_id = JobId(shared::ids::first_id_at(back));
+    let old_id = accept_reconciliation_at(&store, back).await;
+    let (day, nothing) = (Duration::from_secs(86_400), ExpiredResults::default());
+    assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing, "its job has not finished");
+    write(&store, old_id, 3, &[]).await;
+    assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing, "its job has only just finished");
+    let_pass(&store, old_id, day * 180).await;
+    assert!(store.drop_expired_results(day * 365, 100).await.unwrap() == nothing, "still kept");
+    let removed = store.drop_expired_results(day * 60, 1).await.unwrap();
+    assert_eq!(removed, ExpiredResults { jobs: 1, partitions: vec![] }, "first what points at the month");
+    assert!(store.job(old_id).await.unwrap().is_none());
+    let dropped = store.drop_expired_results(day * 60, 1).await.unwrap();
+    assert_eq!((dropped.jobs, dropped.partitions.len()), (0, 4), "{dropped:?}");
+    assert!(store.job(old_id).await.unwrap().is_none());
+    assert_eq!(store.job_balance().await.unwrap().unaccounted(), 0, "what retention removes is booked");
+    assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing);
+    assert_eq!(store.matches(recent, None, 0, 10).await.unwrap().len(), 2);
+}
+
+/// As if it had been accepted by a process whose clock showed `at`.
+async fn accept_reconciliation_at(store: &Store, at: chrono::DateTime<chrono::Utc>) -> JobId {
+    let old = accept_reconciliation(store).await;
+    let old_id = JobId(shared::ids::first_id_at(at));
     for statement in [
         "UPDATE reconciliations SET job_id = $2 WHERE job_id = $1",
         "UPDATE outbox SET job_id = $2 WHERE job_id = $1",
@@ -331,16 +353,29 @@ async fn a_month_past_its_retention_is_dropped_whole() {
         sqlx::query(statement).bind(old).bind(old_id).execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
     }
+    old_id
+}
+
+#[tokio::test]
+async fn results_that_a_clock_far_off_put_beside_the_months_are_removed_with_their_jobs() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    store.ensure_result_partitions().await.unwrap();
+    let kept = accept_reconciliation(&store).await;
+    write(&store, kept, 2, &[]).await;
     let day = Duration::from_secs(86_400);
-    assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty(), "its job has not finished");
-    write(&store, old_id, 3, &[]).await;
-    assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty(), "its job has only just finished");
-    let_pass(&store, old_id, day * 180).await;
-    assert!(store.drop_expired_results(day * 365).await.unwrap().is_empty(), "still kept");
-    let dropped = store.drop_expired_results(day * 60).await.unwrap();
-    assert_eq!(dropped.len(), 4, "{dropped:?}");
-    assert!(store.job(old_id).await.unwrap().is_none());
-    assert_eq!(store.job_balance().await.unwrap().unaccounted(), 0, "what retention removes is booked");
-    assert!(store.drop_expired_results(day * 60).await.unwrap().is_empty());
-    assert_eq!(store.matches(recent, None, 0, 10).await.unwrap().len(), 2);
+    let years = chrono::TimeDelta::days(3 * 365);
+    for at in [chrono::Utc::now() - years, chrono::Utc::now() + years] {
+        let stray = accept_reconciliation_at(&store, at).await;
+        let retention = Retention { finished: day * 60, idempotency_keys: day };
+        assert!(store.clean_up(&retention, 100).await.unwrap().is_empty(), "its job has not finished");
+        write(&store, stray, 3, &[]).await;
+        assert!(store.clean_up(&retention, 100).await.unwrap().is_empty(), "its job has only just finished");
+        let_pass(&store, stray, day * 61).await;
+        assert_eq!(store.clean_up(&retention, 100).await.unwrap().jobs, 1);
+        assert!(store.job(stray).await.unwrap().is_none());
+        assert!(store.matches(stray, None, 0, 10).await.unwrap().is_empty());
+        assert_eq!(store.job_balance().await.unwrap().unaccounted(), 0, "what retention removes is booked");
+    }
+    assert_eq!(store.matches(kept, None, 0, 10).await.unwrap().len(), 2);
 }

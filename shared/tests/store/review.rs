@@ -347,6 +347,35 @@ async fn above_the_limit_a_decision_waits_for_another_person() {
 }
 
 #[tokio::test]
+async fn records_above_the_limit_need_a_second_person_though_their_sum_is_nothing() {
+    let run = Run::make(
+        &[("suggested", &[100_000, -100_000], &[60_000, -60_000])],
+        &[("left", 100_000), ("left", -100_000)],
+    )
+    .await;
+    run.limit(50_000).await;
+    // Made, taken apart, and found: the same money is asked about each time.
+    let made = run.decide(&run.by_hand(&[0, 1], &[])).await.unwrap();
+    assert!(made.is_proposed);
+    run.judge(made.id, run.ann, Verdict::Approved).await.unwrap();
+    let number = made.hand_match.expect("its number");
+    assert_eq!(run.state("hand_matches", number).await, "standing");
+    let apart = run.decide(&run.decision(Action::Unmatch, Subject::HandMatch, &[number])).await.unwrap();
+    assert!(apart.is_proposed);
+    run.judge(apart.id, run.ann, Verdict::Approved).await.unwrap();
+    assert_eq!(run.state("hand_matches", number).await, "undone");
+    run.check("taking it apart").await;
+    let rejected = run.decide(&run.decision(Action::Reject, Subject::Match, &[0])).await.unwrap();
+    assert!(rejected.is_proposed);
+    run.judge(rejected.id, run.ann, Verdict::Approved).await.unwrap();
+    let undo = run.decide(&run.undo(rejected.id)).await.unwrap();
+    assert!(undo.is_proposed);
+    run.judge(undo.id, run.ann, Verdict::Approved).await.unwrap();
+    assert_eq!(run.state("matches", 0).await, "as_found");
+    run.check("taking the rejection back").await;
+}
+
+#[tokio::test]
 async fn the_database_refuses_what_goes_around_the_rules() {
     let run = small().await;
     run.limit(50_000).await;

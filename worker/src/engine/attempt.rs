@@ -52,9 +52,8 @@ impl Desk {
             leases: Together::new(move |ids: Vec<JobId>| {
                 let (store, worker) = (leasing.clone(), worker.clone());
                 async move {
-                    // After an error each asks alone, and waits as long as it has to.
-                    let mut leases =
-                        store.acquire_free(&ids, &worker, lease_duration).await.unwrap_or_default();
+                    let asked = store.acquire_free(&ids, &worker, lease_duration);
+                    let mut leases = within(lease_duration, asked).await;
                     ids.iter().map(|id| leases.remove(id)).collect()
                 }
             }),
@@ -195,7 +194,8 @@ impl Drop for BusySlot {
 }
 
 impl AttemptLayer {
-    /// Waits for Postgres if it is away, holding this one doorbell. `None`: the worker stops.
+    /// Waits for Postgres if it is away, holding this one doorbell. `None`: the worker stops. A job that Postgres refuses
+    /// to lease keeps no slot: to this worker it is gone, and rung again in time.
     async fn acquire(&self, job_id: JobId) -> Option<LeaseAnswer> {
         if let Some(lease) = self.desk.leases.call(job_id).await {
             return Some(LeaseAnswer::Leased(Box::new(lease)));
@@ -204,6 +204,10 @@ impl AttemptLayer {
         loop {
             match self.store.ask_for_lease(job_id, &self.worker, self.lease_duration).await {
                 Ok(answer) => return Some(answer),
+                Err(error) if !error.is_unavailable() => {
+                    tracing::error!(%job_id, error = %chain(&error), "the job cannot be leased");
+                    return Some(LeaseAnswer::Gone);
+                }
                 Err(error) => {
                     tracing::warn!(%job_id, error = %chain(&error), "could not ask for the lease");
                     tokio::select! {

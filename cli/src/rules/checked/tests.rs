@@ -161,12 +161,20 @@ fn every_key_of_the_schema_is_read_and_every_key_read_is_in_the_schema() {
     }
 }
 
+/// Written only where it is another word, so that older rule sets keep their digest.
+const DEFAULT_WORDS: [(&str, &str); 1] = [("rounded", "each")];
+
 fn assert_same_keys(a: &Value, b: &Value, at: &str) {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
-            assert!(a.keys().eq(b.keys()) || a.keys().all(|key| b.contains_key(key)), "{at}: {a:?} {b:?}");
-            a.iter().for_each(|(key, value)| assert_same_keys(value, &b[key], &format!("{at}.{key}")));
-            assert_eq!(a.len(), b.len(), "{at}");
+            let is_unwritten = |key: &str, value: &Value| {
+                DEFAULT_WORDS.iter().any(|(known, word)| key == *known && value == word)
+            };
+            let given: Vec<_> =
+                a.iter().filter(|(key, value)| b.contains_key(*key) || !is_unwritten(key, value)).collect();
+            assert!(given.iter().all(|(key, _)| b.contains_key(*key)), "{at}: {a:?} {b:?}");
+            assert_eq!(given.len(), b.len(), "{at}");
+            given.iter().for_each(|(key, value)| assert_same_keys(value, &b[*key], &format!("{at}.{key}")));
         }
         (Value::Array(a), Value::Array(b)) => {
             a.iter().zip(b).for_each(|(a, b)| assert_same_keys(a, b, at));

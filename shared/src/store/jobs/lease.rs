@@ -4,7 +4,10 @@ use super::history::PHASES_MAX;
 use crate::ids::JobId;
 use crate::job::JobProgress;
 use crate::store::{Store, StoreError};
+use sqlx::pool::PoolConnection;
 use sqlx::types::Json;
+use sqlx::{PgPool, Postgres};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -34,6 +37,7 @@ impl Store {
         let fences: Vec<i64> = held.iter().map(|h| h.fence).collect();
         let progress: Vec<Option<Json<&JobProgress>>> =
             held.iter().map(|h| h.progress.as_ref().map(Json)).collect();
+        let mut connection = Lent::from(&self.renewals).await?;
         let rows: Vec<(JobId, i64, bool)> = sqlx::query_as(
             "WITH held AS (
                  SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::jsonb[]) AS held (id, fence, progress)
@@ -59,11 +63,47 @@ impl Store {
         .bind(progress)
         .bind(lease_duration.as_secs_f64())
         .bind(PHASES_MAX)
-        .fetch_all(&self.renewals)
+        .fetch_all(&mut **connection)
         .await?;
+        connection.give_back();
         Ok(rows
             .into_iter()
             .map(|(job_id, fence, cancel_requested)| Renewal { job_id, fence, cancel_requested })
             .collect())
+    }
+}
+
+/// A connection that is closed unless it is given back. A pool asks a connection that comes back whether it is well, and
+/// waits for its answer without a limit: one over which nothing comes any more (its caller has given up) would keep its
+/// place in the pool of renewals, which has one, until the kernel notices, and every lease of the process would run out.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Lent {
+    async fn from(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self(Some(pool.acquire().await?)))
+    }
+
+    fn give_back(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop(self.0.take().map(PoolConnection::detach));
+    }
+}
+
+impl Deref for Lent {
+    type Target = PoolConnection<Postgres>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("there until it is given back")
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.as_mut().expect("there until it is given back")
     }
 }

@@ -131,6 +131,7 @@ impl Store {
                      WHERE state IN ('completed', 'cancelled', 'dead')
                        AND finished_at < now() - $1 * interval '1 second'
                        AND NOT EXISTS (SELECT FROM reconciliations WHERE job_id = jobs.id)
+                       AND NOT EXISTS (SELECT FROM batches WHERE batches.id = batch_id AND finished_at IS NULL)
                      ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)
                  RETURNING id
              ), booked AS (

@@ -238,11 +238,30 @@ impl Store {
         Ok(changed)
     }
 
+    /// A run whose open items another run has meanwhile stays dead: a chain does not branch.
     async fn redrive_together(&self, ids: &[uuid::Uuid], by: &Asker) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
+        // Held as by whoever continues these runs or decides about them; what they did shows in the next statement.
+        sqlx::query(
+            "SELECT FROM reconciliations
+             WHERE job_id IN (SELECT continues FROM reconciliations WHERE job_id = ANY($1) AND continues IS NOT NULL)
+             ORDER BY job_id FOR UPDATE",
+        )
+        .bind(ids)
+        .execute(&mut *tx)
+        .await?;
         let changed = sqlx::query(
             "WITH picked AS (
-                 SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead' ORDER BY id FOR UPDATE
+                 SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead'
+                   AND NOT EXISTS (
+                       SELECT FROM reconciliations run
+                       JOIN reconciliations other ON other.continues = run.continues AND other.job_id <> run.job_id
+                       JOIN jobs j ON j.id = other.job_id
+                       WHERE run.job_id = jobs.id
+                         AND (j.state NOT IN ('cancelled', 'dead')
+                              -- Of two that are asked for together the later one.
+                              OR (j.state = 'dead' AND j.id = ANY($1) AND j.id > run.job_id)))
+                 ORDER BY id FOR UPDATE
              ), changed AS (
                  UPDATE jobs SET state = 'available', finished_at = NULL, attempt = 0, due_at = now(),
                      rung_at = now(), cancel_requested_at = NULL, progress = NULL

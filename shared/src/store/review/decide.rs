@@ -242,20 +242,26 @@ pub(super) async fn hold(
         let says = format!("one decision is about 1 to {ITEMS_MAX} items, not {}", items.len());
         return Err(ReviewError::Refused(says));
     }
-    let (sort, assigned, worth) = match subject {
-        Subject::Match => ("tier::text", "assignee, due_on", "worth_of_match(left_records, right_records)"),
-        Subject::Exception => ("kind::text", "assignee, due_on", "amount"),
+    let (sort, assigned, worth, records) = match subject {
+        Subject::Match => (
+            "tier::text",
+            "assignee, due_on",
+            "worth_of_match(left_records, right_records)",
+            "left_records || right_records",
+        ),
+        Subject::Exception => ("kind::text", "assignee, due_on", "amount", "'[]'"),
         Subject::HandMatch => (
             "''",
             "NULL::uuid AS assignee, NULL::date AS due_on",
             "greatest(abs(left_sum::numeric), abs(right_sum::numeric))",
+            "left_records || right_records",
         ),
     };
     let table = subject.table();
     let statement = format!(
         "SELECT ordinal, version, state::text AS state, {sort} AS sort, pending, {assigned}, reason_code,
                 CASE WHEN EXISTS (SELECT FROM four_eyes_limits WHERE project_id = $3)
-                     THEN is_above_four_eyes_limit($3, currency, {worth}) ELSE false END AS is_above_limit
+                     THEN is_match_above_four_eyes_limit($3, currency, {worth}, {records}) ELSE false END AS is_above_limit
          FROM {table} WHERE job_id = $1 AND ordinal = ANY($2) ORDER BY ordinal FOR UPDATE"
     );
     let ordinals: Vec<i32> = items.iter().map(|item| item.ordinal).collect();
