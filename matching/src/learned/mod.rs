@@ -13,6 +13,7 @@ mod fields;
 mod frequency;
 mod learn;
 mod model;
+mod patterns;
 mod plan;
 mod posterior;
 mod random;
