@@ -2,6 +2,7 @@
 
 use super::address;
 use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent, side};
+use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -123,12 +124,13 @@ pub(crate) struct ExceptionPage {
 )]
 pub(crate) async fn list_exceptions(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<ExceptionList>,
 ) -> Result<Json<ExceptionPage>, Problem> {
-    api.completed(id).await?;
+    let (store, ..) = api.reading_results(&caller, id).await?;
     let kind = query.kind.map(Kind::as_str);
-    let found = api.store.exceptions(id, kind, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
+    let found = store.exceptions(id, kind, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
     let page = Page::cut(found, query.limit);
     let kept = [("kind", kind.map(str::to_owned)), ("limit", Some(query.limit.to_string()))];
     let next = page.next(&format!("{}/exceptions", address(id)), &kept, |last| Cursor(last.ordinal));

@@ -2,6 +2,7 @@
 
 use super::address;
 use super::records::{ReasonAnswer, RecordAnswer, exponent};
+use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -156,13 +157,14 @@ pub(crate) struct MatchPage {
 )]
 pub(crate) async fn list_matches(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<MatchList>,
 ) -> Result<Json<MatchPage>, Problem> {
-    let (reconciliation, _) = api.completed(id).await?;
+    let (store, reconciliation, _) = api.reading_results(&caller, id).await?;
     let confidence_min = Confidence::from_f64(query.min_confidence.unwrap_or(0.0)).millionths() as i32;
     let after = query.after.map(|cursor| cursor.0);
-    let found = api.store.matches(id, after, confidence_min, query.limit + 1).await?;
+    let found = store.matches(id, after, confidence_min, query.limit + 1).await?;
     let page = Page::cut(found, query.limit);
     let kept = [
         ("min_confidence", query.min_confidence.map(|min| min.to_string())),

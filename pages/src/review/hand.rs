@@ -2,7 +2,7 @@
 
 use super::answers::{HandMatch, ReasonCode, Review, ReviewedException};
 use super::head::{ReviewHead, heads};
-use super::queue::{Line, exception_line};
+use super::line::{Line, exception_line};
 use super::{api, ours};
 use crate::answers::{Items, Reconciliation, Summary};
 use crate::ask::Refusal;

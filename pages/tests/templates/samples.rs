@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-const AT: &str = "2026-01-31T12:30:15.250Z";
-const LATER: &str = "2026-02-01T12:30:15.250Z";
-const EVIL: &str = "<evil a=\"b\" c='d'>&";
+pub const AT: &str = "2026-01-31T12:30:15.250Z";
+pub const LATER: &str = "2026-02-01T12:30:15.250Z";
+pub const EVIL: &str = "<evil a=\"b\" c='d'>&";
 
 pub fn api() -> Router {
     Router::new().fallback(answer)
@@ -34,7 +34,7 @@ async fn answer(request: Request) -> Response {
     }
 }
 
-fn items(items: Value) -> Option<Value> {
+pub fn items(items: Value) -> Option<Value> {
     Some(json!({"items": items, "next": "/api/x?limit=1&after=more"}))
 }
 
@@ -59,7 +59,7 @@ fn post(path: &str) -> Option<Value> {
             "count": 1, "is_too_much": false, "sums": [{"currency": "EUR", "count": 1, "amount": "70.00"}],
             "matches": [], "exceptions": [exception()], "token": "t",
         }),
-        _ => return None,
+        _ => return crate::backups::post(path),
     })
 }
 
@@ -81,6 +81,7 @@ fn get(path: &str, query: &str) -> Option<Value> {
             }]})),
             "/review/reasons" => Some(json!({"items": [{"code": "fee", "label": EVIL, "is_active": true}]})),
             "/review/limits" => Some(json!({"items": [{"currency": "EUR", "amount": "10000.00"}]})),
+            "/webhooks" => crate::notifications::get("/api/webhooks"),
             "/review/waiting" => items(json!([decision("proposed", "u2"), decision("proposed", "u1")])),
             "/audit" => items(json!([audit()])),
             _ => None,
@@ -104,7 +105,8 @@ fn get(path: &str, query: &str) -> Option<Value> {
         "/api/audit" => items(json!([audit()])),
         "/api/workers" => Some(json!({"items": [{
             "name": "worker-1", "version": "1.0", "state": "live", "kinds": ["reconciliation"], "slots": 4,
-            "running": 1, "job_ids": ["job"], "started_at": AT, "heartbeat_at": AT,
+            "running": 1, "job_ids": ["job"], "started_at": AT, "heartbeat_at": AT, "drain_asked_at": AT,
+            "drain_asked_by": EVIL,
         }]})),
         "/api/queues" => items(json!([{
             "name": "reconciliation", "available": 1, "scheduled": 0, "running": 1, "oldest_age_s": 90.0,
@@ -142,7 +144,10 @@ fn get(path: &str, query: &str) -> Option<Value> {
             {"due_at": AT, "outcome": "fired", "job_id": "job", "reason": null},
             {"due_at": AT, "outcome": "failed", "job_id": null, "reason": EVIL},
         ])),
-        _ => of_run(path.strip_prefix("/api/reconciliation/jobs/done")?, query),
+        _ => match path.strip_prefix("/api/reconciliation/jobs/done") {
+            Some(below) => of_run(below, query),
+            None => crate::backups::get(path).or_else(|| crate::notifications::get(path)),
+        },
     }
 }
 
@@ -162,7 +167,7 @@ fn of_run(below: &str, query: &str) -> Option<Value> {
             "by_kind": [{"kind": "missing_right", "state": "open", "currency": "EUR", "count": 1, "amount": "70.00"}],
             "by_assignee": [{"user_id": "u2", "name": EVIL, "count": 1}],
             "by_age": [{"days_from": 0, "days_through": 7, "count": 1}, {"days_from": 91, "days_through": null, "count": 0}],
-            "waiting": 1,
+            "waiting": 1, "suggested_open": 2, "suggested": 3,
         })),
         "/review/matches" if query.contains("suggested") => items(json!([reviewed("as_found")])),
         "/review/matches/1" => Some(reviewed("accepted")),
@@ -274,6 +279,7 @@ fn run(state: &str) -> Value {
         "open_remainder_right",
         "converted_out",
         "converted_in",
+        "converted_difference",
         "difference",
     ]
     .into_iter()
@@ -315,7 +321,7 @@ fn job_line() -> Value {
     })
 }
 
-fn job() -> Value {
+pub fn job() -> Value {
     json!({
         "id": "job", "kind": "reconciliation", "queue": "reconciliation", "project_id": "one", "batch_id": null,
         "state": "dead", "priority": 5, "attempt": 5, "attempts_max": 5, "args": {"name": EVIL}, "result": null,

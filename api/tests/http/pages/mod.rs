@@ -1,7 +1,7 @@
 //! The pages as a browser asks for them, on real services: what they show, what their forms do, and who may not.
 
 mod account;
-mod browser;
+pub mod browser;
 mod flow;
 mod guard;
 mod jobs;
