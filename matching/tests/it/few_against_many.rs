@@ -81,25 +81,3 @@ fn new_records_find_their_open_items_among_very_many() {
         assert!(missing.count() > OPEN - 1_000, "open items that nobody paid have nobody to name");
     }
 }
-
-#[test]
-fn an_open_item_booked_twice_is_a_double_however_many_there_are() {
-    // The same invoice again under another id, too late to be the one that was paid, and one of another amount that shares its number.
-    let again = |id: &str, i: usize, amount: i64, days: i32| {
-        let texts = [format!("INV-{}", 2_000_000 + i), customer(i / 5), "goods".to_owned()];
-        (id.to_owned(), amount, 20_000 + (i % 90) as i32 + days, texts)
-    };
-    let i = 50_003;
-    let rows = (0..400).map(|n| again(&format!("L{n:06}"), i + 1 + n, amount(i + 1 + n), 0));
-    let rows = rows.chain([again("L-first", i, amount(i), 0), again("L-double", i, amount(i), 60)]);
-    let open = records(rows.chain([again("L-other", i, amount(i) + 777_777, 0)]));
-    let texts = [String::new(), String::new(), format!("paid INV-{}", 2_000_000 + i)];
-    let new = records([("B1".to_owned(), amount(i), 20_000 + (i % 90) as i32, texts)].into_iter());
-    let outcome = run(&new, &open);
-    assert_eq!(outcome.matches.len(), 1);
-    let of =
-        |id: &str| outcome.exceptions.iter().find(|e| e.side == Side::Right && open.id(e.row) == id).unwrap();
-    assert_eq!(open.id(outcome.matches[0].right[0]), "L-first");
-    assert_eq!(of("L-double").kind, ExceptionKind::Duplicate, "{}", of("L-double").says);
-    assert_eq!(of("L-other").kind, ExceptionKind::MissingLeft);
-}
