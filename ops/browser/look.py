@@ -102,9 +102,7 @@ class Screenshots(Pages):
         planned = world.site.post("/api/restores", {"mode": "drill", "backup_id": backup})["id"]
         world.site.job_finished(planned)
         pages = {name: self.p(path) for name, path in pages.items()}
-        pages |= {"backups": "/system/backups", "backup": f"/system/backups/{backup}", "restore": f"/system/restores/{planned}",
-                  "retention": "/system/backups/retention?days=1", "workers": "/system/workers",
-                  "notifications": "/notifications", "choices": "/notifications/settings"}
+        pages |= {"backups": "/system/backups", "restore": f"/system/restores/{planned}", "notifications": "/notifications"}
         for theme in ("light", "dark"):
             page = self.logged_in(color_scheme=theme)
             page.goto(self.p())

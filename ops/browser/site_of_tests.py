@@ -122,5 +122,5 @@ class Site:
 
     def backup(self, kind="full"):
         """The id of a backup that was just taken."""
-        self.job_finished(self.post("/api/backups", {"kind": kind, "note": "of the browser tests"})["job_id"])
+        self.job_finished(self.post("/api/backups", {"kind": kind, "note": "before month end"})["job_id"])
         return self.get(f"/api/backups?kind={kind}&state=committed&limit=1")["items"][0]["id"]

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// For everything that takes a few seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Spans of a crate of ours are recorded, those of others are not.
+const OURS: &str = "worker";
+
 #[test]
 fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     let [port] = free_ports();
@@ -31,7 +34,7 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     const SPANS: u64 = 20_000;
     let began_at = Instant::now();
     for n in 0..SPANS {
-        tracing::info_span!("many", n).in_scope(|| ());
+        tracing::info_span!(target: OURS, "many", n).in_scope(|| ());
     }
     assert!(began_at.elapsed() < Duration::from_secs(5), "{:?}", began_at.elapsed());
     let dropped = counted("dropped");
@@ -42,7 +45,7 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     collector.0.answer(503);
     collector.0.wait_for(1, PATIENCE);
     collector.0.answer(200);
-    tracing::info_span!("the collector is back").in_scope(|| ());
+    tracing::info_span!(target: OURS, "the collector is back").in_scope(|| ());
     collector.wait_until(PATIENCE, |spans| named(spans, "the collector is back").is_some());
     let arrived = collector.spans().iter().filter(|span| span.name == "many").count() as u64;
     within(|| counted("exported") + counted("failed") + counted("dropped") == SPANS + 1);
@@ -55,7 +58,7 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     // What the collector calls wrong is not sent again.
     collector.0.answer(400);
     let failed = counted("failed");
-    tracing::info_span!("refused").in_scope(|| ());
+    tracing::info_span!(target: OURS, "refused").in_scope(|| ());
     within(|| counted("failed") == failed + 1);
     collector.0.answer(200);
 
@@ -64,11 +67,13 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     let given = parent.child();
     {
         let outer = tracing::error_span!(
+            target: OURS,
             "outer",
             job_id = "j-1",
             request_id = "",
             attempt = 3,
             status = tracing::field::Empty,
+            otel.with.messaging.system = "rabbitmq",
             otel.name = "process x",
             otel.kind = "consumer",
             otel.context = %given,
@@ -79,9 +84,9 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
         let _in_outer = outer.enter();
         assert_eq!(trace::current(), Some(given));
         outer.record("status", 200);
-        tracing::warn!(says = "x".repeat(5000), "went wrong");
-        let inner = tracing::info_span!("inner");
-        inner.in_scope(|| tracing::error!("went very wrong"));
+        tracing::warn!(target: OURS, says = "x".repeat(5000), "went wrong");
+        let inner = tracing::info_span!(target: OURS, "inner");
+        inner.in_scope(|| tracing::error!(target: OURS, "went very wrong"));
         // Not of a crate of ours.
         tracing::info_span!(target: "elsewhere", "foreign").in_scope(|| {
             assert_eq!(trace::current(), Some(given), "what is not recorded is looked through");
@@ -89,9 +94,9 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
         outer.record("otel.error", "it failed");
     }
     let unsampled = parent.unsampled();
-    tracing::info_span!("unsampled", otel.parent = %unsampled).in_scope(|| {
+    tracing::info_span!(target: OURS, "unsampled", otel.parent = %unsampled).in_scope(|| {
         assert!(!trace::current().expect("one").is_sampled());
-        tracing::info_span!("below").in_scope(|| ());
+        tracing::info_span!(target: OURS, "below").in_scope(|| ());
     });
 
     // The last ones go out on the way out.
@@ -111,7 +116,8 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
         [
             ("counterfoil.job.attempt", "3"),
             ("counterfoil.job.id", "j-1"),
-            ("http.response.status_code", "200")
+            ("http.response.status_code", "200"),
+            ("messaging.system", "rabbitmq")
         ]
     );
     let inner = named(&spans, "inner").expect("it was sent, too");
@@ -120,7 +126,7 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
     for absent in ["foreign", "unsampled", "below"] {
         assert!(named(&spans, absent).is_none(), "{absent}");
     }
-    tracing::info_span!("afterwards").in_scope(|| ());
+    tracing::info_span!(target: OURS, "afterwards").in_scope(|| ());
 }
 
 fn named<'s>(spans: &'s [ReceivedSpan], name: &str) -> Option<&'s ReceivedSpan> {

@@ -466,14 +466,15 @@ async fn the_ends_of_the_chains_are_signed_with_the_key_of_the_api() {
     // The first round is when the API starts: one that starts on a database with records signs them.
     let first = Server::start().await;
     first.log_in_as("jane").await;
-    let key = first.sign_again().await;
+    // The first one may come to its first round only now, on a loaded machine: whoever signs an end first has signed it.
+    let keys = [first.sign_again().await, first.signing_key()];
     eventually("a checkpoint", async || {
         !first.store.audit_checkpoints(Tenant::SYSTEM).await.expect("asked").is_empty()
     })
     .await;
     let is_signed = |checkpoint: &Checkpoint, bytes: &[u8]| {
-        key.has_signed(&checkpoint.key_id, bytes, &checkpoint.signature)
+        keys.iter().find_map(|key| key.has_signed(&checkpoint.key_id, bytes, &checkpoint.signature))
     };
     let state = first.store.verify_audit_chain(Tenant::SYSTEM, is_signed).await.expect("walked");
-    assert_eq!((state.broken, state.checkpoints), (None, 1));
+    assert!(state.broken.is_none() && state.checkpoints >= 1, "{state:?}");
 }

@@ -142,6 +142,11 @@ impl Server {
         }
     }
 
+    /// What this process signs with.
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey::from_bytes(&self.signing_key).expect("a key")
+    }
+
     /// Another API on the same database, which signs the audit log as it starts; with the key it does so with.
     pub async fn sign_again(&self) -> SigningKey {
         let bytes = SigningKey::generate();

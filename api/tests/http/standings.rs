@@ -34,6 +34,7 @@ struct Place {
     other: Server,
     project: Project,
     ann: Client,
+    /// A list of the project, which asks for nobody's role by itself.
     path: String,
 }
 
@@ -46,7 +47,7 @@ async fn place() -> Place {
     one.store.set_project_member(project.id.parse().expect("an id"), id, role).await.expect("a member");
     let other = one.another(|_| ()).await;
     let ann_there = Client { address: other.client.address, ..ann.clone() };
-    let path = format!("/api/projects/{}", project.id);
+    let path = format!("/api/reconciliation/jobs?project_id={}", project.id);
     is_served_from_memory(&one, &ann_there, &path).await;
     Place { one, other, project, ann, path }
 }
@@ -71,17 +72,18 @@ async fn a_session_that_ends_in_one_process_ends_in_the_other_within_a_second() 
 #[tokio::test]
 async fn a_lost_membership_and_a_revoked_key_open_nothing_in_either_process() {
     let place = place().await;
-    let keys = format!("{}/api-keys", place.path);
+    let of_project = format!("/api/projects/{}", place.project.id);
+    let keys = format!("{of_project}/api-keys");
     let made =
         place.project.client.post(&keys, &json!({"name": "k", "role": "viewer"})).await.expect(201).json();
     let token = made["key"].as_str().map(str::to_owned);
     let machine = place.there(&Client { token, ..place.ann.clone() });
     machine.get(&place.path).await.expect(200);
     machine.get(&place.path).await.expect(200);
-    let members = place.project.client.get(&format!("{}/members", place.path)).await.expect(200).json();
+    let members = place.project.client.get(&format!("{of_project}/members")).await.expect(200).json();
     let ann = members["items"].as_array().expect("items").iter().find(|m| m["name"] == "ann").expect("ann");
     let ann_id = ann["user_id"].as_str().expect("an id");
-    place.project.client.delete(&format!("{}/members/{ann_id}", place.path)).await.expect(204);
+    place.project.client.delete(&format!("{of_project}/members/{ann_id}")).await.expect(204);
     place.project.client.delete(&format!("{keys}/{}", id_of(&made))).await.expect(204);
     let changed_at = Instant::now();
     place.ann.get(&place.path).await.problem(404, "not_found");

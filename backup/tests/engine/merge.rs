@@ -85,6 +85,33 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_jobs_and_people_did_since_the_backup_is_not_turned_back() {
+    let place = Place::new().await;
+    let folder = tenant_backup(&place).await;
+    place
+        .execute(
+            "UPDATE jobs SET fence = fence + 7;
+             UPDATE reconciliations SET name = 'since';
+             DELETE FROM project_members;
+             INSERT INTO review_verdicts (decision_id, decided_by, verdict, judged_by, reason)
+             SELECT w.decision_id, d.decided_by, 'refused', u.id, 'no' FROM review_waiting w
+             JOIN review_decisions d ON d.id = w.decision_id JOIN users u ON u.id <> d.decided_by
+             ON CONFLICT DO NOTHING;
+             DELETE FROM review_waiting",
+        )
+        .await;
+    let fences = "SELECT sum(fence)::bigint FROM jobs";
+    let before = place.count(fences).await;
+    let (target, name) = (&place.protected.target, place.name());
+    let wish = wish(Policy::Overwrite, false, Tenants::All);
+    perform(place.engine(), target, &folder, &wish, Some(&name), &Run::default()).await.expect("a merge");
+    assert_eq!(place.count(fences).await, before, "a fence is never given out twice");
+    assert_eq!(place.count("SELECT count(*) FROM reconciliations WHERE name <> 'since'").await, 0);
+    assert_eq!(place.count("SELECT count(*) FROM project_members").await, 0, "who was let out stays out");
+    assert_eq!(place.count("SELECT count(*) FROM review_waiting").await, 0, "what was judged waits no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_is_gone_comes_back_from_its_own_backup_and_from_a_full_one() {
     let place = Place::new().await;
     let before = place.figures().await;

@@ -4,7 +4,7 @@ use crate::database::ResultTable;
 use crate::deployment::Deployment;
 use crate::pair::{Pair, rules};
 use crate::project::Project;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 use serde_json::Value;
 use shared::testing::{OtlpReceiver, ReceivedSpan};
 
@@ -21,14 +21,14 @@ fn a_job_is_followed_from_its_request_over_a_failure_and_a_killed_worker_to_its_
     let (left, right) = pair.bring_into(&project);
     let database = &deployment.database;
 
-    // The first attempt fails, the second dies with its worker, the third does it.
-    let hidden = deployment.hide_objects();
-    let mut first = deployment.worker("worker-first", 1);
+    // The first attempt takes too long, the second dies with its worker, the third does it.
+    let hold = database.hold(ResultTable::Matches);
+    let impatient = [("COUNTERFOIL_KINDS__RECONCILIATION__TIME_LIMIT_S", "10")];
+    let mut first = deployment.worker_with("worker-first", "reconciliation", 1, &impatient);
     let job = project.submit(&left, &right, &rules());
     first.wait_for_log("attempt failed");
-    let hold = database.hold(ResultTable::Matches);
-    hidden.put_back();
-    hold.wait_until_a_job_waits();
+    until("the second attempt runs", || (database.attempts(job.id).len() == 2).then_some(()));
+    collector.wait_until(PATIENCE, |spans| spans.iter().any(|span| span.name == "process reconciliation"));
     first.kill_9();
     drop(hold);
     let mut second = deployment.worker("worker-second", 1);

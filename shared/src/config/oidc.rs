@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-/// People log in by a provider that speaks OpenID Connect, besides or instead of passwords; see security.md.
+/// People log in by a provider that speaks OpenID Connect, besides passwords; see operating.md.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oidc {

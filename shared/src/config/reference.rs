@@ -82,6 +82,8 @@ fn read() -> Vec<Section> {
             }
         }
     }
+    // A section that only has others in it needs no words of its own.
+    sections.retain(|section| !section.keys.is_empty());
     sections
 }
 

@@ -74,10 +74,12 @@ pub(super) async fn bring_in(
     };
     // The key is named: a conflict with any other unique key is not to be swallowed.
     let statement = format!(
-        "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s ON CONFLICT ({}) {action}",
+        "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s
+         WHERE ({}) IS NOT TRUE ON CONFLICT ({}) {action}",
         table.qualified(),
         columns(table, ""),
         columns(table, "s."),
+        rows.unless(),
         conflict_key.join(", ")
     );
     let done = session

@@ -343,6 +343,14 @@ async fn merge_one(
     check_staged(&mut tx, &staged).await?;
     run.enter("merging");
     make_partitions(&mut tx, &staged).await?;
+    sqlx::query(
+        "SELECT set_config('counterfoil.project_was_there',
+                           CASE WHEN EXISTS (SELECT FROM projects WHERE id = $1) THEN 'yes' ELSE 'no' END, true)",
+    )
+    .bind(project)
+    .execute(&mut *tx)
+    .await
+    .doing("looking for the project")?;
     let mut comparisons = vec![];
     for part in &staged {
         if run.stop.is_cancelled() {

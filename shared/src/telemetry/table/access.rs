@@ -105,5 +105,5 @@ pub(super) const METRICS: &[Metric] = &[
         Role::ALL,
         "Whether something that failed again and again is left alone for a while, as this process sees it",
     )
-    .once("something of that name is configured"),
+    .once("the start of what uses it"),
 ];

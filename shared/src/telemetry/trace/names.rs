@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-/// Fields that say something about the span itself and are no attributes.
+/// Fields that say something about the span itself: the log leaves them out.
 pub(in crate::telemetry) const OF_THE_SPAN: &str = "otel.";
+/// Those that are attributes all the same, behind this.
+const FOR_TRACES_ONLY: &str = "otel.with.";
 
 /// The conventions of 2025 (semantic conventions 1.37) where there is one; ours begin with `counterfoil.`.
 const ATTRIBUTES: &[(&str, &str)] = &[
@@ -25,6 +27,9 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 
 /// `None`: not for a trace.
 pub(super) fn attribute(field: &'static str) -> Option<Cow<'static, str>> {
+    if let Some(name) = field.strip_prefix(FOR_TRACES_ONLY) {
+        return Some(name.into());
+    }
     if field.starts_with(OF_THE_SPAN) || field == "trace_id" || field.starts_with("log.") {
         return None;
     }
