@@ -52,8 +52,9 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 /// The same for answers that stay in this process: what pages ask is observed as theirs.
-pub(crate) async fn write_problems(request: Request, next: Next) -> Response {
+pub(crate) async fn write_problems(mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(request.headers());
+    request.extensions_mut().insert(request_id.clone());
     let path: String = request.uri().path().chars().take(200).collect();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {

@@ -76,6 +76,8 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::show::show_reconciliation));
     t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::delete::delete_reconciliation));
     t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::stop::cancel_reconciliation));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::chain::show_chain));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::chain::show_rules));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::matches::list_matches));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::exceptions::list_exceptions));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::rejected_lines::list_rejected_lines));

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from administration import Account, Workers  # noqa: E402, F401
 from backups import Backups  # noqa: E402, F401
+from continuing import Continuing  # noqa: E402, F401
 from flows import Flow, Keyboard, Live  # noqa: E402, F401
 from look import Accessibility, Screenshots  # noqa: E402, F401
 from notifications import Notifications  # noqa: E402, F401

@@ -39,7 +39,9 @@
     if (event.target.closest('[data-print]')) window.print();
   });
   document.addEventListener('change', (event) => {
-    if (event.target.matches('[data-submit]')) event.target.form.requestSubmit();
+    const { form, dataset } = event.target;
+    // With the value of a button where a form has several.
+    if ('submit' in dataset) form.requestSubmit(dataset.submit ? one(`button[name=action][value=${dataset.submit}]`) : null);
   });
 
   const open = (name) => {

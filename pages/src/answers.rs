@@ -7,7 +7,7 @@ mod results;
 mod runs;
 mod schedules;
 
-pub(crate) use files::{ColumnGuess, DataSource, DryRun, File, Preset, Preview, Sample, TypedRow};
+pub(crate) use files::{ColumnGuess, DataSource, DryRun, File, Guess, Preset, Preview, Sample, TypedRow};
 pub(crate) use jobs::{BulkDone, Counts, DeadGroup, History, Job, JobLine, Limit, Queue};
 pub(crate) use results::{Candidate, Exception, Match, Reason, Record, RejectedLine};
 pub(crate) use runs::{
@@ -65,6 +65,8 @@ pub(crate) struct Dashboard {
     pub exceptions: i64,
     pub exceptions_by_kind: BTreeMap<String, i64>,
     pub rejected_lines: i64,
+    #[serde(default)]
+    pub repeated_runs: i64,
     pub recent: Vec<ReconciliationLine>,
 }
 

@@ -62,7 +62,7 @@ impl ReadQuery for JobList {
             created_from: parameters.optional("created_from", filter::moment),
             created_before: parameters.optional("created_before", filter::moment),
             fingerprint: parameters.optional("fingerprint", filter::fingerprint),
-            text: parameters.optional("text", filter::text),
+            text: parameters.optional("text", page::text),
             after: parameters.optional("after", Parameters::id),
             limit: page::limit(parameters),
         })

@@ -3,6 +3,7 @@
 use super::answers::{ExceptionStateWord, MatchStateWord};
 use super::values::{assignee, choice, currency, day, days, decimal, minor, pass, reason_code, share, truth};
 use crate::caller::Caller;
+use crate::page;
 use crate::problem::{Mistake, Problem};
 use crate::read::{Fields, Parameters};
 use crate::reconciliation::{Kind, PassNames};
@@ -66,6 +67,11 @@ pub(crate) struct ExceptionWords {
     /// Whether it waits for a second person.
     #[schema(nullable = false)]
     waiting: Option<bool>,
+    /// In the id of the record or in one of its fields (reference, counterparty, whatever the mapping keeps), in any letter
+    /// case. A page looks at 20,000 items at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    text: Option<String>,
 }
 
 /// By which matches are chosen: those that fit all that is given.
@@ -106,6 +112,11 @@ pub(crate) struct MatchWords {
     /// Whether it waits for a second person.
     #[schema(nullable = false)]
     waiting: Option<bool>,
+    /// In the id of a record or in one of its fields (reference, counterparty, whatever the mapping keeps), in any letter
+    /// case. A page looks at 20,000 items at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    text: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +176,7 @@ impl ExceptionWords {
             max_age_days: source.word("max_age_days", days),
             due_before: source.word("due_before", day),
             waiting: source.word("waiting", truth),
+            text: source.word("text", page::text),
         }
     }
 
@@ -188,6 +200,7 @@ impl ExceptionWords {
             dated_through: back(self.min_age_days),
             due_before: self.due_before,
             is_waiting: self.waiting,
+            text: self.text.clone(),
         })
     }
 
@@ -216,6 +229,7 @@ impl ExceptionWords {
             ("max_age_days", self.max_age_days.map(|days| days.to_string())),
             ("due_before", self.due_before.map(|day| day.to_string())),
             ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+            ("text", self.text.as_deref().map(crate::jobs::escaped)),
         ]
     }
 }
@@ -235,6 +249,7 @@ impl MatchWords {
             max_amount: source.word("max_amount", decimal),
             due_before: source.word("due_before", day),
             waiting: source.word("waiting", truth),
+            text: source.word("text", page::text),
         }
     }
 
@@ -264,6 +279,7 @@ impl MatchWords {
             amount_max,
             due_before: self.due_before,
             is_waiting: self.waiting,
+            text: self.text.clone(),
         })
     }
 
@@ -285,6 +301,7 @@ impl MatchWords {
             ("max_amount", self.max_amount.clone()),
             ("due_before", self.due_before.map(|day| day.to_string())),
             ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+            ("text", self.text.as_deref().map(crate::jobs::escaped)),
         ]
     }
 }

@@ -427,7 +427,25 @@ async fn logins_denials_and_exports_are_written_down_too() {
     assert_eq!(page["next"], Value::Null);
     project.client.get("/api/audit").await.expect(404);
 
+    // Who it was is said as it was, and is looked for in any part and letter case.
     let path = format!("/api/projects/{}/audit", project.id);
+    let who = async |text: &str| {
+        let page = project.client.get(&format!("{path}?who={text}")).await.expect(200).json();
+        page["items"].as_array().expect("items").len()
+    };
+    let all = who("JANE%40example").await;
+    assert!(all > 3 && who("eve").await == 0 && who("%25").await == 0);
+    let page = project.client.get(&format!("{path}?who=ane@ex&limit=1&action=reconciliation.submit")).await;
+    let one = &page.expect(200).json()["items"][0];
+    assert_eq!(one["by"]["email"], "jane@example.org");
+    assert_eq!(one["account"]["name"], one["by"]["name"]);
+    assert!(one["by"]["name"].is_string() && one["by"]["request_id"].is_string(), "{one}");
+    let failed = root.get("/api/audit?who=JANE&action=account.log_in_failed").await.expect(200).json();
+    assert_eq!(failed["items"].as_array().expect("items").len(), 1);
+    let walked = project.client.get(&format!("{path}?who=jane&limit=1")).await.expect(200).json();
+    assert!(walked["next"].as_str().expect("a next page").contains("who=jane&"), "{walked}");
+    assert_eq!(project.client.get(&format!("{path}?who=")).await.mistakes().len(), 1);
+
     let page = project
         .client
         .get(&format!("{path}?subject_kind=reconciliation&subject_id={id}"))

@@ -30,6 +30,7 @@ mod replica;
 mod results;
 mod review;
 mod schedules;
+mod search;
 mod server;
 mod standings;
 mod stopping;

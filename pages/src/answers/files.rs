@@ -1,7 +1,7 @@
 //! Files, what their columns are taken for, and rules tried on them.
 
 use super::runs::PassCount;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub(crate) struct File {
     pub id: String,
     pub name: String,
+    pub size_bytes: i64,
+    pub created_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +26,10 @@ pub(crate) struct Preview {
     pub encoding: Option<Guess>,
     pub delimiter: Option<Guess>,
     pub header_line: Option<Guess>,
+    /// Of a workbook, and the one that is shown.
+    #[serde(default)]
+    pub sheets: Vec<String>,
+    pub sheet: Option<String>,
     pub decimal_mark: Option<Guess>,
     pub columns: Vec<ColumnGuess>,
     pub mapping: Option<Value>,
@@ -43,6 +49,8 @@ pub(crate) struct ColumnGuess {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Doubt {
+    /// The place in the mapping.
+    pub at: String,
     pub says: String,
 }
 
@@ -77,7 +85,9 @@ pub(crate) struct ReasonGroup {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct DataSource {
     pub id: String,
+    pub file_id: Option<String>,
     pub name: String,
+    pub created_at: Option<DateTime<Utc>>,
     pub mapping: Value,
 }
 

@@ -56,7 +56,6 @@ pub(crate) struct Reconciliation {
     pub name: String,
     pub left_source_id: String,
     pub right_source_id: String,
-    pub continues: Option<String>,
     pub chain_position: i64,
     pub state: String,
     pub attempt: i64,

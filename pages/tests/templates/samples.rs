@@ -100,7 +100,7 @@ fn get(path: &str, query: &str) -> Option<Value> {
         "/api/analytics/dashboard" => Some(json!({
             "period_days": 30, "jobs_by_state": {"completed": 1}, "records": 4, "matched_records": 2,
             "matched_share": 0.5, "matches": 1, "exceptions": 2, "exceptions_by_kind": {"missing_left": 2},
-            "rejected_lines": 1, "recent": [run_line()],
+            "rejected_lines": 1, "repeated_runs": 2, "recent": [run_line()],
         })),
         "/api/audit" => items(json!([audit()])),
         "/api/workers" => Some(json!({"items": [{
@@ -125,7 +125,7 @@ fn get(path: &str, query: &str) -> Option<Value> {
             "error": "the <ledger> is gone", "oldest_created_at": AT, "newest_created_at": AT,
         }])),
         "/api/jobs/job" => Some(job()),
-        "/api/files" => items(json!([{"id": "a", "name": EVIL}])),
+        "/api/files" => items(json!([{"id": "a", "name": EVIL, "size_bytes": 12_345, "created_at": AT}])),
         "/api/files/a/preview" | "/api/files/b/preview" => Some(preview()),
         "/api/data-sources" => items(json!([source()])),
         "/api/data-sources/a" | "/api/data-sources/b" => Some(source()),
@@ -155,6 +155,8 @@ fn of_run(below: &str, query: &str) -> Option<Value> {
     match below {
         "/results" => items(json!([found()])),
         "/exceptions" => items(json!([found_exception()])),
+        "/rules" => Some(json!({"rules": {"version": 1, "pass": []}})),
+        "/chain" => Some(json!({"items": [chain_run("before", 1), chain_run("done", 2)]})),
         "/rejected-lines" => items(json!([
             {"side": "left", "line": 3, "column": "Amount", "reason": "is not an amount", "excerpt": EVIL},
         ])),
@@ -247,7 +249,8 @@ fn decision(status: &str, by: &str) -> Value {
 fn audit() -> Value {
     json!({
         "number": 7, "at": AT, "action": "review.decide", "subject": {"kind": "decision", "id": EVIL},
-        "by": {"user_id": "u1", "name": EVIL, "ip": "192.0.2.1"}, "before": null, "after": {"x": EVIL},
+        "by": {"user_id": "u1", "name": null, "ip": "192.0.2.1", "request_id": EVIL},
+        "account": {"name": EVIL, "email": EVIL}, "before": null, "after": {"x": EVIL},
         "hash": "00ff",
     })
 }
@@ -256,6 +259,13 @@ fn run_line() -> Value {
     json!({
         "id": "done", "name": "January", "state": "completed", "percent": null, "error": EVIL, "records": 4,
         "matched": 2, "matches": 1, "exceptions": 2, "created_at": AT, "finished_at": LATER,
+    })
+}
+
+fn chain_run(id: &str, position: i64) -> Value {
+    json!({
+        "id": id, "name": EVIL, "position": position, "state": "completed", "left_source_id": "a",
+        "right_source_id": "b", "created_at": AT, "records": 4, "matched": 2, "exceptions": 2,
     })
 }
 
@@ -345,7 +355,7 @@ fn preview() -> Value {
     let guess = |is: &str| json!({"is": is, "confidence": 0.9});
     json!({
         "format": guess("csv"), "encoding": guess("utf-8"), "delimiter": guess(";"), "header_line": guess("1"),
-        "decimal_mark": guess(","), "mapping": null, "rows": [typed_row()], "problems": [{"says": EVIL}],
+        "decimal_mark": guess(","), "mapping": null, "rows": [typed_row()], "problems": [{"at": "id", "says": EVIL}],
         "columns": [
             {"name": EVIL, "role": "date", "confidence": 0.9, "date_formats": [guess("%d.%m.%Y")],
              "date_order_unclear": true, "examples": [EVIL]},
@@ -356,7 +366,10 @@ fn preview() -> Value {
 }
 
 fn source() -> Value {
-    json!({"id": "a", "name": EVIL, "mapping": {"fields": {"description": EVIL}}})
+    json!({
+        "id": "a", "file_id": "a", "name": EVIL, "created_at": AT,
+        "mapping": {"format": "csv", "id": EVIL, "fields": {"description": EVIL}},
+    })
 }
 
 fn schedule() -> Value {

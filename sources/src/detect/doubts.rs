@@ -37,9 +37,11 @@ impl Detection {
         }
         let with = |role| self.proposals.iter().find(move |proposal| proposal.role == Some(role));
         if with(ColumnRole::Id).is_none() {
-            let says =
-                "no column looks like an id: line numbers stand in, and a later run cannot continue this one";
-            add("id", says.to_owned());
+            let why = match &self.repeated_id {
+                Some((name, value)) => format!("the column {name:?} has {value:?} more than once"),
+                None => "no column looks like an id".to_owned(),
+            };
+            add("id", format!("{why}: line numbers stand in, and a later run cannot continue this one"));
         }
         if let Err(missing) = guess_mapping(self) {
             missing.iter().for_each(|MappingError { at, says }| add(at, says.clone()));

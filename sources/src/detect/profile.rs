@@ -52,8 +52,8 @@ pub(super) struct Profile {
     /// Values that are not blank.
     pub filled: usize,
     pub rows: usize,
-    /// No value twice.
-    pub unique: bool,
+    /// The first value that comes again.
+    pub repeated: Option<String>,
     /// Formats that most values have, the likeliest first.
     pub dates: Vec<DateGuess>,
     pub date_order_unclear: bool,
@@ -82,7 +82,8 @@ pub(super) fn of(sample: &Sample, column: usize) -> Profile {
     let values: Vec<&str> = sample.filled(column).collect();
     let mut profile = Profile { filled: values.len(), rows: sample.rows.len(), ..Profile::default() };
     let mut seen = HashSet::new();
-    profile.unique = values.iter().all(|value| seen.insert(*value));
+    let repeated = values.iter().find(|value| !seen.insert(**value));
+    profile.repeated = repeated.map(|value| value.chars().take(60).collect());
     for value in &values {
         let point = amount(value, DecimalMark::Point);
         let comma = amount(value, DecimalMark::Comma);

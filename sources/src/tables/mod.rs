@@ -9,6 +9,7 @@ mod cell;
 mod ods;
 mod parquet_rows;
 mod row;
+mod sheets;
 mod spool;
 mod xlsx;
 mod zip_check;
@@ -23,6 +24,7 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(crate) use sheets::sheet_names;
 pub(crate) use spool::spool;
 
 /// Takes the rows of a table with their numbers from 1, blank ones left out.

@@ -9,7 +9,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
-use sources::{ReadLimits, detect, guess_mapping};
+use sources::{ReadLimits, Told, detect, guess_mapping, peek_columns_as};
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
@@ -70,6 +70,26 @@ fn a_workbook_is_detected_with_its_header_row() {
         errors.iter().map(|error| error.at.as_str()).collect::<Vec<_>>(),
         ["date.column", "currency.column"]
     );
+}
+
+#[test]
+fn sheets_are_listed_and_another_one_is_looked_at() {
+    let detection = detect(&workbook()).expect("a workbook");
+    assert_eq!(detection.sheets, ["January", "February"]);
+    let as_told = |sheet: &str, header_line: Option<u32>| {
+        let told = Told { sheet: Some(sheet.into()), header_line, ..Told::default() };
+        peek_columns_as(workbook().as_slice(), &told)
+    };
+    let february = as_told("February", None).expect("a sheet");
+    assert_eq!((february.columns, february.excel.sheet), (vec!["Id".to_owned()], Some("February".into())));
+    let january = as_told("January", Some(4)).expect("a row");
+    assert_eq!((january.columns[0].as_str(), january.excel.header_row), ("4711", Some(4)));
+    assert!(as_told("January", Some(2)).unwrap_err().to_string().contains("line 2 has no names"));
+    assert!(as_told("March", None).unwrap_err().to_string().contains("no sheet \"March\""));
+    let ods = detect(&ods(
+        "<table:table-row><table:table-cell><text:p>a</text:p></table:table-cell></table:table-row>",
+    ));
+    assert_eq!(ods.expect("a sheet").sheets, ["S"]);
 }
 
 fn ods(rows: &str) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod browser;
+mod carry;
 mod flow;
 mod guard;
 mod jobs;
