@@ -43,6 +43,7 @@ const OPEN: &[(&str, &str)] = &[
     ("sessions", "the role of tenants has no right to it"),
     ("shipped_schedules", "the role of tenants has no right to it"),
     ("users", "of people; tenants may only read their names"),
+    ("wal_archive", "the role of tenants has no right to it"),
     ("workers", "processes; tenants may only read"),
 ];
 
