@@ -69,6 +69,7 @@ class Continuing(Pages):
         page.goto(self.p("/reconcile"))
         odd = "Printed by us, page 1\nId|Date|Amount|Currency|Text\n1|2026-01-05|10.00|EUR|a, b\n2|2026-01-06|11.00|EUR|c, d\n"
         self.upload(page, csv("odd.csv", odd), csv("ledger.csv", LEDGER))
+        page.locator("input[name='right.currency']").fill("EUR")
         left = page.locator("section", has=page.locator("#left-title"))
         with page.expect_navigation():
             left.get_by_label("Between cells").select_option("|")
