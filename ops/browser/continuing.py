@@ -36,7 +36,7 @@ class Continuing(Pages):
         for run in (2, 3):
             page.get_by_role("link", name="Continue this one with new files").click()
             expect(page.get_by_text(f"This is run {run} of a chain.")).to_be_visible()
-            left, right = (NEXT_BANK, NEXT_LEDGER) if run == 2 else (NEXT_BANK.replace("B", "C"), LEDGER)
+            left, right = (NEXT_BANK, NEXT_LEDGER) if run == 2 else (NEXT_BANK.replace("\nB", "\nC"), LEDGER)
             self.upload(page, csv(f"bank-{run}.csv", left), csv(f"ledger-{run}.csv", right))
             expect(page.get_by_text("The mapping is that of the run before.").first).to_be_visible()
             self.go_on(page)
@@ -76,6 +76,6 @@ class Continuing(Pages):
         left.get_by_label("Names of the columns in line").fill("2")
         with page.expect_navigation():
             left.get_by_label("Names of the columns in line").blur()
-        expect(left.get_by_text("2 records")).to_be_visible()
+        expect(left.get_by_text("2 records", exact=True)).to_be_visible()
         expect(left.get_by_label("Currency means")).to_have_value("currency")
         self.assertEqual(self.troubles, [])
