@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Panels that cannot have data here, with the reason. What is listed and has data fails the test: this list shrinks.
 /// Panels about metrics that the table calls reserved are listed there.
-const WITHOUT_DATA: [(&str, &str, &str); 5] = [
-    ("services", "Reads that may come from the replica", NO_REPLICA),
+const WITHOUT_DATA: [(&str, &str, &str); 4] = [
     ("services", "Processor time of its host", "node_exporter runs beside the database, and none does here"),
     ("backups", "WAL behind", ARCHIVES_NOTHING),
     ("backups", "WAL not archived", ARCHIVES_NOTHING),
@@ -27,12 +26,10 @@ const WITHOUT_DATA: [(&str, &str, &str); 5] = [
 ];
 
 /// Metrics that no process here has occasion for, with the reason. This list shrinks too.
-const WITHOUT_OCCASION: [(&str, &str); 3] = [
-    ("counterfoil_replica_reads_total", NO_REPLICA),
+const WITHOUT_OCCASION: [(&str, &str); 2] = [
     ("counterfoil_wal_last_archived_timestamp_seconds", ARCHIVES_NOTHING),
     ("counterfoil_wal_behind_bytes", ARCHIVES_NOTHING),
 ];
-const NO_REPLICA: &str = "the database that all tests share has no replica";
 const ARCHIVES_NOTHING: &str = "the database that all tests share archives no WAL";
 
 /// Scrapes are a second apart; the accountant's and the broker's own figures are older.
