@@ -98,7 +98,7 @@ class Notifications(Pages):
         page.get_by_role("button", name="Add a webhook").click()
         secret = page.locator("#made").inner_text()
         page.locator("table").get_by_role("link", name=receiver.url).click()
-        page.get_by_role("button", name="Send a test").click()
+        self.send_a_test(page)
         self.until_listed(page, "Sent")
         headers, body = receiver.requests[0]
         headers = {name.lower(): value for name, value in headers.items()}
@@ -112,7 +112,7 @@ class Notifications(Pages):
         self.until_listed(page, "Sent", 2, receiver)
         # Gone: it is switched off, until somebody switches it on again.
         receiver.status = 410
-        page.get_by_role("button", name="Send a test").click()
+        self.send_a_test(page)
         self.until_listed(page, "Failed")
         expect(page.locator("main")).to_contain_text("Switched off since")
         page.get_by_role("button", name="Switch it on").click()
@@ -124,6 +124,11 @@ class Notifications(Pages):
         page.get_by_role("button", name="Remove").click()
         expect(page.get_by_text("No webhooks yet.")).to_be_visible(timeout=PATIENCE_MS)
         self.assertEqual(self.troubles, [])
+
+    def send_a_test(self, page):
+        page.get_by_role("button", name="Send a test").click()
+        # Who goes elsewhere before the answer takes the request back.
+        expect(page.get_by_role("status")).to_contain_text("A test is on its way")
 
     def until_listed(self, page, state, requests=0, receiver=None):
         """The log is a page like others: it is loaded until it says so."""

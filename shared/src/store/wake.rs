@@ -62,8 +62,6 @@ impl Store {
                     "does not hear of new doorbells at once; the relay's period has to do"
                 );
             }
-            // What came meanwhile was not heard.
-            wake.notify_one();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PAUSE) => {}
@@ -75,6 +73,8 @@ impl Store {
         let mut listener = PgListener::connect_with(self.pool()).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
+        // What was committed before was not heard. Only now: what comes between a look and this is lost otherwise.
+        wake.notify_one();
         if std::mem::take(failing) {
             tracing::info!("hears of new doorbells again");
         }
