@@ -1,13 +1,17 @@
 //! A pass of the rule set made ready to run on two sides.
 
+use crate::evidence::KeyEvidence;
 use crate::exchange::{Conversion, Exchange, RateTable, percent_of, read_rates};
 use crate::fees::Fee;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
 use crate::learned::LearnedPlan;
+use crate::listed::Listed;
 use crate::pattern::Pattern;
+use crate::series::{Agreement, agreement};
 use crate::tolerance::{Allowance, AmountDistance, Window};
 use crate::{
-    Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, Watch, creditor,
+    Cardinality, Confidence, Currency, Normalise, Pass, Records, Row, RuleSet, Side, TextRule, Watch,
+    creditor,
 };
 use std::borrow::Cow;
 
@@ -18,11 +22,15 @@ pub(crate) struct Plan<'r> {
     pub threshold: Confidence,
     pub margin: Confidence,
     pub keys: KeyPlan,
+    /// Two records with different ones of these are no candidates.
+    pub conflict: KeyPlan,
     pub allowance: Allowance,
     /// There when the pass compares different currencies.
     pub exchange: Option<ExchangePlan>,
     pub window: Window,
     pub text: Option<TextPlan>,
+    /// Matches whose texts are less alike are only suggested.
+    pub doubt: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
     pub learned: Option<LearnedPlan>,
@@ -72,6 +80,8 @@ struct KeyPart {
     how: Normalise,
     /// Both sides may have one each.
     patterns: [Option<Pattern>; 2],
+    /// Of [`Normalise::List`].
+    listed: Option<Listed>,
 }
 
 /// The columns of a text rule.
@@ -106,6 +116,11 @@ impl<'r> Plan<'r> {
         right: &Records,
         data: &Data<'_>,
     ) -> Option<Self> {
+        let lists = match Shape::of(&pass) {
+            Shape::Sums(Side::Left) => Some((Side::Left, left)),
+            Shape::Sums(Side::Right) => Some((Side::Right, right)),
+            Shape::Pairs | Shape::Groups => None,
+        };
         let part = |key: &crate::Key| {
             let (left, right) = (Column::resolve(left, &key.left)?, Column::resolve(right, &key.right)?);
             let pattern = |own: &Option<String>| match own.as_ref().or(key.pattern.as_ref()) {
@@ -116,19 +131,28 @@ impl<'r> Plan<'r> {
                 Normalise::Pattern => [pattern(&key.left_pattern)?, pattern(&key.right_pattern)?],
                 _ => [None, None],
             };
-            Some(KeyPart { left, right, how: key.normalise, patterns })
+            let listed = match (key.normalise, lists) {
+                (Normalise::List, Some((side, records))) => {
+                    let column = if side == Side::Left { left } else { right };
+                    Some(Listed::of(side, records, column))
+                }
+                _ => None,
+            };
+            Some(KeyPart { left, right, how: key.normalise, patterns, listed })
         };
         let keys = KeyPlan { parts: pass.keys.iter().map(part).collect::<Option<_>>()? };
+        let conflict = KeyPlan { parts: pass.conflict.iter().map(part).collect::<Option<_>>()? };
         let columns = |names: &[String], records: &Records| {
             names.iter().map(|n| Column::resolve(records, n)).collect::<Option<Vec<_>>>()
         };
-        let text = match &pass.text {
-            None => None,
+        let texts = |rule: &Option<TextRule>| match rule {
+            None => Some(None),
             Some(rule) => {
                 let (left, right) = (columns(&rule.left, left)?, columns(&rule.right, right)?);
-                Some(TextPlan { left, right, min: rule.min, silent: rule.silent })
+                Some(Some(TextPlan { left, right, min: rule.min, silent: rule.silent }))
             }
         };
+        let (text, doubt) = (texts(&pass.text)?, texts(&pass.doubt)?);
         let mut allowance = Allowance::compile(&pass.amount).ok()?;
         allowance.prepare(&data.all());
         let exchange = match &pass.currency {
@@ -161,10 +185,12 @@ impl<'r> Plan<'r> {
             threshold,
             margin,
             keys,
+            conflict,
             allowance,
             exchange,
             window,
             text,
+            doubt,
             fee,
             search,
             learned,
@@ -291,7 +317,9 @@ impl KeyPlan {
     /// Whether both read the records of a side in the same way, so that equal keys of one are equal for the
     /// other.
     pub fn reads_as(&self, other: &KeyPlan, side: Side) -> bool {
-        let same = |(a, b): (&KeyPart, &KeyPart)| a.column(side) == b.column(side) && a.how == b.how;
+        let same = |(a, b): (&KeyPart, &KeyPart)| {
+            a.column(side) == b.column(side) && a.how == b.how && a.listed == b.listed
+        };
         self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(same)
     }
 
@@ -354,6 +382,31 @@ impl KeyPlan {
         found.dedup();
     }
 
+    /// [`crate::evidence::KeyEvidence::spread`] of a pair that shares a key of so many pairings, once the texts around
+    /// the shared token are looked at; `None` where these name two references.
+    pub fn agreed(&self, spread: u32, left: (&Records, Row), right: (&Records, Row)) -> Option<u32> {
+        let Some(part) = self.parts.iter().find(|part| part.how == Normalise::Tokens) else {
+            return Some(spread);
+        };
+        match agreement(part.left.text(left.0, left.1), part.right.text(right.0, right.1))? {
+            Agreement::Same => Some(spread),
+            Agreement::Bare => Some(spread | KeyEvidence::BARE),
+        }
+    }
+
+    /// Whether both records have one of the keys, and not the same.
+    pub fn differ(&self, left: (&Records, Row), right: (&Records, Row)) -> bool {
+        let read = |part: &KeyPart, side: Side, (records, row): (&Records, Row)| {
+            let mut hasher = KeyHasher::new();
+            part.hash(part.column(side).text(records, row), side, &mut hasher).map(|()| hasher.finish())
+        };
+        let differs = |part: &KeyPart| {
+            let both = read(part, Side::Left, left).zip(read(part, Side::Right, right));
+            both.is_some_and(|(l, r)| l != r)
+        };
+        self.parts.iter().any(differs)
+    }
+
     /// A number made of the first letter of each text that [`Self::shared`] reads.
     pub fn fetch(&self, left: (&Records, Row), right: (&Records, Row)) -> u64 {
         let first = |text: &str| u64::from(text.as_bytes().first().copied().unwrap_or_default());
@@ -391,6 +444,9 @@ impl KeyPlan {
 impl KeyPart {
     /// `None` when nothing is left to compare.
     fn hash(&self, text: &str, side: Side, hasher: &mut KeyHasher) -> Option<()> {
+        if let Some(listed) = &self.listed {
+            return listed.key(text, side).map(|key| hasher.number(key));
+        }
         let found = self.found(text, side);
         let text = found.as_deref().unwrap_or(text);
         with_normalised(text, self.how, |text| (!text.is_empty()).then(|| hasher.part(text)))

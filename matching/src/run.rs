@@ -1,6 +1,7 @@
 //! One reconciliation at work: what is left after each pass, what is still tied, what was matched.
 
 mod decide;
+mod doubt;
 
 use crate::candidates::{Candidates, Scope};
 use crate::chance::{Odds, Seen};
@@ -74,7 +75,7 @@ impl<'a> Run<'a> {
         watch.check()?;
         let rest = |records, side| {
             // A rule that reads the ids can tell records apart that are otherwise the same.
-            let reads_id = plans.iter().any(|p| p.keys.reads_id(side));
+            let reads_id = plans.iter().any(|p| p.keys.reads_id(side) || p.conflict.reads_id(side));
             let twins = if reads_id { Twins::none() } else { Twins::find(records, watch)? };
             Ok(Rest::new(records, twins))
         };
@@ -162,14 +163,14 @@ impl<'a> Run<'a> {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let candidates = found.pairs.len();
                 let decided = decide(&scope, found, plan.margin)?;
-                self.calibrate_and_settle(plan, decided, Seen::of(candidates, free));
+                self.calibrate_and_settle(plan, decided, Seen::of(candidates, free))?;
             }
             Shape::Sums(_) | Shape::Groups => {
                 if !plan.keys.is_empty() {
                     let found = summed::find(&scope)?;
                     let seen = Seen::of(found.pairs.len(), found.between.counts(free));
                     let decided = decide_sums(&scope, found, plan.margin)?;
-                    self.calibrate_and_settle(plan, decided, seen);
+                    self.calibrate_and_settle(plan, decided, seen)?;
                 }
                 self.search(plan)?;
             }
@@ -216,8 +217,7 @@ impl<'a> Run<'a> {
         let tied = pairs.clone();
         let open = Open { plan: plan.index.into(), pairs, tied, between };
         let decided = Decided { made, open, gave_up, beyond_bound: 0 };
-        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..seen });
-        Ok(())
+        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..seen })
     }
 
     /// Free nodes of the left and the right side.
@@ -226,11 +226,18 @@ impl<'a> Run<'a> {
         (free(Side::Left), free(Side::Right))
     }
 
-    fn calibrate_and_settle(&mut self, plan: &Plan<'_>, mut decided: Decided, seen: Seen) {
+    fn calibrate_and_settle(
+        &mut self,
+        plan: &Plan<'_>,
+        mut decided: Decided,
+        seen: Seen,
+    ) -> Result<(), Cancelled> {
         let odds = Odds::of(plan, &seen, &decided.made);
         self.odds[usize::from(plan.index)] = Some(odds);
+        self.doubt(plan, &mut decided.made)?;
         weigh(&mut decided.made, odds, plan.threshold);
         self.settle(plan, decided);
+        Ok(())
     }
 
     fn settle(&mut self, plan: &Plan<'_>, decided: Decided) {
@@ -252,14 +259,16 @@ impl<'a> Run<'a> {
         let index = usize::from(plan.index);
         let learned = learned::find(&self.scope(plan, &advance), learned_plan)?;
         let gave_up = learned.gave_up;
-        let found = learned.pairs.clone();
+        let mut found = learned.pairs.clone();
         self.learned.push((index, learned));
         let scope = self.scope(plan, &|_| {});
+        found.retain(|pair| !scope.conflicts(pair.left, pair.right));
         let (threshold, margin) = (plan.threshold, plan.margin);
         let undecided = learned::undecided(&found, threshold);
         let sure = found.into_iter().filter(|p| p.confidence >= threshold).collect();
         let sure = Candidates { pairs: sure, gave_up, ..Candidates::default() };
-        let Decided { made, mut open, beyond_bound, .. } = decide(&scope, sure, margin)?;
+        let Decided { mut made, mut open, beyond_bound, .. } = decide(&scope, sure, margin)?;
+        self.doubt(plan, &mut made)?;
         self.settle(plan, Decided { made, open: Open::default(), gave_up, beyond_bound });
         open.pairs.extend(undecided);
         open.pairs.retain(|pair| open.between.is_open(&self.remainder, pair));
@@ -287,6 +296,7 @@ impl<'a> Run<'a> {
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
                     let mut decided = decide(&scope, found, scope.plan.margin)?;
+                    self.doubt(&self.plans[open.plan], &mut decided.made)?;
                     if let Some(odds) = self.odds[open.plan] {
                         weigh(&mut decided.made, odds, self.plans[open.plan].threshold);
                     }

@@ -135,6 +135,15 @@ fn sharers(run: &Run<'_>, spec: &Spec<'_>, members: &Members, side: Side, row: R
         sharers.same_side.extend(own.map(sharer).filter(|s| s.row != row));
         sharers.other_side.extend(other.map(sharer));
     }
+    let own = run.remainder.side(side).records;
+    let other = run.remainder.side(side.other()).records;
+    sharers.other_side.retain_mut(|sharer| {
+        let (left, right) = if side == Side::Left { (row, sharer.row) } else { (sharer.row, row) };
+        let (l, r) = if side == Side::Left { (own, other) } else { (other, own) };
+        let spread = spec.keys.agreed(sharer.spread, (l, left), (r, right));
+        sharer.spread = spread.unwrap_or_default();
+        spread.is_some()
+    });
     for (side, list) in [(side, &mut sharers.same_side), (side.other(), &mut sharers.other_side)] {
         list.sort_by_key(|s| (s.row, s.spread));
         list.dedup_by_key(|s| s.row);

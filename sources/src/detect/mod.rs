@@ -41,8 +41,10 @@ pub struct Detection {
     pub header_line: Option<u32>,
     /// Low when the first line looks like data: such a file has no names.
     pub header_confidence: Confidence,
-    /// For Excel: the first sheet, and its header row where other rows stand above it.
+    /// For Excel: the sheet where that is not the first one, and its header row where other rows stand above it.
     pub excel: ExcelOptions,
+    /// All sheets of a workbook whose first one does not look like the table.
+    pub sheets: Vec<String>,
     /// The names in the header line, the keys of the first elements, or those of a bank statement.
     pub columns: Vec<String>,
     /// One for each column, in the same order; empty for bank statements.
@@ -66,6 +68,8 @@ pub struct ColumnProposal {
     pub date_order_unclear: bool,
     /// The first values that are not empty, at most three.
     pub examples: Vec<String>,
+    /// Short values with digits and no role: they may identify something that the other file knows too.
+    pub may_be_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -110,10 +114,32 @@ pub fn peek_columns(mut input: impl Read) -> Result<Detection, ReadError> {
 }
 
 fn detect_table(format: Format, file: File) -> Result<Detection, ReadError> {
+    let first = detect_sheet(format, &file, ExcelOptions::default());
+    if format != Format::Excel || first.as_ref().is_ok_and(Detection::looks_like_a_table) {
+        return first;
+    }
+    // A cover, notes, a chart: the table is on another sheet. Two sheets that both look like one are for a person.
+    let sheets =
+        if matches!(&first, Ok(_) | Err(ReadError::Empty)) { tables::sheet_names(&file)? } else { vec![] };
+    for sheet in sheets.iter().skip(1).take(SHEETS_MAX) {
+        let excel = ExcelOptions { sheet: Some(sheet.clone()), ..ExcelOptions::default() };
+        match detect_sheet(format, &file, excel) {
+            Ok(found) if found.looks_like_a_table() => return Ok(Detection { sheets, ..found }),
+            _ => {}
+        }
+    }
+    first.map(|first| Detection { sheets, ..first })
+}
+
+/// Sheets that are looked at behind the first one.
+const SHEETS_MAX: usize = 12;
+
+fn detect_sheet(format: Format, file: &File, excel: ExcelOptions) -> Result<Detection, ReadError> {
     let mut detection = Detection::new(format, Confidence::ONE);
-    let (excel, limits) = (ExcelOptions::default(), ReadLimits::default());
+    let limits = ReadLimits::default();
     let request = tables::Request { format, excel: &excel, columns: &[], limits: &limits };
-    let (numbers, mut rows) = tables::sample(file, &request, sample::ROWS_MAX)?;
+    let (numbers, mut rows) = tables::sample(file.try_clone()?, &request, sample::ROWS_MAX)?;
+    detection.excel = excel;
     let at = header_row::find(&rows);
     if format == Format::Excel && at.row > 0 {
         detection.excel.header_row = u32::try_from(numbers[at.row]).ok();
@@ -137,6 +163,10 @@ pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
     Transcode::new(head, encoding).read_to_end(&mut text)?;
     if text.trim_ascii().is_empty() {
         return Err(ReadError::Empty);
+    }
+    if sniff::is_no_text(&text) {
+        let says = "the file is no table: it holds bytes that no text has".to_owned();
+        return Err(ReadError::NotThisFormat { says });
     }
     let (format, format_confidence) = sniff::format_of(&text);
     let mut detection = Detection::new(format, format_confidence);
@@ -174,11 +204,23 @@ impl Detection {
             header_line: None,
             header_confidence: Confidence::ZERO,
             excel: ExcelOptions::default(),
+            sheets: vec![],
             columns: vec![],
             proposals: vec![],
             decimal_mark: None,
             currency: None,
         }
+    }
+}
+
+impl Detection {
+    /// Names above, and below them amounts, or at least two columns that are something.
+    fn looks_like_a_table(&self) -> bool {
+        let has = |role| self.proposals.iter().any(|proposal| proposal.role == Some(role));
+        let is_money = has(ColumnRole::Amount) || has(ColumnRole::Debit) && has(ColumnRole::Credit);
+        let known = self.proposals.iter().filter(|proposal| proposal.role.is_some()).count();
+        let is_filled = self.proposals.iter().filter(|proposal| !proposal.examples.is_empty()).count() > 2;
+        is_filled && (is_money || known > 2)
     }
 }
 
@@ -196,6 +238,7 @@ fn describe(detection: &mut Detection, sample: Sample) {
             date_formats: profile.dates.clone(),
             date_order_unclear: profile.date_order_unclear,
             examples: profile.examples.clone(),
+            may_be_key: role.is_none() && profile.may_be_key(),
         }
     };
     detection.proposals = sample.names.iter().enumerate().map(proposal).collect();

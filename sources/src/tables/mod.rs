@@ -107,6 +107,15 @@ pub(crate) fn sample(
     if rows.is_empty() { Err(ReadError::Empty) } else { Ok((numbers, rows)) }
 }
 
+/// The sheets of a workbook that [`for_each_row`] has read before; none of an OpenDocument.
+pub(crate) fn sheet_names(file: &File) -> Result<Vec<String>, ReadError> {
+    let names = catch_unwind(AssertUnwindSafe(|| match ods::content_of(file)? {
+        Some(_) => Ok(vec![]),
+        None => xlsx::sheet_names(file.try_clone()?),
+    }));
+    names.unwrap_or_else(|_| Err(broken("its structure is damaged")))
+}
+
 /// The readers underneath are other people's and some of them panic at damaged files: that is an error of the
 /// file, too.
 fn for_each_row(mut file: File, request: &Request<'_>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
