@@ -121,6 +121,8 @@ pub(crate) async fn register(
         password_hash,
         is_platform_admin: false,
     };
+    // The first thing that the log knows of them is that they came.
+    shared::store::audit::is_user(new.id);
     let mut tx = api.store.begin().await.map_err(AccountError::Store)?;
     let made = users::insert_unless_taken(&mut tx, &new).await.map_err(AccountError::Store)?;
     let Some(user) = made else { return Err(AccountError::Taken) };

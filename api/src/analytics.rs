@@ -29,7 +29,8 @@ impl ReadQuery for DashboardOf {
     }
 }
 
-/// A project's reconciliations of the last 30 days.
+/// A project's reconciliations of the last 30 days. Each record counts once: of several runs over the same two files (by
+/// what is in them) the newest alone, and a record that a chain carries on in the run that has it last.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Dashboard)]
 pub(crate) struct DashboardAnswer {
@@ -47,6 +48,8 @@ pub(crate) struct DashboardAnswer {
     /// Kinds without exceptions are absent.
     exceptions_by_kind: BTreeMap<String, i64>,
     rejected_lines: i64,
+    /// Completed runs that are in none of these figures, because a newer one over the same files is.
+    repeated_runs: i64,
     /// The ten newest of the project, of any age.
     recent: Vec<LineAnswer>,
 }
@@ -75,6 +78,7 @@ pub(crate) async fn show_dashboard(
         exceptions: figures.exceptions,
         exceptions_by_kind: figures.exceptions_by_kind,
         rejected_lines: figures.rejected_lines,
+        repeated_runs: figures.repeated_runs,
         recent: recent.into_iter().map(Into::into).collect(),
     }))
 }

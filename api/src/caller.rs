@@ -2,6 +2,7 @@
 
 use crate::auth::{Digest, Refused, Verified, is_api_key};
 use crate::problem::Problem;
+use crate::standings::Right;
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -107,6 +108,39 @@ impl Credential {
 
     /// Who it is, and how they stand to a thing.
     pub async fn look_up(&self, api: &Api, owner: Owner) -> Result<(Caller, Standing), Problem> {
+        let asked = match api.standings.find(&self.right(), owner) {
+            // Kept longer than the key may live, and found with another token of the same session.
+            Ok((caller, standing)) if self.is_in_time(api, &caller) => {
+                return Ok((self.now(caller), standing));
+            }
+            Ok(_) => return self.ask(api, owner).await,
+            Err(asked) => asked,
+        };
+        let found = self.ask(api, owner).await?;
+        api.standings.keep(self.right(), owner, asked, found);
+        Ok(found)
+    }
+
+    fn right(&self) -> Right {
+        match self {
+            Self::Token(verified) => Right::Session(verified.session_id, verified.user_id),
+            Self::Key(digest) => Right::Key(*digest),
+        }
+    }
+
+    fn is_in_time(&self, api: &Api, caller: &Caller) -> bool {
+        matches!(self, Self::Token(_)) || caller.expires_at > api.clock.now()
+    }
+
+    /// With the end of this very token.
+    fn now(&self, caller: Caller) -> Caller {
+        match self {
+            Self::Token(verified) => Caller { expires_at: verified.expires_at, ..caller },
+            Self::Key(_) => caller,
+        }
+    }
+
+    async fn ask(&self, api: &Api, owner: Owner) -> Result<(Caller, Standing), Problem> {
         match self {
             Self::Token(verified) => {
                 let found = api.store.standing(verified.user_id, verified.session_id, owner).await?;

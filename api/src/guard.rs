@@ -12,6 +12,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::quota::{Class, Client};
 use crate::read::{ParsedBody, is_json};
 use crate::routes::Declared;
+use crate::standings::changes_access;
 use crate::state::Api;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -100,7 +101,20 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let has_token = request.headers().contains_key(AUTHORIZATION);
     match Reach::System("guard").around(admit(&guard.api, declared, &client, request)).await {
         Ok(Admitted { request, spent, reach }) => {
+            let changes_access = !request.method().is_safe()
+                && request
+                    .extensions()
+                    .get::<MatchedPath>()
+                    .is_some_and(|path| changes_access(path.as_str()));
+            let writer =
+                request.extensions().get::<Caller>().copied().filter(|_| !request.method().is_safe());
             let mut response = reach.clone().around(next.run(request)).await;
+            if let Some(caller) = writer.filter(|_| response.status().is_success()) {
+                guard.api.has_written(&caller).await;
+            }
+            if changes_access {
+                guard.api.standings.forget_all();
+            }
             spent.write(response.headers_mut());
             response.map(|body| Body::new(ReachingBody { body, reach }))
         }
@@ -162,6 +176,9 @@ async fn admit(
     let granted = judge(declared.policy, &caller, &standing, named)?;
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(granted);
+    if let Granted::Project(Some(project), _) = granted {
+        tracing::Span::current().record("project_id", tracing::field::display(project));
+    }
     Ok(Admitted { request, spent, reach: reach_of(declared.policy, granted, named) })
 }
 

@@ -39,12 +39,14 @@ mod projects;
 mod queues;
 mod quota;
 mod read;
+mod reading;
 mod reconciliation;
 mod request_id;
 mod review;
 mod routes;
 pub mod schedules;
 mod server;
+mod standings;
 mod state;
 mod vitals;
 

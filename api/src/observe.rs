@@ -5,12 +5,13 @@ use crate::problem::Problem;
 use crate::request_id::{REQUEST_ID, RequestId};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use shared::telemetry::trace::{self, TraceContext};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tracing::Instrument;
+use tracing::{Instrument, field};
 
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(request.headers());
@@ -22,12 +23,28 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     // Without the query, and cut: both are the client's to choose.
     let path: String = request.uri().path().chars().take(200).collect();
     // Of the highest level, so that the id stands in every line, whatever the filter lets through.
-    let span = tracing::error_span!("request", request_id = request_id.as_str(), method, path);
+    let (parent, context) = trace_of(request.headers(), &route);
+    let span = tracing::error_span!(
+        "request",
+        request_id = request_id.as_str(),
+        trace_id = %context.trace_id(),
+        method,
+        path,
+        project_id = field::Empty,
+        route = field::Empty,
+        status = field::Empty,
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.context = %context,
+        otel.parent = parent.map(field::display),
+        otel.error = field::Empty,
+    );
+    let trace_id = context.trace_id().to_string();
     let observed = Observed::start(method, route, span.clone());
 
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
-        write_document(&mut response, &problem, &path, &request_id);
+        write_document(&mut response, &problem, &path, &request_id, Some(&trace_id));
     }
     response.headers_mut().insert(&REQUEST_ID, request_id.header());
     observed.finish(response.status());
@@ -35,18 +52,42 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 /// The same for answers that stay in this process: what pages ask is observed as theirs.
-pub(crate) async fn write_problems(request: Request, next: Next) -> Response {
+pub(crate) async fn write_problems(mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(request.headers());
+    request.extensions_mut().insert(request_id.clone());
     let path: String = request.uri().path().chars().take(200).collect();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
-        write_document(&mut response, &problem, &path, &request_id);
+        let trace_id = trace::current().map(|context| context.trace_id().to_string());
+        write_document(&mut response, &problem, &path, &request_id, trace_id.as_deref());
     }
     response
 }
 
-fn write_document(response: &mut Response, problem: &Problem, path: &str, request_id: &RequestId) {
-    let document = problem.document(path, request_id.as_str());
+/// The caller's span, if it named one, and the one of this request. Nobody wants to look at traces of probes and scrapes,
+/// which come every few seconds and would bury the others.
+fn trace_of(headers: &HeaderMap, route: &str) -> (Option<TraceContext>, TraceContext) {
+    let mut given = headers.get_all("traceparent").iter();
+    let parent = match (given.next(), given.next()) {
+        (Some(one), None) => one.to_str().ok().and_then(|text| text.parse().ok()),
+        _ => None,
+    };
+    let context = TraceContext::following(parent);
+    let is_watched = parent.is_none() && UNTRACED.contains(&route);
+    (parent, if is_watched { context.unsampled() } else { context })
+}
+
+const UNTRACED: [&str; 7] =
+    ["/api/health", "/api/live", "/api/metrics", "/api/ready", "/livez", "/readyz", "/startupz"];
+
+fn write_document(
+    response: &mut Response,
+    problem: &Problem,
+    path: &str,
+    request_id: &RequestId,
+    trace_id: Option<&str>,
+) {
+    let document = problem.document(path, request_id.as_str(), trace_id);
     let body = serde_json::to_vec(&document).expect("texts and numbers are always JSON");
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -110,6 +151,13 @@ impl Drop for Observed {
             499 => tracing::info!(route, status, elapsed_ms, "the client went away"),
             500.. => tracing::warn!(route, status, elapsed_ms, "answered"),
             _ => tracing::info!(route, status, elapsed_ms, "answered"),
+        }
+        // After the line, which says it by itself.
+        self.span.record("route", route);
+        self.span.record("status", status);
+        if status >= 500 {
+            self.span
+                .record("otel.error", self.status.and_then(|s| s.canonical_reason()).unwrap_or("failed"));
         }
     }
 }

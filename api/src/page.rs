@@ -2,6 +2,7 @@
 
 use crate::read::{Parameters, ReadQuery};
 use shared::ids::ProjectId;
+use shared::store::text::TEXT_CHARS_MAX;
 use std::fmt::Write;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -67,15 +68,33 @@ impl<T> Page<T> {
         cursor: impl FnOnce(&T) -> C,
     ) -> Option<String> {
         let last = self.items.last().filter(|_| self.has_next)?;
-        let mut next = format!("{path}?");
-        for (name, value) in parameters {
-            if let Some(value) = value {
-                // All our values are ids, numbers and words: nothing to escape.
-                let _ = write!(next, "{name}={value}&");
-            }
+        Some(address_after(path, parameters, cursor(last)))
+    }
+}
+
+/// The address of the page behind `after`: `path` with `parameters`, whose values stand in it as they are.
+pub(crate) fn address_after(
+    path: &str,
+    parameters: &[(&str, Option<String>)],
+    after: impl std::fmt::Display,
+) -> String {
+    let mut next = format!("{path}?");
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            // Ids, numbers and words need no escaping; texts were escaped.
+            let _ = write!(next, "{name}={value}&");
         }
-        let _ = write!(next, "after={}", cursor(last));
-        Some(next)
+    }
+    let _ = write!(next, "after={after}");
+    next
+}
+
+/// Something to look for: 1 to 200 characters.
+pub(crate) fn text(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        _ if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
+        1..=TEXT_CHARS_MAX => Ok(text.to_owned()),
+        n => Err(format!("must have 1 to {TEXT_CHARS_MAX} characters, not {n}")),
     }
 }
 

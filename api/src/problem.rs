@@ -16,6 +16,7 @@ pub(crate) enum ProblemKind {
     Unauthenticated,
     Forbidden,
     RegistrationClosed,
+    NotLetIn,
     NotFound,
     UnknownRoute,
     MethodNotAllowed,
@@ -51,6 +52,9 @@ impl ProblemKind {
             Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Log in first"),
             Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Your role does not allow this"),
             RegistrationClosed => ("registration_closed", StatusCode::FORBIDDEN, "Registration is closed"),
+            NotLetIn => {
+                ("not_let_in", StatusCode::FORBIDDEN, "The provider knows you, but you may not come in")
+            }
             NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
             UnknownRoute => ("unknown_route", StatusCode::NOT_FOUND, "There is nothing at this address"),
             MethodNotAllowed => (
@@ -193,7 +197,12 @@ impl Problem {
     }
 
     /// The document, once it is known which request it answers.
-    pub fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemDocument<'a> {
+    pub fn document<'a>(
+        &'a self,
+        instance: &'a str,
+        request_id: &'a str,
+        trace_id: Option<&'a str>,
+    ) -> ProblemDocument<'a> {
         let (code, status, title) = self.kind.describe();
         ProblemDocument {
             kind: format!("urn:counterfoil:problem:{code}"),
@@ -202,6 +211,7 @@ impl Problem {
             detail: &self.detail,
             instance,
             request_id,
+            trace_id,
             errors: &self.mistakes,
         }
     }
@@ -221,6 +231,10 @@ pub(crate) struct ProblemDocument<'a> {
     instance: &'a str,
     /// Names this request in the log.
     request_id: &'a str,
+    /// Names the trace it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trace_id: Option<&'a str>,
     /// Everything that is wrong in the request; empty when the request is not to blame.
     errors: &'a [Mistake],
 }

@@ -31,6 +31,9 @@ pub(crate) fn table() -> Table {
     let mut t = Table::new();
     t.add(Open, Register, routes!(auth::register::register));
     t.add(Open, Login, routes!(auth::login::log_in));
+    t.add(Open, Ordinary, routes!(auth::oidc::show_provider));
+    t.add(Open, Refresh, routes!(auth::oidc::start_provider_login));
+    t.add(Open, Refresh, routes!(auth::oidc::finish_provider_login));
     t.add(Open, Refresh, routes!(auth::refresh::refresh));
     t.add(Person, Ordinary, routes!(auth::account::log_out));
     t.add(Person, Ordinary, routes!(auth::account::me));
@@ -73,6 +76,8 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::show::show_reconciliation));
     t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::delete::delete_reconciliation));
     t.add(operator(Of::Reconciliation), Ordinary, routes!(runs::stop::cancel_reconciliation));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::chain::show_chain));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::chain::show_rules));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::matches::list_matches));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::exceptions::list_exceptions));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(runs::rejected_lines::list_rejected_lines));
@@ -119,6 +124,8 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Job), Ordinary, routes!(jobs::show::show_job));
     t.add(viewer(Of::JobToCome), Ordinary, routes!(jobs::explain::explain_job));
     t.add(Platform, Ordinary, routes!(jobs::workers::list_workers));
+    t.add(Platform, Ordinary, routes!(jobs::workers::drain_worker));
+    t.add(Platform, Ordinary, routes!(jobs::workers::resume_worker));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::cancel_job));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::redrive_job));
     t.add(operator(Of::Job), Ordinary, routes!(jobs::act::retry_job_now));

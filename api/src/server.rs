@@ -1,22 +1,26 @@
 //! Serving: the whole API, or only the figures of a process that has no API.
 
 use crate::admission::Admission;
+use crate::auth::oidc::Provider;
 use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
 use crate::connections::{self, Limits};
 use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
+use crate::standings::Standings;
 use crate::state::{Api, BackupRules, SessionLife, Shared};
 use crate::vitals::{self, Vitals};
 use crate::{audit, layers, routes};
 use axum::middleware::from_fn_with_state;
 use chrono::TimeDelta;
+use secrecy::ExposeSecret;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::objects::Objects;
 use shared::queue::Queue;
 use shared::secrets::Secret;
-use shared::store::Store;
 use shared::store::login_failures::LockOut;
+use shared::store::replica::Replica;
+use shared::store::{PoolLimits, Store};
 use shared::telemetry::Metrics;
 use std::io;
 use std::sync::Arc;
@@ -50,6 +54,9 @@ pub enum ApiError {
     #[error("the listening socket is not usable")]
     Listener(#[source] io::Error),
     /// Never with the password.
+    #[error("database.replica_url is not usable")]
+    Replica,
+    /// Never with the password.
     #[error("redis.url is not usable: {0}")]
     Redis(String),
 }
@@ -73,6 +80,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         None => Counters::in_process_only(),
         Some(url) => Counters::with_redis(url).map_err(|error| ApiError::Redis(error.to_string()))?,
     };
+    let replica = replica(config)?;
     let quotas = Quotas::new(config.rate_limits.clone(), counters, config.trusted_proxies());
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
@@ -84,8 +92,10 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         ),
         admission: Admission::new(parts.store.clone(), config.backlog),
         store: parts.store.for_tenants(),
+        replica: replica.clone(),
         objects: parts.objects,
         queue: parts.queue,
+        standings: Standings::new(),
         tokens: Tokens::new(&parts.signing_keys, parts.signing_keys_source, lifetime, parts.clock.clone()),
         session: SessionLife {
             idle: TimeDelta::hours(config.auth.session_idle_hours.into()),
@@ -98,6 +108,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         },
         sealing: parts.sealing_key.as_ref().map(Sealing::new),
         quotas,
+        provider: Provider::new(config, parts.clock.clone()),
         passwords: parts.passwords,
         registration: config.auth.registration,
         clock: parts.clock,
@@ -128,14 +139,39 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     let limits = Limits { connections_max: CONNECTIONS_MAX + config.http.event_streams_max, drain: DRAIN };
     let polling = tokio::spawn(watcher.poll());
     let rotating = tokio::spawn(follow_keys(api.clone()));
+    let following = tokio::spawn({
+        let (replica, stop) = (replica, stop.clone());
+        async move {
+            if let Some(replica) = replica {
+                replica.follow(stop).await;
+            }
+        }
+    });
+    let hearing = tokio::spawn({
+        let (store, api, stop) = (store.clone(), api.clone(), stop.clone());
+        async move { store.follow_access(|news| api.standings.hear(news), stop).await }
+    });
     let signing = tokio::spawn(audit::sign_hourly(store, api, stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
     rotating.abort();
     signing.abort();
+    hearing.abort();
+    following.abort();
     tracing::info!("the API has stopped");
     Ok(())
+}
+
+/// With the same bounds as the database itself.
+fn replica(config: &Config) -> Result<Option<Replica>, ApiError> {
+    let Some(url) = &config.database.replica_url else { return Ok(None) };
+    let options = url.expose_secret().parse().map_err(|_| ApiError::Replica)?;
+    let limits = PoolLimits {
+        connections_max: config.database.connections_max,
+        acquire_timeout: Duration::from_secs(config.database.acquire_timeout_s),
+    };
+    Ok(Some(Replica::new(options, &limits)))
 }
 
 /// Reads the signing keys as often as secrets are kept, so that a rotation needs no restart.

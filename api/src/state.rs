@@ -4,6 +4,7 @@ use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Sealing, Tokens};
 use crate::quota::Quotas;
 use crate::reconciliation::Watcher;
+use crate::standings::Standings;
 use crate::vitals::Vitals;
 use axum::extract::FromRef;
 use chrono::TimeDelta;
@@ -15,6 +16,7 @@ use shared::queue::Queue;
 use shared::store::Store;
 use shared::store::login_failures::LockOut;
 use shared::store::notifications::Routing;
+use shared::store::replica::Replica;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +29,15 @@ pub(crate) struct Api(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     /// As the tenant of the request sees it: the guard says who that is.
     pub store: Store,
+    /// Where some reads may go.
+    pub replica: Option<Replica>,
     pub objects: Objects,
     /// Only looked at, and for dead letters: jobs leave through the outbox.
     pub queue: Queue,
+    pub standings: Standings,
     pub tokens: Tokens,
+    /// Absent: nobody logs in by a provider.
+    pub provider: Option<crate::auth::oidc::Provider>,
     pub passwords: PasswordHasher,
     pub registration: Registration,
     pub session: SessionLife,

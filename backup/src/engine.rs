@@ -6,9 +6,11 @@ use crate::seal::KeyRing;
 use crate::stores::{Cluster, Stores};
 use secrecy::ExposeSecret;
 use shared::config;
+use shared::telemetry::trace::{self, SpanRecord, TraceContext};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that is the same for all backups of one cluster. Cheap to clone.
@@ -78,18 +80,46 @@ pub struct Run {
 
 #[derive(Default)]
 struct Progress {
-    phase: Mutex<&'static str>,
+    phase: Mutex<Phase>,
     bytes: AtomicU64,
+    /// The span it began in.
+    trace: Option<TraceContext>,
+}
+
+/// What is being done, and since when.
+#[derive(Default)]
+struct Phase {
+    name: &'static str,
+    since: Option<Instant>,
+}
+
+impl Progress {
+    /// The phase before becomes a span.
+    fn enter(&self, name: &'static str) {
+        let next = Phase { name, since: Some(Instant::now()) };
+        let before = std::mem::replace(&mut *self.phase.lock().unwrap_or_else(|e| e.into_inner()), next);
+        if let (Some(trace), Some(since)) = (self.trace, before.since) {
+            SpanRecord::below(trace, before.name, since.elapsed()).send();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.enter("");
+    }
 }
 
 impl Run {
     pub fn new(stop: CancellationToken) -> Self {
-        Self { stop, ..Self::default() }
+        let progress =
+            Progress { phase: Mutex::default(), bytes: AtomicU64::new(0), trace: trace::current() };
+        Self { stop, progress: Arc::new(progress) }
     }
 
     /// What is being done, in words for people; empty before the beginning.
     pub fn phase(&self) -> &'static str {
-        *self.progress.phase.lock().unwrap_or_else(|e| e.into_inner())
+        self.progress.phase.lock().unwrap_or_else(|e| e.into_inner()).name
     }
 
     /// Plain bytes that went through the sealer or the opener so far.
@@ -98,7 +128,7 @@ impl Run {
     }
 
     pub(crate) fn enter(&self, phase: &'static str) {
-        *self.progress.phase.lock().unwrap_or_else(|e| e.into_inner()) = phase;
+        self.progress.enter(phase);
         tracing::info!(phase, "backup engine");
     }
 

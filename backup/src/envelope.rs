@@ -81,6 +81,20 @@ pub(crate) fn open(
     Ok((head.id, key, plain))
 }
 
+/// At most so many bytes at the beginning of an object say how it opens.
+pub(crate) const START_BYTES: u64 = 12 + HEAD_BYTES_MAX as u64;
+
+/// Of the beginning of an object: its id, and the data key as it was wrapped when it was sealed.
+pub(crate) fn head(envelope: &Envelope, start: &[u8]) -> Result<(Uuid, WrappedKey)> {
+    match split(envelope, start) {
+        Some((head, _)) => Ok((head.id, head.key)),
+        None => Err(Error::Damaged {
+            what: format!("the {}", envelope.object),
+            how: "it is none, or its first bytes are damaged".into(),
+        }),
+    }
+}
+
 fn split<'b>(envelope: &Envelope, bytes: &'b [u8]) -> Option<(Head, &'b [u8])> {
     let rest = bytes.strip_prefix(envelope.magic.as_slice())?;
     let (length, rest) = rest.split_first_chunk::<4>()?;

@@ -5,7 +5,7 @@ use crate::wal::{Lsn, WalFile};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::store::backups::{
-    AlertSeverity, Archiver, BackupKind, BackupStoreRecord, ClassFigures, NewBackupAlert, Verifications,
+    Archiver, BackupKind, BackupStoreRecord, ClassFigures, Verifications, WalArchive,
 };
 use shared::store::{Store, StoreError};
 
@@ -17,6 +17,8 @@ pub struct Facts {
     pub last_proven_restore_at: Option<DateTime<Utc>>,
     pub stores: Vec<BackupStoreRecord>,
     pub archiver: Archiver,
+    /// `None`: no worker has looked yet, or WAL is not archived.
+    pub wal_archive: Option<WalArchive>,
     /// Since when there should be backups: since their schedules are there.
     pub expected_since: Option<DateTime<Utc>>,
     /// A backup that takes longer is worth a warning.
@@ -54,7 +56,6 @@ pub const STALE_AFTER: TimeDelta = TimeDelta::hours(2);
 pub const UNPROVEN_AFTER: TimeDelta = TimeDelta::days(33);
 /// The promise: at most five minutes are lost.
 pub const WAL_BEHIND_AFTER: TimeDelta = TimeDelta::minutes(5);
-const SIZE_DEVIATES_BY: f64 = 0.2;
 const STORE_FULL_FROM: f64 = 0.8;
 /// A server that is left alone writes this little, and does not begin a new segment for it.
 const IDLE_BYTES: u64 = 64 << 10;
@@ -67,6 +68,7 @@ impl Facts {
             last_proven_restore_at: store.last_proven_restore().await?,
             stores: store.backup_stores().await?,
             archiver: store.archiver().await?,
+            wal_archive: store.wal_archive().await?,
             expected_since: store.backups_expected_since().await?,
             slow_after,
         })
@@ -178,7 +180,9 @@ fn proven(facts: &Facts, now: DateTime<Utc>) -> Factor {
 }
 
 fn wal(facts: &Facts, now: DateTime<Utc>) -> Factor {
+    let missing = facts.wal_archive.as_ref().map_or(0, |archive| archive.missing_segments);
     let (points, says) = match facts.wal_reach(now) {
+        _ if missing > 0 => (0, format!("{missing} segments of archived WAL are missing")),
         None => (0, "WAL is not archived: what was written since the newest backup would be lost".to_owned()),
         Some(WalReach { complete_until: None, .. }) => (0, "no WAL was archived yet".to_owned()),
         Some(WalReach { complete_until: Some(at), behind_bytes }) => (
@@ -187,85 +191,6 @@ fn wal(facts: &Facts, now: DateTime<Utc>) -> Factor {
         ),
     };
     Factor { name: "wal", points, points_max: 10, says }
-}
-
-/// Everything that somebody must be told of now.
-pub fn alarms(facts: &Facts, now: DateTime<Utc>) -> Vec<NewBackupAlert> {
-    use AlertSeverity::{Critical, Warning};
-    let mut found = vec![];
-    let mut tell = |severity, kind, subject: &str, message: String| {
-        found.push(NewBackupAlert { kind, subject: subject.to_owned(), severity, message });
-    };
-    let is_expected_for = |age| facts.expected_since.is_none_or(|since| now - since > age);
-    match facts.last_complete_at() {
-        Some(at) if now - at > STALE_AFTER => {
-            tell(Critical, "backup_stale", "", format!("the newest backup is {} old", words(now - at)));
-        }
-        None if is_expected_for(STALE_AFTER) => {
-            tell(Critical, "backup_stale", "", "there is no backup of everything".into());
-        }
-        _ => {}
-    }
-    for of in &facts.classes {
-        let class = of.class.as_str();
-        if of.failures > 0 {
-            let why = of.last_error.as_deref().unwrap_or_default();
-            let message = format!("{} {class} backups have failed since one succeeded: {why}", of.failures);
-            tell(Critical, "backup_failed", class, message);
-        }
-        // Of tenants every backup has another size.
-        if let (Some(bytes), Some(usual), true) =
-            (of.last_bytes, of.usual_bytes, of.class != BackupKind::Tenant)
-            && usual > 0.0
-            && (bytes as f64 / usual - 1.0).abs() > SIZE_DEVIATES_BY
-        {
-            let message = format!("the newest {class} backup has {bytes} bytes, {usual:.0} are usual");
-            tell(Warning, "backup_size_deviates", class, message);
-        }
-        if let Some(seconds) = of.last_s.filter(|s| *s > facts.slow_after.num_seconds() as f64) {
-            tell(Warning, "backup_slow", class, format!("the newest {class} backup took {seconds:.0} s"));
-        }
-    }
-    let Verifications { lost, harmed, .. } = facts.verifications;
-    if lost > 0 {
-        tell(Critical, "backup_lost", "", format!("{lost} backups are damaged in every store"));
-    }
-    if harmed > lost {
-        let message = format!("{harmed} backups have a copy that is missing or damaged");
-        tell(Warning, "backup_harmed", "", message);
-    }
-    if !facts.stores.is_empty() && facts.stores.iter().all(|store| !store.is_reachable) {
-        tell(Critical, "backup_stores_down", "", "no store of backups answers".into());
-    }
-    for store in &facts.stores {
-        if !store.is_reachable {
-            let why = store.error.as_deref().unwrap_or("it does not answer");
-            tell(Warning, "backup_store_down", &store.name, format!("{}: {why}", store.name));
-        }
-        if let Some(used) = store.share_used.filter(|used| *used > STORE_FULL_FROM) {
-            let message = format!("{} is {:.0} % full", store.name, used * 100.0);
-            tell(Warning, "backup_store_full", &store.name, message);
-        }
-    }
-    let unproven_for = facts.last_proven_restore_at.map(|at| now - at);
-    if unproven_for.map_or(is_expected_for(UNPROVEN_AFTER), |age| age > UNPROVEN_AFTER) {
-        let message = unproven_for.map_or("no restore was ever proven".into(), |age| {
-            format!("no restore was proven for {}", words(age))
-        });
-        tell(Warning, "restore_not_proven", "", message);
-    }
-    if let Some(reach) = facts.wal_reach(now)
-        && reach.complete_until.is_none_or(|at| now - at > WAL_BEHIND_AFTER)
-    {
-        let bytes = reach.behind_bytes;
-        tell(Critical, "wal_behind", "", format!("{bytes} bytes of WAL are not archived"));
-    }
-    let Archiver { is_on, last_archived_at, last_failed_at, .. } = facts.archiver;
-    if is_on && last_failed_at > last_archived_at {
-        let message = "archiving WAL fails, and the database's disk fills; see the log of PostgreSQL";
-        tell(Critical, "wal_archiving_fails", "", message.into());
-    }
-    found
 }
 
 fn words(age: TimeDelta) -> String {
@@ -277,6 +202,10 @@ fn words(age: TimeDelta) -> String {
         _ => format!("{} days", seconds / 86_400),
     }
 }
+
+mod alarms;
+
+pub use alarms::alarms;
 
 #[cfg(test)]
 mod tests;

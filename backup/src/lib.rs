@@ -20,6 +20,7 @@ mod manifest_samples;
 pub mod postgres;
 pub mod prune;
 pub mod records;
+pub mod rekey;
 pub mod restore;
 pub mod retention;
 pub mod seal;

@@ -4,6 +4,7 @@
 //! Written last, after all packs are in the stores: a backup without a manifest is none. In a store it is JSON in an
 //! [`envelope`].
 
+use crate::engine::Engine;
 use crate::envelope::{self, Envelope};
 use crate::error::{Error, Result, not_read};
 use crate::postgres::{Column, Figures, SnapshotNote, Surroundings};
@@ -178,8 +179,15 @@ pub async fn read_manifest(
     Ok((manifest, key))
 }
 
+/// The id that its key is bound to, and that key as it was wrapped when the backup was taken. `bytes`: of the manifest.
+pub(crate) async fn head(engine: &Engine, folder: &BackupFolder, bytes: u64) -> Result<(Uuid, WrappedKey)> {
+    let bytes = bytes.min(envelope::START_BYTES) as usize;
+    let read = |start: Bytes| envelope::head(&ENVELOPE, &start).map_err(|error| error.to_string());
+    engine.stores.get_start(&folder.manifest(), bytes, read).await.map_err(|error| not_read(&error))
+}
+
 /// The data key of a backup as later keys have wrapped it.
-async fn wrapped_keys(stores: &Stores, folder: &BackupFolder) -> Vec<WrappedKey> {
+pub(crate) async fn wrapped_keys(stores: &Stores, folder: &BackupFolder) -> Vec<WrappedKey> {
     let listing = stores.list(&folder.cluster.wrapped_keys_prefix(folder.id)).await;
     let mut keys = vec![];
     for name in listing.objects.keys() {

@@ -18,7 +18,9 @@ impl Database {
     /// The store of `database.url`, or of a running `up`.
     pub async fn open(self, config: &Config) -> Result<Store> {
         if config.database.url.is_some() {
-            return roles::store(config);
+            let store = roles::store(config)?;
+            store.try_to_connect().await?;
+            return Ok(store);
         }
         let options = private_postgres::options(&up::data_dir(self.data_dir)?);
         let store = Store::new(options, &roles::pool_limits(config));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::config::Config;
 use shared::ids::ProjectId;
 use shared::store::Store;
-use shared::store::audit::{AuditFilter, Tenant};
+use shared::store::audit::{AuditFilter, AuditRecord, Tenant};
 use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
@@ -32,6 +32,9 @@ pub enum AuditCommand {
         /// As `review.decide`.
         #[arg(long)]
         action: Option<String>,
+        /// Part of the name or the address of who did it.
+        #[arg(long)]
+        who: Option<String>,
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
         #[command(flatten)]
@@ -50,8 +53,9 @@ pub async fn run(config: Config, command: AuditCommand) -> Result<()> {
                 .transpose()?;
             verify(&database.open(&config).await?, project, key).await
         }
-        AuditCommand::List { project, action, limit, database } => {
-            list(&database.open(&config).await?, project, action, limit).await
+        AuditCommand::List { project, action, who, limit, database } => {
+            let filter = AuditFilter { action, who, ..AuditFilter::default() };
+            list(&database.open(&config).await?, project, filter, limit).await
         }
     }
 }
@@ -89,26 +93,38 @@ async fn verify(store: &Store, project: Option<ProjectId>, key: Option<SigningKe
     Ok(())
 }
 
-async fn list(store: &Store, project: Option<ProjectId>, action: Option<String>, limit: u32) -> Result<()> {
-    let filter = AuditFilter { action, ..AuditFilter::default() };
+async fn list(store: &Store, project: Option<ProjectId>, filter: AuditFilter, limit: u32) -> Result<()> {
     let records = store.audit_records(Tenant::from(project), &filter, None, limit).await?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let row = |record: &shared::store::audit::AuditRecord| -> Vec<String> {
+    let row = |record: &AuditRecord| -> Vec<String> {
         let content: Value = serde_json::from_str(&record.content).unwrap_or_default();
         let by = &content["by"];
-        let who = [&by["user_id"], &by["name"]].into_iter().map(text).find(|who| !who.is_empty());
         vec![
             record.seq.to_string(),
             record.at.to_rfc3339_opts(SecondsFormat::Secs, true),
             text(&content["action"]),
             format!("{} {}", text(&content["subject"]["kind"]), text(&content["subject"]["id"])),
-            who.unwrap_or_else(|| "-".into()),
+            who(record, by),
             text(&by["ip"]),
+            text(&by["request_id"]),
         ]
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-    print_table(&["number", "at", "action", "subject", "who", "from"], &rows);
+    print_table(&["number", "at", "action", "subject", "who", "from", "request"], &rows);
     Ok(())
+}
+
+/// Name and address as they were; of records without them, those of the account today.
+fn who(record: &AuditRecord, by: &Value) -> String {
+    let text = |name: &str, today: &Option<String>| {
+        by[name].as_str().map(str::to_owned).or_else(|| today.clone()).unwrap_or_default()
+    };
+    match (text("name", &record.user_name), text("email", &record.user_email), by["user_id"].as_str()) {
+        (name, email, _) if !name.is_empty() && !email.is_empty() => format!("{name} <{email}>"),
+        (name, email, None) if name.is_empty() && email.is_empty() => "-".into(),
+        (name, email, Some(id)) if name.is_empty() && email.is_empty() => id.to_owned(),
+        (name, email, _) => name + &email,
+    }
 }
 
 fn name_of(tenant: Tenant) -> String {

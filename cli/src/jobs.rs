@@ -208,15 +208,20 @@ async fn act(config: &Config, action: BulkAction, asked: Action) -> Result<()> {
 }
 
 async fn act_on(store: &Store, action: BulkAction, ids: &[JobId], by: &Asker) -> Result<()> {
-    let mut missing = 0;
+    let (mut missing, mut refused) = (0, 0);
     for id in ids {
+        let before = store.job(*id).await?.map(|job| job.state);
         let state = match action {
             BulkAction::Cancel => store.cancel_job(*id, by).await?,
             BulkAction::RetryNow => store.make_job_due(*id, by).await?,
             BulkAction::Redrive => store.redrive_job(*id, by).await?,
         };
         match state {
-            Some(state) => println!("{id}  {state}"),
+            Some(state) if is_done(action, before, state) => println!("{id}  {state}"),
+            Some(state) => {
+                refused += 1;
+                eprintln!("{id}  {state}: left as it is");
+            }
             None => {
                 missing += 1;
                 eprintln!("{id}  there is no such job");
@@ -226,7 +231,19 @@ async fn act_on(store: &Store, action: BulkAction, ids: &[JobId], by: &Asker) ->
     if missing > 0 {
         bail!("{missing} of {} jobs do not exist", ids.len());
     }
+    if refused > 0 {
+        bail!("{refused} of {} jobs are in a state that this does not go with", ids.len());
+    }
     Ok(())
+}
+
+/// As the API answers: asking twice does no harm, asking what cannot be does nothing.
+fn is_done(action: BulkAction, before: Option<JobState>, now: JobState) -> bool {
+    match action {
+        BulkAction::Cancel => !matches!(now, JobState::Completed | JobState::Dead),
+        BulkAction::RetryNow => !now.is_final(),
+        BulkAction::Redrive => before == Some(JobState::Dead) && now != JobState::Dead,
+    }
 }
 
 async fn balance(store: &Store) -> Result<()> {

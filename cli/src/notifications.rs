@@ -1,5 +1,8 @@
 //! Notifications from a shell on the server: what people want, addresses that bounced, alerts that are open.
 
+mod hours;
+mod webhooks;
+
 use crate::administration::{Database, print_table};
 use anyhow::{Context, Result, bail};
 use shared::config::Config;
@@ -39,6 +42,11 @@ pub enum NotificationsCommand {
         #[command(flatten)]
         database: Database,
     },
+    /// Show or change somebody's quiet hours, time zone, time of daily digests and number for SMS.
+    Hours(hours::HoursArgs),
+    /// Look at webhooks, switch them on, test and remove them.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// List addresses that bounced: they get no mail.
     Bounces {
         #[command(flatten)]
@@ -71,6 +79,8 @@ pub async fn run(config: Config, command: NotificationsCommand) -> Result<()> {
             let chosen = read_choice(&event, &channel, &mode)?;
             choose(&database.open(&config).await?, &email, chosen).await?;
         }
+        Hours(args) => hours::run(config, args).await?,
+        Webhooks(command) => webhooks::run(config, command).await?,
         Bounces { database } => {
             let found = database.open(&config).await?.bounces(None, LINES_MAX).await?;
             let rows: Vec<Vec<String>> = found

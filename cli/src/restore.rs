@@ -10,10 +10,10 @@ use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::postgres::Account;
 use backup::records::RestoreLog;
-use backup::restore::merge::{self, MergeWish, Policy};
+use backup::restore::merge::{self, CONFLICTS_MAX, Conflict, Kept, MergeWish, Policy};
 use backup::restore::plan::Wish;
 use backup::restore::point_in_time::{self, PointWish, Until};
-use backup::restore::{Report, full};
+use backup::restore::{Report, full, unfinished};
 use backup::stores::BackupClass;
 use backup::wal;
 use chrono::{DateTime, Utc};
@@ -149,6 +149,7 @@ async fn restore_full(
     say_if_unrecorded(place.store(config)?.record_restore(&log.0).await);
     let report = performed?;
     print_report(&report);
+    full::acknowledge(&server, &database).await?;
     println!("{database} is restored and proven: {} rows in {:.1} s", report.rows, report.seconds);
     if let Some(kept_as) = &report.kept_as {
         println!("What was there is in database {kept_as}; remove it when it is not needed any more.");
@@ -191,6 +192,20 @@ async fn restore_merge(
         .collect();
     let last = if merged.is_dry_run { "WOULD CHANGE" } else { "CHANGED" };
     print_table(&["TENANT", "TABLE", "MISSING", "EQUAL", "DIFFERENT", "EXTRA", last], &rows);
+    for table in &merged.comparisons {
+        for Conflict { key, columns, kept } in &table.conflicts {
+            let (stays, would) = match kept {
+                Kept::Live => ("the live row", if merged.is_dry_run { "would stay" } else { "stayed" }),
+                Kept::Backup => {
+                    ("the backup's row", if merged.is_dry_run { "would come back" } else { "came back" })
+                }
+            };
+            println!("{} {key} differs in {}: {stays} {would}", table.table, columns.join(", "));
+        }
+        if table.different > CONFLICTS_MAX as u64 {
+            println!("{} has {} more that differ", table.table, table.different - CONFLICTS_MAX as u64);
+        }
+    }
     for id in &merged.safety_backups {
         println!("What was there is in backup {id}.");
     }
@@ -214,6 +229,10 @@ async fn restore_point(config: &Config, config_file: Option<&Path>, args: PitrAr
         .find_map(|b| Some(b.manifest.as_ref().ok()?.wal.as_ref()?.segment_bytes))
         .context("no store that answers has a base backup")?;
     let coverage = wal::read_coverage(&engine.stores, &engine.cluster, segment_bytes).await?;
+    let into = std::path::absolute(into)?;
+    // One that was killed goes on from its own base backup, whatever was taken since.
+    let begun = unfinished(&into).filter(|left| left.until == until.to_string()).map(|left| left.backup);
+    let from = from.or(begun);
     let planned = point_in_time::plan(&found, &coverage, &until, from).map_err(Error::Refused)?;
     println!("Recover {until} from base backup {}", planned.manifest.id);
     for (number, step) in planned.steps.iter().enumerate() {
@@ -225,7 +244,6 @@ async fn restore_point(config: &Config, config_file: Option<&Path>, args: PitrAr
     if dry_run {
         return Ok(());
     }
-    let into = std::path::absolute(into)?;
     let wish = PointWish {
         dir: into.clone(),
         until,

@@ -12,7 +12,7 @@ use shared::queue::{Queue, QueueName};
 use shared::secrets::{KEPT_FOR, Secret, check_url};
 use shared::store::{PoolLimits, Store};
 use shared::telemetry::metric::Role;
-use shared::telemetry::{self, Metrics};
+use shared::telemetry::{Metrics, Telemetry};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,8 +72,7 @@ pub fn missing(config: &Config, role: RoleName) -> Vec<&'static str> {
 pub async fn api(config: Config) -> Result<()> {
     let signing_keys = signing_keys_secret(&config)?;
     refuse_missing(&missing(&config, RoleName::Api))?;
-    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install(&[Role::Api]).map_err(anyhow::Error::msg)?;
+    let telemetry = Telemetry::start(&config, &[Role::Api]).map_err(anyhow::Error::msg)?;
     let source = signing_keys.context("checked above")?;
     let signing_keys = read_signing_keys(&source).await?;
     let sealing_key = sealing_key(&config)?;
@@ -92,7 +91,7 @@ pub async fn api(config: Config) -> Result<()> {
         store: store.clone(),
         objects: objects(&config, None)?,
         queue: queue(&config)?,
-        metrics,
+        metrics: telemetry.metrics.clone(),
         clock: Clock::system(),
         signing_keys,
         signing_keys_source: Some(source),
@@ -139,19 +138,22 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
     let mut wrong = vec![];
     for (key, value) in [
         ("database.url", &mut config.database.url),
+        ("database.replica_url", &mut config.database.replica_url),
         ("broker.url", &mut config.broker.url),
         ("redis.url", &mut config.redis.url),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("oidc.client_secret", &mut config.oidc.client_secret),
         ("mail.url", &mut config.mail.url),
         ("notifications.slack_url", &mut config.notifications.slack_url),
         ("notifications.pagerduty_key", &mut config.notifications.pagerduty_key),
         ("notifications.sms_token", &mut config.notifications.sms_token),
+        ("telemetry.otlp.headers", &mut config.telemetry.otlp.headers),
     ] {
         let Some(setting) = value else { continue };
         let secret = Secret::new(key, setting, &settings)?;
         let text = secret.read().await?.text();
         let text = text.with_context(|| format!("{key} is no text"))?;
-        if matches!(key, "database.url" | "broker.url" | "redis.url") {
+        if matches!(key, "database.url" | "database.replica_url" | "broker.url" | "redis.url") {
             wrong.extend(check_url(key, &text).err());
         }
         if key == "database.url" {
@@ -222,16 +224,22 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
         config.worker.concurrency = concurrency;
     }
     refuse_missing(&missing(&config, RoleName::Worker))?;
-    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install(&[Role::Worker]).map_err(anyhow::Error::msg)?;
+    let telemetry = Telemetry::start(&config, &[Role::Worker]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config, None)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures =
-        figures(config.worker.listen, &store, &queue, Some(&objects), metrics, &figures_stop).await?;
+    let figures = figures(
+        config.worker.listen,
+        &store,
+        &queue,
+        Some(&objects),
+        telemetry.metrics.clone(),
+        &figures_stop,
+    )
+    .await?;
     let following = follow_database(&config, &store);
     let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
     following.abort();
@@ -243,15 +251,16 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
 
 pub async fn scheduler(config: Config) -> Result<()> {
     refuse_missing(&missing(&config, RoleName::Scheduler))?;
-    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install(&[Role::Scheduler]).map_err(anyhow::Error::msg)?;
+    let telemetry = Telemetry::start(&config, &[Role::Scheduler]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let (store, queue) = (store(&config)?, queue(&config)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(config.scheduler.listen, &store, &queue, None, metrics, &figures_stop).await?;
+    let figures =
+        figures(config.scheduler.listen, &store, &queue, None, telemetry.metrics.clone(), &figures_stop)
+            .await?;
     let relay_wake = Arc::new(Notify::new());
     let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
     let following = follow_database(&config, &store);
@@ -267,6 +276,7 @@ pub async fn scheduler(config: Config) -> Result<()> {
 pub async fn migrate(config: Config) -> Result<()> {
     refuse_missing(&missing(&config, RoleName::Migrate))?;
     let store = store(&config)?;
+    store.try_to_connect().await?;
     store.migrate().await.context("migrating the database")?;
     println!("The database is at this version.");
     Ok(())

@@ -21,7 +21,7 @@ pub struct Place {
 
 #[derive(clap::Subcommand)]
 pub enum SchedulesCommand {
-    /// List schedules with their next due time and how the newest one ended.
+    /// List schedules with their next due time and what came of the last one.
     List {
         #[command(flatten)]
         place: Place,

@@ -11,8 +11,8 @@ use shared::config::{BackupStore, Config, DiskStore};
 use shared::queue::Queue;
 use shared::secrets::Secret;
 use shared::store::Store;
+use shared::telemetry::Telemetry;
 use shared::telemetry::metric::Role;
-use shared::telemetry::{self, Metrics};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,12 +36,9 @@ pub struct UpArgs {
 }
 
 pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
-    if config.log.filter == Config::default().log.filter {
-        // The terminal belongs to the person; details are a setting away.
-        config.log.filter = "warn".into();
-    }
-    telemetry::start_logging(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = Metrics::install(Role::ALL).map_err(anyhow::Error::msg)?;
+    // The terminal belongs to the person; details are a setting away.
+    config.log.filter.get_or_insert_with(|| "warn".into());
+    let telemetry = Telemetry::start(&config, Role::ALL).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let data_dir = data_dir(args.data_dir)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
@@ -86,7 +83,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         store: store.clone(),
         objects: objects.clone(),
         queue: queue.clone(),
-        metrics,
+        metrics: telemetry.metrics.clone(),
         clock: Clock::system(),
         signing_keys,
         signing_keys_source: Some(signing_keys_source),

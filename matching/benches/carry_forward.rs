@@ -1,12 +1,15 @@
 //! Ten thousand new records of a bank statement against a million open items of a ledger: what a daily run of a
 //! chain costs the core.
 //!
-//! `cargo bench -p matching --bench carry_forward [-- NEW OPEN ROUNDS]` prints the median of each step.
+//! `cargo bench -p matching --bench carry_forward [-- NEW OPEN ROUNDS]` prints the median of each step, and the CPU
+//! time of each phase of the last round, which says more than the clock where other work shares the cores.
 
 use matching::{
-    CarriedSide, Currency, OpenItems, Outcome, Records, RecordsBuilder, RuleSet, Side, Watch, open_flow,
+    CarriedSide, Currency, OpenItems, Outcome, Phase, Progress, Records, RecordsBuilder, RuleSet, Side,
+    Watch, open_flow,
 };
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -16,6 +19,7 @@ fn main() {
     let books = Books::make(new, open);
     let rules = RuleSet::standard_for(books.statement.field_names(), books.ledger.records.field_names());
     let mut times: [Vec<Duration>; 3] = Default::default();
+    let mut phases = Phases::default();
     for _ in 0..rounds {
         let (statement, ledger) = (books.statement.clone(), books.ledger.clone());
         let nothing = OpenItems { records: RecordsBuilder::new(vec![]).build(), first_seen: vec![] };
@@ -24,9 +28,12 @@ fn main() {
         let right = CarriedSide::join(ledger, records(&[]), |_| None).expect("joined");
         times[0].push(at.elapsed());
         let at = Instant::now();
-        let outcome = matching::reconcile(&left.records, &right.records, &rules, Watch::none());
+        phases = Phases::default();
+        let watch = Watch { cancelled: &|| false, progress: &|progress| phases.note(&progress) };
+        let outcome = matching::reconcile(&left.records, &right.records, &rules, watch);
         let outcome: Outcome = outcome.expect("reconciled");
         times[1].push(at.elapsed());
+        phases.end();
         let at = Instant::now();
         for (side, carried) in [(Side::Left, &left), (Side::Right, &right)] {
             for of in open_flow(side, carried, &outcome) {
@@ -42,6 +49,46 @@ fn main() {
         times.sort_unstable();
         println!("{step:>10} {:>8.1} ms", times[times.len() / 2].as_secs_f64() * 1e3);
     }
+    phases.print();
+}
+
+/// When each phase began, in milliseconds of CPU time of all threads.
+#[derive(Default)]
+struct Phases(Mutex<Vec<(String, u64)>>);
+
+impl Phases {
+    fn note(&self, progress: &Progress) {
+        self.begin(match &progress.phase {
+            Phase::Prepare => "prepare".into(),
+            Phase::Pass { name, .. } => name.clone(),
+            Phase::Explain => "explain".into(),
+        });
+    }
+
+    fn end(&self) {
+        self.begin("end".into());
+    }
+
+    fn begin(&self, name: String) {
+        let mut phases = self.0.lock().expect("no thread panicked");
+        if phases.last().is_none_or(|(last, _)| *last != name) {
+            phases.push((name, cpu_ms()));
+        }
+    }
+
+    fn print(&self) {
+        for two in self.0.lock().expect("no thread panicked").windows(2) {
+            println!("{:>10} ms CPU  {}", two[1].1 - two[0].1, two[0].0);
+        }
+    }
+}
+
+/// User and system time of this process; 0 where there is no `/proc`.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything; in hundredths of a second on Linux.
+    let numbers = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    numbers.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
 }
 
 /// A statement of payments, each for one of the invoices that the ledger waits for.

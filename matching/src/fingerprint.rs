@@ -18,6 +18,14 @@ impl Fingerprint {
     pub fn spread(self) -> u64 {
         self.high
     }
+
+    /// That of the key together with an amount.
+    pub fn beside(self, amount: u64, currency: Currency) -> Self {
+        let mut hasher = KeyHasher(self.high, u64::from(self.low));
+        hasher.number(amount);
+        hasher.currency(currency);
+        hasher.finish()
+    }
 }
 
 /// A hasher for maps by [`Fingerprint`] or by hashes: hashing a hash again would be in vain.

@@ -1,5 +1,9 @@
 //! Candidates one to one without a key: amounts and dates near each other, in one currency.
 
+mod reach;
+
+pub(crate) use reach::{AmountsInReach, FEW_AGAINST_MANY};
+
 use crate::candidates::{Candidates, PAIRS_MAX, Scope};
 use crate::converted;
 use crate::select::Pair;
@@ -22,8 +26,13 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
     // Checked rules give a window to every pass without keys.
     let window_days = scope.plan.window.days.unwrap_or(0);
-    let index = Nearby::of(right.records, &right.free_nodes(), window_days, scope.watch)?;
-    let nodes = left.free_nodes();
+    let (nodes, mut others) = (left.free_nodes(), right.free_nodes());
+    if others.len() >= FEW_AGAINST_MANY * nodes.len() {
+        let targets = nodes.iter().flat_map(|&node| converted::targets(scope, node));
+        let reach = AmountsInReach::of(targets, scope.watch)?;
+        others = in_reach(right.records, others, &reach, scope.watch)?;
+    }
+    let index = Nearby::of(right.records, &others, window_days, scope.watch)?;
     let mut candidates = Candidates::default();
     let mut unseen = vec![];
     for (i, wave) in nodes.chunks(nodes.len().div_ceil(WAVES).max(1)).enumerate() {
@@ -52,6 +61,21 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
     }
     candidates.right_frozen = index.nodes_of(unseen);
     Ok(candidates)
+}
+
+/// Those of the nodes whose amounts are in reach, in their order.
+pub(crate) fn in_reach(
+    records: &Records,
+    nodes: Vec<Node>,
+    reach: &AmountsInReach,
+    watch: Watch<'_>,
+) -> Result<Vec<Node>, Cancelled> {
+    let lists = nodes.par_chunks(1 << 14).map(|nodes| {
+        watch.check()?;
+        let near = |node: &&Node| reach.has(records.currency(**node), records.amount(**node));
+        Ok(nodes.iter().filter(near).copied().collect::<Vec<_>>())
+    });
+    Ok(lists.collect::<Result<Vec<_>, Cancelled>>()?.concat())
 }
 
 /// Adds the candidates of one left node. `false`, and nothing added, when there are too many.

@@ -27,7 +27,8 @@ class Site:
         # Tests log in more often than people do.
         environment = dict(os.environ, COUNTERFOIL_HTTP__LISTEN="127.0.0.1:0",
                            COUNTERFOIL_RATE_LIMITS__LOGINS_PER_IP_HOUR="0",
-                           COUNTERFOIL_RATE_LIMITS__REGISTRATIONS_PER_IP_HOUR="0")
+                           COUNTERFOIL_RATE_LIMITS__REGISTRATIONS_PER_IP_HOUR="0",
+                           COUNTERFOIL_NOTIFICATIONS__WEBHOOK_NETWORKS='["127.0.0.0/8"]')
         self.process = subprocess.Popen(
             [ROOT / "target/debug/counterfoil", "up", "--demo", "--data-dir", self.folder / "data"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
@@ -106,3 +107,20 @@ class Site:
             "name": "Nightly bank against ledger", "kind": "reconciliation", "cron": "30 2 * * 1-5",
             "time_zone": "Europe/Berlin", "args": {"left_source_id": left, "right_source_id": right},
         })["id"]
+
+    def job_finished(self, job):
+        """A job of any kind; completed, or the test is told why not."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            found = self.get(f"/api/jobs/{job}")
+            if found["finished_at"]:
+                if found["state"] != "completed":
+                    raise RuntimeError(f"job {job} is {found['state']}: {found['error']}")
+                return found
+            time.sleep(0.05)
+        raise RuntimeError(f"job {job} does not finish")
+
+    def backup(self, kind="full"):
+        """The id of a backup that was just taken."""
+        self.job_finished(self.post("/api/backups", {"kind": kind, "note": "before month end"})["job_id"])
+        return self.get(f"/api/backups?kind={kind}&state=committed&limit=1")["items"][0]["id"]

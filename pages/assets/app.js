@@ -39,7 +39,9 @@
     if (event.target.closest('[data-print]')) window.print();
   });
   document.addEventListener('change', (event) => {
-    if (event.target.matches('[data-submit]')) event.target.form.requestSubmit();
+    const { form, dataset } = event.target;
+    // With the value of a button where a form has several.
+    if ('submit' in dataset) form.requestSubmit(dataset.submit ? one(`button[name=action][value=${dataset.submit}]`) : null);
   });
 
   const open = (name) => {
@@ -107,7 +109,7 @@
     swapping = true;
     const scrolled = one('#desk .lines')?.scrollTop ?? 0;
     try {
-      const answer = await fetch(address, { ...options, headers: { accept: 'text/html' } });
+      const answer = await fetch(address, { ...options, headers: { accept: 'text/html', 'x-part': 'desk' } });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const fresh = page.querySelector('#desk');
       // Logged out, or something that only a whole page can say.
@@ -253,7 +255,7 @@
   // The result in place of the progress. Only the content: style, script and frame are there already.
   const conclude = async () => {
     try {
-      const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+      const answer = await fetch(location.href, { headers: { accept: 'text/html', 'x-part': 'main' } });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const fresh = page.querySelector('main');
       if (!answer.ok || answer.redirected || !fresh) { location.reload(); return; }
@@ -274,7 +276,7 @@
       if (busy) { again = true; return; }
       busy = true;
       try {
-        const answer = await fetch(region.dataset.region, { headers: { 'hx-request': 'true' } });
+        const answer = await fetch(region.dataset.region, { headers: { 'hx-request': 'true', 'x-part': 'progress' } });
         if (answer.redirected || !answer.ok) { location.reload(); return; }
         region.innerHTML = await answer.text();
         toZone(region);

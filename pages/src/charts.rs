@@ -1,6 +1,8 @@
 //! Charts as SVG, drawn on the server. Colours come from the style sheet by class, so that themes apply; every chart
 //! has its figures in words, in its label and in titles.
 
+pub(crate) mod trend;
+
 use crate::format::shorten;
 use crate::html::{Html, escape};
 use std::fmt::Write;

@@ -1,10 +1,13 @@
 //! Numbers, money and times as the visitor writes them.
 
+mod numbers;
+
 use crate::html::{Html, escape};
 use crate::session;
 use axum::http::{HeaderMap, header};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use numbers::{ENGLISH, Numbers};
 
 /// A value, however often templates have borrowed it.
 pub(crate) trait Plain<T> {
@@ -41,7 +44,7 @@ pub(crate) struct Preferences {
     pub theme: Theme,
     /// `None` as long as no script has told: then times are in UTC and say so.
     pub zone: Option<Tz>,
-    pub numbers: Numbers,
+    numbers: Numbers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,89 +68,6 @@ impl Theme {
     }
 }
 
-/// How digits are grouped, and what stands before the decimals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Numbers {
-    group: &'static str,
-    mark: &'static str,
-    /// After the first three digits from the right: 3, or 2 in India.
-    step: usize,
-    /// Leading digits that stand alone are not worth a separator (Spanish, Polish, Portuguese).
-    group_from: usize,
-}
-
-const ENGLISH: Numbers = Numbers { group: ",", mark: ".", step: 3, group_from: 4 };
-
-impl Numbers {
-    /// By the first language of `Accept-Language` that we know; the separators are those of the Unicode locale data.
-    fn of_languages(accepted: &str) -> Self {
-        let languages = accepted.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-        languages.filter(|tag| !tag.is_empty()).find_map(Self::of_language).unwrap_or(ENGLISH)
-    }
-
-    fn of_language(tag: &str) -> Option<Self> {
-        let tag = tag.to_ascii_lowercase();
-        let (language, region) = tag.split_once('-').unwrap_or((&tag, ""));
-        let new = |group, mark| Numbers { group, mark, ..ENGLISH };
-        Some(match (language, region) {
-            ("en" | "hi", "in") | ("hi", _) => Numbers { step: 2, ..ENGLISH },
-            ("de" | "it" | "fr", "ch") | ("de", "li") | ("rm" | "gsw", _) => new("’", "."),
-            ("de", "at") => new("\u{a0}", ","),
-            ("es", "mx" | "us" | "gt" | "hn" | "ni" | "sv" | "pa" | "pe" | "pr" | "do") => ENGLISH,
-            ("es", _) | ("pt", "pt") => Numbers {
-                group: if language == "es" { "." } else { "\u{a0}" },
-                mark: ",",
-                step: 3,
-                group_from: 5,
-            },
-            ("pl", _) => Numbers { group_from: 5, ..new("\u{a0}", ",") },
-            ("fr", _) => new("\u{202f}", ","),
-            (
-                "de" | "it" | "nl" | "pt" | "da" | "id" | "tr" | "el" | "ro" | "hr" | "sl" | "sr" | "vi"
-                | "is",
-                _,
-            ) => new(".", ","),
-            (
-                "sv" | "nb" | "nn" | "no" | "fi" | "cs" | "sk" | "hu" | "ru" | "uk" | "bg" | "lt" | "lv"
-                | "et" | "be",
-                _,
-            ) => new("\u{a0}", ","),
-            ("en" | "ja" | "zh" | "ko" | "th" | "he" | "ar", _) => ENGLISH,
-            _ => return None,
-        })
-    }
-
-    /// A decimal as the API writes it (`-1234.50`); what is no decimal stays as it is.
-    fn write(self, decimal: &str) -> String {
-        let (sign, rest) = match decimal.strip_prefix('-') {
-            Some(rest) => ("−", rest),
-            None => ("", decimal),
-        };
-        let (whole, decimals) = match rest.split_once('.') {
-            Some((whole, decimals)) => (whole, Some(decimals)),
-            None => (rest, None),
-        };
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || decimals.is_some_and(|decimals| !digits(decimals)) {
-            return decimal.to_owned();
-        }
-        let mut written = sign.to_owned();
-        for (i, digit) in whole.chars().enumerate() {
-            let left = whole.len() - i;
-            let is_border = left == 3 || (left > 3 && (left - 3) % self.step == 0);
-            if i > 0 && is_border && whole.len() >= self.group_from {
-                written.push_str(self.group);
-            }
-            written.push(digit);
-        }
-        if let Some(decimals) = decimals {
-            written.push_str(self.mark);
-            written.push_str(decimals);
-        }
-        written
-    }
-}
-
 impl Preferences {
     pub fn of(headers: &HeaderMap) -> Self {
         let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -167,6 +87,20 @@ impl Preferences {
         self.numbers.write(decimal)
     }
 
+    /// `12.3 MB`.
+    pub fn bytes(&self, bytes: impl Plain<i64>) -> String {
+        self.numbers.write_bytes(bytes.plain())
+    }
+
+    /// What a field of a form for date and time says (`2026-01-31T08:00`), on the visitor's clock; `None`: it is none.
+    /// Of an hour that there is twice the first one is meant, and one that the clock skips is no time.
+    pub fn instant(&self, local: &str) -> Option<DateTime<Utc>> {
+        let read = |pattern| NaiveDateTime::parse_from_str(local, pattern).ok();
+        let local = read("%Y-%m-%dT%H:%M").or_else(|| read("%Y-%m-%dT%H:%M:%S"))?;
+        let at = self.zone.unwrap_or(Tz::UTC).from_local_datetime(&local).earliest()?;
+        Some(at.to_utc())
+    }
+
     /// `12.3 %`, of a share between 0 and 1.
     pub fn percent(&self, share: impl Plain<f64>, decimals: usize) -> String {
         format!("{} %", self.numbers.write(&format!("{:.decimals$}", share.plain() * 100.0)))
@@ -180,6 +114,14 @@ impl Preferences {
     /// To the second: for what happens quickly.
     pub fn exact_time(&self, at: DateTime<Utc>) -> Html {
         self.time_as(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// To the minute, as text: for titles.
+    pub fn plain_time(&self, at: DateTime<Utc>) -> String {
+        match self.zone {
+            Some(zone) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
+            None => format!("{} UTC", at.format("%Y-%m-%d %H:%M")),
+        }
     }
 
     fn time_as(&self, at: DateTime<Utc>, pattern: &str) -> Html {
@@ -247,23 +189,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_follow_the_language() {
-        let write = |languages: &str, decimal: &str| Numbers::of_languages(languages).write(decimal);
-        assert_eq!(write("en-GB,en;q=0.9", "1234567.80"), "1,234,567.80");
-        assert_eq!(write("de-DE", "-1234.50"), "−1.234,50");
-        assert_eq!(write("de-CH", "1234567.80"), "1’234’567.80");
-        assert_eq!(write("fr", "1234"), "1\u{202f}234");
-        assert_eq!(write("es-ES", "1234.5"), "1234,5");
-        assert_eq!(write("es-ES", "12345.5"), "12.345,5");
-        assert_eq!(write("en-IN", "123456789"), "12,34,56,789");
-        assert_eq!(write("xx, sv;q=0.8", "1000"), "1\u{a0}000");
-        assert_eq!(write("", "0.00"), "0.00");
-        for strange in ["", "-", "1.", ".5", "1e5", "NaN", "1.2.3"] {
-            assert_eq!(write("de", strange), strange);
-        }
-    }
-
-    #[test]
     fn times_are_in_the_zone_of_the_visitor_and_exact_in_the_title() {
         let at = "2026-07-01T22:30:15.250Z".parse().unwrap();
         let utc = Preferences { theme: Theme::System, zone: None, numbers: ENGLISH };
@@ -275,6 +200,23 @@ mod tests {
                 && written.contains("datetime=\"2026-07-01T22:30:15.250Z\""),
             "{written}"
         );
+    }
+
+    #[test]
+    fn fields_for_times_are_read_on_the_clock_of_the_visitor() {
+        let zone = Some(chrono_tz::Europe::Berlin);
+        let berlin = Preferences { theme: Theme::System, zone, numbers: ENGLISH };
+        let read = |local: &str| berlin.instant(local).map(|at| at.to_rfc3339());
+        assert_eq!(read("2026-01-31T08:00").as_deref(), Some("2026-01-31T07:00:00+00:00"));
+        assert_eq!(
+            read("2026-10-25T02:30:15").as_deref(),
+            Some("2026-10-25T00:30:15+00:00"),
+            "twice: the first"
+        );
+        assert_eq!(read("2026-03-29T02:30"), None, "skipped");
+        assert_eq!((read("tomorrow"), read("")), (None, None));
+        let nowhere = Preferences { zone: None, ..berlin };
+        assert_eq!(nowhere.instant("2026-01-31T08:00"), "2026-01-31T08:00:00Z".parse().ok());
     }
 
     #[test]

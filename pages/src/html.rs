@@ -143,6 +143,11 @@ pub(crate) fn icon(name: &str) -> Html {
         "backups" => {
             "<ellipse cx='8' cy='3.8' rx='5.5' ry='2'/><path d='M2.5 3.8v8.4c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V3.8M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2'/>"
         }
+        "bell" => {
+            "<path d='M3 11.5h10c-1-1-1.3-2-1.3-4.5a3.7 3.7 0 0 0-7.4 0c0 2.5-.3 3.5-1.3 4.5zM6.5 13.5a1.6 1.6 0 0 0 3 0'/>"
+        }
+        "info" => "<circle cx='8' cy='8' r='6'/><path d='M8 7.3v3.5M8 5v.3'/>",
+        "webhooks" => "<path d='M2 8h7M6 4l4 4-4 4M13.5 3v10'/>",
         "search" => "<circle cx='7' cy='7' r='4.5'/><path d='M10.5 10.5L14 14'/>",
         _ => "<circle cx='8' cy='8' r='2'/>",
     };

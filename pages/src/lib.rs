@@ -20,6 +20,7 @@ mod answers;
 mod approvals;
 mod ask;
 mod assets;
+mod backups;
 mod charts;
 mod form;
 mod format;
@@ -27,9 +28,11 @@ mod html;
 mod jobs;
 mod login;
 mod nav;
+mod notifications;
 mod overview;
 mod problem;
 mod projects;
+mod provider;
 mod queues;
 mod reconcile;
 mod reconciliations;
@@ -38,6 +41,7 @@ mod review;
 mod schedules;
 mod session;
 mod shell;
+mod told;
 mod words;
 mod workers;
 
@@ -62,6 +66,7 @@ pub fn router(inside: Router) -> Router {
     let site = Site { inside, renewals: renewal::Renewals::default() };
     Router::new()
         .merge(login::routes())
+        .merge(provider::routes())
         .merge(projects::routes())
         .merge(overview::routes())
         .merge(reconcile::routes())
@@ -72,7 +77,9 @@ pub fn router(inside: Router) -> Router {
         .merge(queues::routes())
         .merge(workers::routes())
         .merge(schedules::routes())
+        .merge(backups::routes())
         .merge(admin::routes())
+        .merge(notifications::routes())
         .merge(account::routes())
         .with_state(site.clone())
         .layer(from_fn_with_state(site, renewal::keep))

@@ -5,7 +5,7 @@ use crate::form::{Fields, Posted};
 use crate::format::{Preferences, Theme};
 use crate::session::{self, Tokens};
 use crate::shell::{Shell, Visit};
-use crate::{Site, html, renewal};
+use crate::{Site, html, provider, renewal};
 use askama::Template;
 use axum::Router;
 use axum::extract::{RawForm, RawQuery, State};
@@ -24,31 +24,35 @@ pub(crate) fn routes() -> Router<Site> {
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct LoginPage {
-    shell: Shell,
-    next: String,
-    email: String,
+pub(crate) struct LoginPage {
+    pub shell: Shell,
+    pub next: String,
+    pub email: String,
     /// The account has a second factor, and its code was missing or wrong.
-    wants_code: bool,
+    pub wants_code: bool,
     /// Why not.
-    refused: Option<String>,
+    pub refused: Option<String>,
+    /// By which people may log in, too.
+    pub provider: Option<String>,
 }
 
 /// The cookie does not come along when another site links here: then the page asks for itself again, from here.
 #[derive(Template)]
 #[template(path = "again.html")]
-struct AgainPage {
-    next: String,
+pub(crate) struct AgainPage {
+    pub next: String,
 }
 
-async fn show(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn show(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let next = local(Fields::parse(query.unwrap_or_default().as_bytes()).get("next"));
     let is_from_elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     if is_from_elsewhere && next != "/" {
         return html::page(&headers, &AgainPage { next });
     }
     let shell = Shell::outside(Preferences::of(&headers));
-    html::page(&headers, &LoginPage { shell, next, email: String::new(), wants_code: false, refused: None })
+    let provider = provider::name(&Ask::new(site.inside, None, &headers)).await;
+    let page = LoginPage { shell, next, email: String::new(), wants_code: false, refused: None, provider };
+    html::page(&headers, &page)
 }
 
 async fn log_in(State(site): State<Site>, headers: HeaderMap, form: RawForm) -> Response {
@@ -74,6 +78,7 @@ async fn log_in(State(site): State<Site>, headers: HeaderMap, form: RawForm) -> 
                 email: fields.get("email").chars().take(254).collect(),
                 wants_code: wants_code || fields.given("code").is_some(),
                 refused: Some(refused.into()),
+                provider: provider::name(&ask).await,
             };
             let mut response = html::page(&headers, &page);
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;

@@ -32,7 +32,7 @@ const fn item(
 }
 
 /// In the order in which they stand.
-pub(crate) const ITEMS: [Item; 13] = [
+pub(crate) const ITEMS: [Item; 15] = [
     item("overview", "Overview", "overview", "", InScope::Project),
     item("reconcile", "Reconcile files", "reconcile", "/reconcile", InScope::Project),
     item("reconciliations", "Reconciliations", "list", "/reconciliations", InScope::Project),
@@ -42,8 +42,10 @@ pub(crate) const ITEMS: [Item; 13] = [
     item("queues", "Queues", "queues", "/queues", InScope::System),
     item("workers", "Workers", "workers", "/workers", InScope::System),
     item("schedules", "Schedules", "schedules", "/schedules", InScope::Both),
+    item("backups", "Backups", "backups", "/backups", InScope::System),
     item("members", "Members", "people", "/members", InScope::Project),
     Item { is_for_admins: true, ..item("keys", "API keys", "key", "/keys", InScope::Project) },
+    Item { is_for_admins: true, ..item("webhooks", "Webhooks", "webhooks", "/webhooks", InScope::Both) },
     item("settings", "Review settings", "settings", "/settings", InScope::Project),
     item("audit", "Audit log", "audit", "/audit", InScope::Both),
 ];

@@ -54,7 +54,7 @@ impl Renewals {
 /// Renews where there is only a refresh token. Whoever has a token goes on with it, good or not.
 pub(crate) async fn keep(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    let begins = matches!(request.uri().path(), "/login" | "/register");
+    let begins = request.uri().path() == "/register" || request.uri().path().starts_with("/login");
     let refresh = session::refresh_token(&headers).filter(|_| session::token(&headers).is_none() && !begins);
     let Some(refresh) = refresh else { return next.run(request).await };
     let shared = site.renewals.of(refresh);

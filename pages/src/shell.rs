@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Projects in the switcher; the page of projects has them all.
 const PROJECTS_SHOWN: u32 = 50;
 
+/// Header of requests of the script that show only a part of the page they get.
+const PART: &str = "x-part";
+
 /// Whose things a page shows.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
@@ -39,7 +42,15 @@ pub(crate) struct Shell {
     pub form_token: String,
     /// Of this page, for coming back to it.
     pub path: String,
+    /// Notifications that were not read; from 1000 on there may be more.
+    pub unread: i64,
     pub now: DateTime<Utc>,
+}
+
+/// An inbox, as far as every page shows it.
+#[derive(serde::Deserialize)]
+struct Unread {
+    unread: i64,
 }
 
 /// One link of the navigation.
@@ -61,6 +72,7 @@ impl Shell {
             preferences,
             form_token: String::new(),
             path: String::new(),
+            unread: 0,
             now: Utc::now(),
         }
     }
@@ -164,6 +176,10 @@ impl Shell {
         self.preferences.money(decimal.as_ref())
     }
 
+    pub fn bytes(&self, bytes: impl Plain<i64>) -> String {
+        self.preferences.bytes(bytes)
+    }
+
     pub fn percent(&self, share: impl Plain<f64>) -> String {
         self.preferences.percent(share.plain(), 1)
     }
@@ -174,6 +190,15 @@ impl Shell {
 
     pub fn exact_time(&self, at: impl Plain<DateTime<Utc>>) -> Html {
         self.preferences.exact_time(at.plain())
+    }
+
+    /// How many notifications wait to be read; nothing when none do.
+    pub fn unread(&self) -> String {
+        match self.unread {
+            ..=0 => String::new(),
+            n @ 1..1000 => self.number(n),
+            n => format!("{}+", self.number(n)),
+        }
     }
 
     /// How long ago, or how long until.
@@ -203,7 +228,7 @@ impl Shell {
         let state = state.as_ref();
         let icon = match state {
             "live" => "check",
-            "draining" => "pause",
+            "draining" | "drained" => "pause",
             _ => "warning",
         };
         let word = crate::words::words(state);
@@ -285,9 +310,17 @@ impl FromRequestParts<Site> for Visit {
         let headers = parts.headers.clone();
         let ask = Ask::new(site.inside.clone(), session::token(&headers), &headers);
         let projects = format!("/api/projects?limit={PROJECTS_SHOWN}");
-        let (user, projects) =
-            tokio::join!(ask.get::<User>("/api/auth/me"), ask.get::<Items<Project>>(&projects));
+        let unread = async {
+            // Whoever replaces a part of a page has its head already.
+            match headers.contains_key(PART) {
+                true => Ok(None),
+                false => ask.find::<Unread>("/api/notifications?limit=1").await,
+            }
+        };
+        let (user, projects, unread) =
+            tokio::join!(ask.get::<User>("/api/auth/me"), ask.get::<Items<Project>>(&projects), unread);
         let (user, projects) = (user?, projects?.items);
+        let unread = unread?.map_or(0, |inbox| inbox.unread);
         let scope = scope(parts, &ask, &user, &projects).await?;
         let preferences = Preferences::of(&headers);
         let form_token = session::form_token(ask.token());
@@ -299,6 +332,7 @@ impl FromRequestParts<Site> for Visit {
             preferences,
             form_token,
             path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            unread,
             now: Utc::now(),
         };
         Ok(Self { ask, shell, headers })

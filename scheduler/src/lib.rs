@@ -7,6 +7,7 @@ mod background;
 mod dispatch;
 mod notifier;
 mod relay;
+mod sending;
 mod ticker;
 mod upkeep;
 

@@ -7,6 +7,7 @@ use crate::background::{Round, RoundError};
 use crate::dispatch::plan::{Plan, plan, subject};
 use crate::dispatch::turns::{LANES_MAX, Turns};
 use crate::dispatch::window::{Window, WindowBounds};
+use crate::sending::Sending;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::ids::JobId;
 use shared::limits::Places;
@@ -218,7 +219,8 @@ impl Relay {
         if !limited.is_empty() {
             self.store.note_doorbells_out(queue, &limited).await?;
         }
-        let doorbells: Vec<Doorbell> = ordered.iter().map(|(_, doorbell)| doorbell.clone()).collect();
+        let mut doorbells: Vec<Doorbell> = ordered.iter().map(|(_, doorbell)| doorbell.clone()).collect();
+        let sending = Sending::begin(&self.store, &mut doorbells).await;
         let published = match self.queue.publish(&doorbells).await {
             Ok(published) => published,
             Err(error) => {
@@ -228,6 +230,7 @@ impl Relay {
                 return Err(error.into());
             }
         };
+        sending.end(queue, &published.confirmed);
         if !published.unroutable.is_empty() {
             tracing::error!(%queue, doorbells = published.unroutable.len(), "the broker has no such queue");
         }

@@ -3,6 +3,8 @@
 use crate::background::{Round, RoundError};
 use shared::store::Store;
 use shared::store::clean_up::Retention;
+use shared::store::jobs::Rescued;
+use shared::telemetry::trace::SpanRecord;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +35,20 @@ fn set_unmatched(currency: &str, left: f64, right: f64) {
     }
 }
 
+/// Its worker had no time to: the trace shows what nobody else can tell.
+fn record_lost_attempt(job: &Rescued) {
+    let Some(trace) = job.trace() else { return };
+    let held = Duration::try_from_secs_f64(job.held_s.unwrap_or(0.0)).unwrap_or_default();
+    SpanRecord::below(trace, format!("lost {}", job.kind), held)
+        .with("counterfoil.job.id", job.id.to_string())
+        .with("counterfoil.job.kind", job.kind.clone())
+        .with("counterfoil.job.attempt", i64::from(job.attempt))
+        .with("counterfoil.job.outcome", "lease_expired")
+        .with("counterfoil.worker", job.worker.clone())
+        .failed(format!("worker {} stopped renewing its lease", job.worker))
+        .send();
+}
+
 impl Upkeep {
     /// Scheduled jobs whose time has come → available.
     pub(crate) async fn stage(self) -> Result<Round, RoundError> {
@@ -52,8 +68,10 @@ impl Upkeep {
             tracing::warn!(
                 job_id = %job.id, kind = job.kind, state = %job.state, worker = job.worker, attempt = job.attempt,
                 request_id = job.request_id.as_deref().unwrap_or(""),
+                trace_id = job.trace().map(|trace| tracing::field::display(trace.trace_id())),
                 "took a job back from a silent worker"
             );
+            record_lost_attempt(job);
         }
         let rung = self.store.ring_again(self.ring_again_after, BATCH).await?;
         metrics::counter!("counterfoil_doorbells_rung_again_total").increment(rung);

@@ -6,13 +6,17 @@
 
 mod backup;
 mod notifications;
+mod oidc;
 mod origin;
 mod reference;
+mod telemetry;
 
 pub use backup::{Backup, BackupLockMode, BackupRetention, BackupStore, DiskStore, S3Store, SecretError};
 pub use notifications::{Mail, Notifications};
+pub use oidc::{GroupRole, Oidc};
 pub use origin::{Origin, ShownKey};
 pub use reference::{Key, Section, page, sections};
+pub use telemetry::{Otlp, Telemetry};
 
 use crate::policy::{KindSettings, Policies};
 use crate::secrets::Secret;
@@ -36,6 +40,7 @@ pub struct Config {
     pub objects: ObjectStore,
     pub http: Http,
     pub auth: Auth,
+    pub oidc: Oidc,
     pub rate_limits: RateLimits,
     pub redis: Redis,
     pub secrets: Secrets,
@@ -48,6 +53,7 @@ pub struct Config {
     /// How jobs of a kind are tried.
     pub kinds: BTreeMap<String, KindSettings>,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// Where `database.url` was read from, once it was.
     #[serde(skip)]
     pub database_url_source: Option<Secret>,
@@ -62,7 +68,11 @@ pub struct Database {
     #[serde(serialize_with = "hidden")]
     #[schemars(with = "Option<reference::SecretText>")]
     pub url: Option<SecretString>,
-    /// Connections of one process, 2 to 1000.
+    /// A streaming replica of that database: lists and results come from it for whoever has written nothing that it lacks.
+    #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<reference::SecretText>")]
+    pub replica_url: Option<SecretString>,
+    /// Connections of one process for what it does for tenants, and as many for the system's own work, 2 to 1000.
     pub connections_max: u32,
     /// Longest wait for a free connection, 1 to 300 s.
     pub acquire_timeout_s: u64,
@@ -256,9 +266,15 @@ pub struct Backlog {
 pub struct Log {
     /// How lines are written, on standard error.
     pub format: LogFormat,
-    /// Which lines: `error`, `warn`, `info`, `debug`, `trace`, and exceptions: `info,worker=debug`. `counterfoil up` takes
-    /// `warn` for the default.
-    pub filter: String,
+    /// Which lines: `error`, `warn`, `info`, `debug`, `trace`, and exceptions: `info,worker=debug`. Default: `info`, and `warn`
+    /// for `counterfoil up`.
+    pub filter: Option<String>,
+}
+
+impl Log {
+    pub fn filter(&self) -> &str {
+        self.filter.as_deref().unwrap_or("info")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -272,7 +288,7 @@ pub enum LogFormat {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, connections_max: 50, acquire_timeout_s: 10 }
+        Self { url: None, replica_url: None, connections_max: 50, acquire_timeout_s: 10 }
     }
 }
 
@@ -396,7 +412,7 @@ impl Default for Backlog {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".into() }
+        Self { format: LogFormat::Auto, filter: None }
     }
 }
 
@@ -419,6 +435,11 @@ impl Config {
     }
 
     fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let misspelt = origin::misspelt_variables(names);
+        if !misspelt.is_empty() {
+            return Err(ConfigError(misspelt));
+        }
         let mut figment = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -521,8 +542,10 @@ impl Config {
         if crate::queue::QueueName::parse(&self.broker.prefix).is_err() {
             wrong.push(format!("broker.prefix: {:?} is not a queue name", self.broker.prefix));
         }
+        self.telemetry.check(&mut wrong);
         self.backup.check(&mut wrong);
         self.notifications.check(&self.mail, &mut wrong);
+        self.oidc.check(self.notifications.public_url.as_deref(), &mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
     }
 }

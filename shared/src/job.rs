@@ -3,6 +3,7 @@
 use crate::ids::{JobId, ProjectId, UserId};
 use crate::limits::ConcurrencyKey;
 use crate::queue::QueueName;
+use crate::telemetry::trace::TraceContext;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -207,6 +208,8 @@ pub struct Lease {
     pub attempts_max: u16,
     pub args: serde_json::Value,
     pub request_id: Option<String>,
+    /// The span that accepted it.
+    pub trace: Option<TraceContext>,
     /// How long the job waited from its due time to this lease.
     pub waited: Duration,
 }

@@ -1,8 +1,10 @@
 //! What two processes must agree on: ids, the clock, jobs and their states, schedules, the store, the queue, the object
 //! store, configuration and telemetry.
 //!
-//! Architecture invariants: only [`store`] knows SQL, only [`queue`] knows AMQP, and nothing here knows HTTP.
+//! Architecture invariants: only [`store`] knows SQL, only [`queue`] knows AMQP, and of HTTP nothing here
+//! knows more than how to ask other systems ([`outgoing`]).
 
+pub mod breaker;
 mod chain;
 pub mod clock;
 pub mod config;
@@ -12,6 +14,7 @@ pub mod job;
 pub mod limits;
 pub mod notification;
 pub mod objects;
+pub mod outgoing;
 pub mod policy;
 pub mod postgres_programs;
 pub mod queue;

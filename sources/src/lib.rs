@@ -41,7 +41,8 @@ mod transcode;
 pub use amount_column::{AmountCells, AmountColumn};
 pub use detect::Detection as Peek;
 pub use detect::{
-    ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, Doubt, detect, peek_columns,
+    ColumnProposal, ColumnRole, DateGuess, DecimalGuess, Detection, Doubt, Told, detect, peek_columns,
+    peek_columns_as,
 };
 pub use extract::NO_DATE;
 pub use guess::{guess_mapping, keep_key_columns};

@@ -6,17 +6,21 @@
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use shared::config::Config;
+use shared::config::{Config, LogFormat};
 use shared::ids::JobId;
 use shared::job::{JobKind, NewJob};
 use shared::policy::Policies;
 use shared::queue::Queue;
 use shared::store::jobs::{enqueue, enqueue_many};
 use shared::store::{PoolLimits, Store};
+use shared::telemetry::Telemetry;
+use shared::telemetry::metric::Role;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use worker::body::{Bodies, Done, JobBody, JobError};
 use worker::context::JobContext;
 use worker::engine::Engine;
@@ -30,15 +34,21 @@ const USAGE: &str = "bench_jobs MODE [N]
   e2e [N]      a backlog of N from the start of the worker to the last completion (20000)
   latency [S]  from the call that enqueues to the start of the body, at 50 jobs/s for S seconds (20)
   idle         memory of a worker that waits
+  sink         a collector of traces, which takes everything and keeps nothing; says where it listens, and goes on until killed
   bloat [N]    N jobs in ten parts: the rate of the last against that of the first (100000)
 environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), CLIENTS (1), WAKE: how the relay learns of a commit. direct (it is in the same
-process), notify (as over the processes of a deployment; the default), period (it looks every 100 ms)";
+process), notify (as over the processes of a deployment; the default), period (it looks every 100 ms), TELEMETRY: the address of
+a collector. With it the log (JSON, `info`), the metrics and the trace of every job are on; without it all three are off";
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let mode = args.next().ok_or(USAGE)?;
     let n = args.next().map(|n| n.parse::<usize>()).transpose()?;
+    if mode == "sink" {
+        return sink().await;
+    }
+    let telemetry = telemetry()?;
     let bench = Bench::new().await?;
     let measured = match mode.as_str() {
         "enqueue" => bench.enqueue(n.unwrap_or(2_000)).await?,
@@ -51,7 +61,48 @@ async fn main() -> Result<(), Failure> {
     };
     println!("{}", json!({ "mode": mode, "concurrency": bench.concurrency, "measured": measured }));
     bench.queue.close().await;
+    if let Some(telemetry) = telemetry {
+        let metrics = telemetry.metrics.clone();
+        drop(telemetry);
+        let figures = metrics.render();
+        for line in figures.lines().filter(|line| line.starts_with("counterfoil_trace_spans_total")) {
+            println!("{}", json!({ "spans": line }));
+        }
+    }
     Ok(())
+}
+
+fn telemetry() -> Result<Option<Telemetry>, Failure> {
+    let Ok(collector) = std::env::var("TELEMETRY") else { return Ok(None) };
+    let mut config = Config::default();
+    config.log.format = LogFormat::Json;
+    config.telemetry.otlp.endpoint = Some(collector);
+    Ok(Some(Telemetry::start(&config, Role::ALL)?))
+}
+
+/// Answers every request with 200 over connections that stay open.
+async fn sink() -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            let mut length = 0;
+            while stream.read_line(&mut line).await? > 0 {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+                if line.trim().is_empty() {
+                    tokio::io::copy(&mut (&mut stream).take(length), &mut tokio::io::sink()).await?;
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+                }
+                line.clear();
+            }
+            std::io::Result::Ok(())
+        });
+    }
 }
 
 struct Bench {
@@ -141,9 +192,14 @@ impl Bench {
     async fn accept_many(&self, n: usize) -> Result<(), Failure> {
         for step in (0..n).step_by(1_000) {
             let jobs: Vec<NewJob> = (step..n.min(step + 1_000)).map(|_| self.job()).collect();
-            let mut tx = self.store.begin().await?;
-            enqueue_many(&mut tx, &jobs, None).await?;
-            tx.commit().await?;
+            let accepted = async {
+                let mut tx = self.store.begin().await?;
+                enqueue_many(&mut tx, &jobs, None).await?;
+                tx.commit().await?;
+                Ok::<_, Failure>(())
+            };
+            // As a request would: every job of it is in a sampled trace.
+            accepted.instrument(tracing::info_span!(target: "worker", "accept")).await?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use axum::http::Method;
 pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/auth/register", "account.register"),
     ("POST", "/api/auth/login", "account.log_in"),
+    ("POST", "/api/auth/provider/finish", "account.log_in_by_provider"),
     ("POST", "/api/auth/logout", "session.end"),
     ("DELETE", "/api/auth/sessions/{id}", "session.end"),
     ("DELETE", "/api/auth/sessions", "session.end_others"),
@@ -64,6 +65,8 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/webhooks/{id}/resend", "webhook.resend"),
     ("POST", "/api/queues/{queue}/pause", "queue.pause"),
     ("POST", "/api/queues/{queue}/resume", "queue.resume"),
+    ("POST", "/api/workers/{name}/drain", "worker.drain"),
+    ("POST", "/api/workers/{name}/resume", "worker.resume"),
     ("POST", "/api/backups", "backup.create"),
     ("POST", "/api/backups/{id}/verify", "backup.verify"),
     ("PUT", "/api/backups/{id}/protection", "backup.protect"),
@@ -76,6 +79,7 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
 /// Questions that need a body, and what only keeps a session going or offers something.
 pub(super) const ASKS_ONLY: &[(&str, &str)] = &[
     ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/provider/start"),
     ("POST", "/api/auth/second-factor"),
     ("POST", "/api/files/{id}/dry-run"),
     // What somebody has read is nobody else's business.

@@ -20,6 +20,9 @@ pub(crate) struct AuditList {
     /// Who did it.
     #[param(value_type = Option<Uuid>)]
     user_id: Option<UserId>,
+    /// Part of the name or the address of who did it, in whatever case.
+    #[param(min_length = 1, max_length = 200)]
+    who: Option<String>,
     /// As `review.decide`.
     action: Option<String>,
     subject_kind: Option<String>,
@@ -46,6 +49,7 @@ fn number(text: &str) -> Result<i64, String> {
 impl ReadQuery for AuditList {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let user_id = parameters.optional("user_id", Parameters::id);
+        let who = parameters.optional("who", page::text);
         let action = parameters.optional("action", word);
         let subject_kind = parameters.optional("subject_kind", word);
         let subject_id = parameters.optional("subject_id", word);
@@ -53,11 +57,17 @@ impl ReadQuery for AuditList {
         let before = parameters.optional("before", crate::jobs::moment);
         let after = parameters.optional("after", number);
         let limit = page::limit(parameters);
-        Some(Self { user_id, action, subject_kind, subject_id, from, before, after, limit })
+        Some(Self { user_id, who, action, subject_kind, subject_id, from, before, after, limit })
     }
 }
 
-/// One thing that happened. Its hash is over the hash before it and all the other members.
+#[derive(Serialize, ToSchema)]
+struct AccountAnswer {
+    name: String,
+    email: String,
+}
+
+/// One thing that happened. Its hash is over the hash before it and all the other members but `account`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditRecord)]
 pub(crate) struct AuditAnswer {
@@ -68,9 +78,12 @@ pub(crate) struct AuditAnswer {
     /// `kind` and `id`.
     #[schema(value_type = Object)]
     subject: Value,
-    /// `user_id`, `name`, `ip`, `user_agent`, `request_id`.
+    /// `user_id`, `name`, `email`, `ip`, `user_agent`, `request_id`: name and address as they were.
     #[schema(value_type = Object)]
     by: Value,
+    /// As they are today, of an account that is there; no part of the hash.
+    #[schema(inline)]
+    account: Option<AccountAnswer>,
     before: Value,
     after: Value,
     /// SHA-256, hexadecimal.
@@ -87,6 +100,10 @@ impl From<AuditRecord> for AuditAnswer {
             action: take("action"),
             subject: take("subject"),
             by: take("by"),
+            account: record
+                .user_name
+                .zip(record.user_email)
+                .map(|(name, email)| AccountAnswer { name, email }),
             before: take("before"),
             after: take("after"),
             hash: record.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -108,6 +125,7 @@ async fn list(api: &Api, tenant: Tenant, path: &str, query: AuditList) -> Result
     }
     let filter = AuditFilter {
         user_id: query.user_id,
+        who: query.who.clone(),
         action: query.action.clone(),
         subject_kind: query.subject_kind.clone(),
         subject_id: query.subject_id.clone(),
@@ -120,6 +138,7 @@ async fn list(api: &Api, tenant: Tenant, path: &str, query: AuditList) -> Result
     let moment = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
     let kept = [
         ("user_id", query.user_id.map(|user| user.to_string())),
+        ("who", escaped(query.who)),
         ("action", escaped(query.action)),
         ("subject_kind", escaped(query.subject_kind)),
         ("subject_id", escaped(query.subject_id)),

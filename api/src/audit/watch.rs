@@ -16,6 +16,8 @@ use shared::store::audit::{AuditedBy, Context, Note, Tenant};
 use shared::store::reach::Reach;
 use std::sync::Arc;
 
+/// Both ways to log in; who fails is written down, too.
+const LOGINS: [&str; 2] = ["/api/auth/login", "/api/auth/provider/finish"];
 /// Longest part of a user agent that is kept.
 const USER_AGENT_CHARS: usize = 300;
 
@@ -33,8 +35,9 @@ pub(crate) async fn watch(State(api): State<Api>, request: Request, next: Next) 
     let status = response.status();
     let kind = response.extensions().get::<Arc<Problem>>().map(|problem| problem.kind);
     let asked = json!({"method": method.as_str(), "path": path, "status": status.as_u16()});
-    let written = if route == "/api/auth/login" && (status.is_success() || status == StatusCode::UNAUTHORIZED)
-    {
+    let is_login = LOGINS.contains(&route.as_str())
+        && (status.is_success() || status == StatusCode::UNAUTHORIZED || kind == Some(ProblemKind::NotLetIn));
+    let written = if is_login {
         let action = if status.is_success() { "account.log_in" } else { "account.log_in_failed" };
         let subject = context.user_id().map_or_else(|| "unknown".into(), |user| user.to_string());
         write(&api, &context, action, Note::of(Tenant::SYSTEM, "user", subject)).await

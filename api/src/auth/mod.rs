@@ -7,6 +7,7 @@
 pub(crate) mod account;
 pub(crate) mod jwks;
 pub(crate) mod login;
+pub(crate) mod oidc;
 mod opaque;
 mod passwords;
 pub(crate) mod refresh;

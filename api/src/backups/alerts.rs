@@ -58,8 +58,8 @@ impl ReadQuery for BackupAlertList {
 pub(crate) struct AlertAnswer {
     id: Uuid,
     /// `backup_stale`, `backup_failed`, `backup_lost`, `backup_stores_down`, `wal_behind`, `wal_archiving_fails`,
-    /// `backup_harmed`, `backup_size_deviates`, `backup_slow`, `backup_store_down`, `backup_store_full` or
-    /// `restore_not_proven`.
+    /// `wal_piles_up`, `wal_missing`, `backup_harmed`, `backup_size_deviates`, `backup_slow`, `backup_store_down`,
+    /// `backup_store_full` or `restore_not_proven`.
     kind: String,
     /// Of which store or kind of backup; may be empty.
     subject: String,

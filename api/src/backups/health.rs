@@ -1,5 +1,6 @@
 //! How well the backups are.
 
+use super::list::KindWord;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::Json;
@@ -21,6 +22,27 @@ pub(crate) struct BackupHealth {
     last_proven_restore_at: Option<DateTime<Utc>>,
     /// Up to when everything that was written is in the archive of WAL; null while WAL is not archived.
     wal_complete_until: Option<DateTime<Utc>>,
+    /// Each kind of backup by itself.
+    kinds: Vec<KindHealth>,
+}
+
+/// How the backups of one kind are.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KindHealth {
+    kind: KindWord,
+    /// Of the newest that is in as many stores as it needs; null: there never was one.
+    last_backup_at: Option<DateTime<Utc>>,
+    /// In each store.
+    last_bytes: Option<i64>,
+    /// How long it took.
+    last_s: Option<f64>,
+    /// Mean size of up to 24 before it.
+    usual_bytes: Option<f64>,
+    /// Since then; 100 means that or more.
+    failures: i64,
+    last_error: Option<String>,
+    /// When one of this kind was last restored and found to be what it should be.
+    last_proven_restore_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -40,6 +62,7 @@ pub(crate) struct HealthFactor {
 )]
 pub(crate) async fn show_backup_health(State(api): State<Api>) -> Result<Json<BackupHealth>, Problem> {
     let facts = Facts::read(&api.store, api.backups.slow_after).await?;
+    let proven = api.store.proven_restores().await?;
     let now = api.clock.now();
     let health = judge(&facts, now);
     let factors = health.factors.into_iter().map(|factor| HealthFactor {
@@ -48,7 +71,19 @@ pub(crate) async fn show_backup_health(State(api): State<Api>) -> Result<Json<Ba
         points_max: factor.points_max,
         says: factor.says,
     });
+    let kinds = facts.classes.iter().map(|figures| KindHealth {
+        kind: figures.class.into(),
+        last_backup_at: figures.last_finished_at,
+        last_bytes: figures.last_bytes,
+        last_s: figures.last_s,
+        usual_bytes: figures.usual_bytes,
+        failures: figures.failures,
+        last_error: figures.last_error.clone(),
+        last_proven_restore_at: proven.iter().find(|(kind, _)| *kind == figures.class).map(|(_, at)| *at),
+    });
+    let kinds = kinds.collect();
     Ok(Json(BackupHealth {
+        kinds,
         score: health.score,
         factors: factors.collect(),
         last_backup_at: facts.last_complete_at(),

@@ -44,8 +44,28 @@ impl ReadBody for RetentionPolicy {
     }
 }
 
+/// How long backups are kept, all of it said.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WholePolicy {
+    days: u32,
+    daily: u32,
+    weekly: u32,
+    monthly: u32,
+    yearly: u32,
+}
+
+impl From<Policy> for WholePolicy {
+    fn from(Policy { days, daily, weekly, monthly, yearly }: Policy) -> Self {
+        Self { days, daily, weekly, monthly, yearly }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RetentionPlan {
+    /// What was asked for, completed by the configuration.
+    policy: WholePolicy,
+    /// The configuration: what `prune_backups` goes by.
+    configured: WholePolicy,
     /// Newest first.
     kept: Vec<KeptBackup>,
     /// In the order in which they would be removed.
@@ -132,6 +152,8 @@ pub(crate) async fn plan_retention(
     });
     let (kept, removed): (Vec<_>, Vec<_>) = (kept.collect(), removed.collect());
     Ok(Json(RetentionPlan {
+        policy: policy.into(),
+        configured: configured.into(),
         kept_bytes: kept.iter().map(|backup| backup.sealed_bytes).sum(),
         removed_bytes: removed.iter().map(|backup| backup.sealed_bytes).sum(),
         kept,

@@ -2,8 +2,8 @@
 
 use super::typed::TypedRow;
 use crate::data_sources::MappingBody;
-use crate::problem::Problem;
-use crate::read::PathId;
+use crate::problem::{Mistake, Problem};
+use crate::read::{Parameters, PathId, Query, ReadQuery};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
@@ -11,16 +11,54 @@ use matching::{Confidence, DecimalMark};
 use serde::Serialize;
 use shared::ids::FileId;
 use sources::{
-    ColumnProposal, ColumnRole, Detection, Mapping, ReadError, ReadLimits, guess_mapping, peek_columns,
-    read_sample,
+    ColumnProposal, ColumnRole, Detection, Mapping, ReadError, ReadLimits, Told, guess_mapping,
+    peek_columns_as, read_sample,
 };
 use std::io;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Rows shown.
 const ROWS_MAX: usize = 20;
 /// Lines read for them: some may be rejected.
 const LINES_MAX: u64 = 200;
+
+/// What a person knows better than what would be found out. What does not concern the format of the file is left alone.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PreviewAs {
+    /// Between the cells of a CSV file: one ASCII character.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 1)]
+    delimiter: Option<char>,
+    /// Of a CSV file: a name of the Encoding Standard.
+    #[param(min_length = 1, max_length = 40)]
+    encoding: Option<String>,
+    /// Line (CSV) or row (Excel), from 1, with the names of the columns.
+    #[param(minimum = 1, maximum = 400)]
+    header_line: Option<u32>,
+    /// Of a workbook; the first one unless given.
+    #[param(min_length = 1, max_length = 200)]
+    sheet: Option<String>,
+}
+
+impl ReadQuery for PreviewAs {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let delimiter = |text: &str| {
+            let mut chars = text.chars();
+            let one = chars.next().filter(|c| c.is_ascii() && !matches!(c, '"' | '\n' | '\r' | '\0'));
+            one.filter(|_| chars.next().is_none()).ok_or_else(|| "must be one ASCII character".to_owned())
+        };
+        let encoding = |text: &str| match text.len() {
+            1..=40 => Ok(text.to_owned()),
+            _ => Err("must be the name of an encoding".to_owned()),
+        };
+        Some(Self {
+            delimiter: parameters.optional("delimiter", delimiter),
+            encoding: parameters.optional("encoding", encoding),
+            header_line: parameters.optional("header_line", Parameters::integer(Told::HEADER_LINES)),
+            sheet: parameters.optional("sheet", crate::page::text),
+        })
+    }
+}
 
 /// A proposal for a person to confirm. The same bytes always give the same one.
 #[derive(Serialize, ToSchema)]
@@ -38,6 +76,9 @@ pub(crate) struct Preview {
     /// For CSV and Excel: the line, from 1, that holds the names of the columns.
     #[schema(inline)]
     header_line: Option<Guess>,
+    /// Of a workbook: its sheets, at most 200, and the one that is shown.
+    sheets: Vec<String>,
+    sheet: Option<String>,
     /// `point` or `comma`, where there are amounts.
     #[schema(inline)]
     decimal_mark: Option<Guess>,
@@ -85,23 +126,39 @@ struct Problematic {
 /// What a file seems to be: format, columns, a mapping, its first records.
 #[utoipa::path(
     get, path = "/api/files/{id}/preview", tag = "files", security(("access_token" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), PreviewAs),
     responses((status = 200, description = "What was found out", body = Preview))
 )]
 pub(crate) async fn preview_file(
     State(api): State<Api>,
     PathId(id): PathId<FileId>,
+    Query(query): Query<PreviewAs>,
 ) -> Result<Json<Preview>, Problem> {
     let file = api.store.file(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(api.look_into(&file, look).await?))
+    let PreviewAs { delimiter, encoding, header_line, sheet } = query;
+    let told = Told { delimiter, encoding, header_line, sheet };
+    // The one that is most likely to be at fault.
+    let parameter = match &told {
+        Told { sheet: Some(_), .. } => "sheet",
+        Told { header_line: Some(_), .. } => "header_line",
+        Told { encoding: Some(_), .. } => "encoding",
+        _ => "delimiter",
+    };
+    let looked = api.look_into(&file, move |file| look(file, &told)).await?;
+    looked.map(Json).map_err(|detail| {
+        let parameter = Some(parameter.to_owned());
+        Problem::invalid(vec![Mistake { pointer: None, parameter, code: "not_so", detail }])
+    })
 }
 
-fn look(file: std::fs::File) -> io::Result<Preview> {
+/// `Err`: the file is not as it was told to be.
+fn look(file: std::fs::File, told: &Told) -> io::Result<Result<Preview, String>> {
     let again = file.try_clone()?;
-    let detection = match peek_columns(&file) {
+    let detection = match peek_columns_as(&file, told) {
         Ok(detection) => detection,
         Err(ReadError::Io(error)) => return Err(error),
-        Err(error) => return Ok(Preview::refused(&error)),
+        Err(error) if *told != Told::default() => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Ok(Preview::refused(&error))),
     };
     let mut preview = Preview::of(&detection);
     if let Ok(mapping) = guess_mapping(&detection) {
@@ -125,7 +182,7 @@ fn look(file: std::fs::File) -> io::Result<Preview> {
         }
         preview.mapping = Some(mapping);
     }
-    Ok(preview)
+    Ok(Ok(preview))
 }
 
 impl Preview {
@@ -136,6 +193,8 @@ impl Preview {
             encoding: None,
             delimiter: None,
             header_line: None,
+            sheets: vec![],
+            sheet: None,
             decimal_mark: None,
             columns: vec![],
             mapping: None,
@@ -156,6 +215,8 @@ impl Preview {
             encoding: found.encoding.map(|encoding| guess(encoding.name, encoding.confidence)),
             delimiter: found.delimiter.map(|is| guess(&is.to_string(), found.delimiter_confidence)),
             header_line: has_header.then(|| guess(&header.to_string(), found.header_confidence)),
+            sheet: found.excel.sheet.clone().or_else(|| found.sheets.first().cloned()),
+            sheets: found.sheets.clone(),
             decimal_mark: found.decimal_mark.map(|is| guess(mark(is.mark), is.confidence)),
             columns: columns(found),
             mapping: None,
@@ -208,4 +269,12 @@ fn column(proposal: &ColumnProposal) -> ColumnGuess {
 
 fn guess(is: &str, confidence: Confidence) -> Guess {
     Guess { is: is.to_owned(), confidence: confidence.as_f64() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn input_is_read_as_documented() {
+        crate::document::assert_query_is_read::<super::PreviewAs>();
+    }
 }

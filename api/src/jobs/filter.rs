@@ -31,14 +31,6 @@ pub(super) fn fingerprint(text: &str) -> Result<String, String> {
     if is_one { Ok(text.to_owned()) } else { Err("must be 16 hexadecimal digits".to_owned()) }
 }
 
-pub(super) fn text(text: &str) -> Result<String, String> {
-    match text.chars().count() {
-        _ if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
-        1..=200 => Ok(text.to_owned()),
-        n => Err(format!("must have 1 to 200 characters, not {n}")),
-    }
-}
-
 /// As it stands in a query string.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();

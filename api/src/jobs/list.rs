@@ -1,6 +1,7 @@
 //! Jobs, newest first, by any combination of filters.
 
 use super::filter;
+use crate::caller::Caller;
 use crate::guard::Granted;
 use crate::page;
 use crate::problem::Problem;
@@ -61,7 +62,7 @@ impl ReadQuery for JobList {
             created_from: parameters.optional("created_from", filter::moment),
             created_before: parameters.optional("created_before", filter::moment),
             fingerprint: parameters.optional("fingerprint", filter::fingerprint),
-            text: parameters.optional("text", filter::text),
+            text: parameters.optional("text", page::text),
             after: parameters.optional("after", Parameters::id),
             limit: page::limit(parameters),
         })
@@ -143,6 +144,7 @@ pub(crate) struct JobPage {
 )]
 pub(crate) async fn list_jobs(
     State(api): State<Api>,
+    caller: Caller,
     granted: Granted,
     Query(query): Query<JobList>,
 ) -> Result<Json<JobPage>, Problem> {
@@ -157,7 +159,8 @@ pub(crate) async fn list_jobs(
         created_before: query.created_before,
         error_fingerprint: query.fingerprint,
     };
-    let listed = api.store.list_jobs(&filter, query.text.as_deref(), query.after, query.limit).await?;
+    let store = api.reading(&caller).await?;
+    let listed = store.list_jobs(&filter, query.text.as_deref(), query.after, query.limit).await?;
     let next = listed.resume_after.map(|after| address(&filter, query.text.as_deref(), query.limit, after));
     Ok(Json(JobPage { items: listed.jobs.into_iter().map(Into::into).collect(), next }))
 }

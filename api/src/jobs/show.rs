@@ -41,6 +41,8 @@ pub(crate) struct JobAnswer {
     error_fingerprint: Option<String>,
     /// The request that caused it.
     request_id: Option<String>,
+    /// The trace it belongs to: 32 hex digits.
+    trace_id: Option<String>,
     /// Who runs it.
     worker: Option<String>,
     /// Until when, unless renewed.
@@ -142,6 +144,7 @@ pub(crate) async fn show_job(
 ) -> Result<Json<JobAnswer>, Problem> {
     let (job, attempts, history) = api.store.job_with_history(id).await?.ok_or_else(Problem::not_found)?;
     let (args, result) = (api.store.job_args(id).await?.unwrap_or_default(), api.store.job_result(id).await?);
+    let trace_id = job.trace_id();
     Ok(Json(JobAnswer {
         id: id.0,
         kind: job.kind,
@@ -158,6 +161,7 @@ pub(crate) async fn show_job(
         error: job.error,
         error_fingerprint: job.error_fingerprint,
         request_id: job.request_id,
+        trace_id,
         worker: job.worker,
         lease_expires_at: job.lease_expires_at,
         created_at: job.created_at,

@@ -2,9 +2,11 @@
 
 use crate::caller::Administrator;
 use crate::problem::Problem;
+use crate::read::PathId;
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::store::workers::WorkerView;
@@ -17,8 +19,10 @@ const WORKERS_MAX: u32 = 1000;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WorkerState {
     Live,
-    /// Finishes what it runs and takes nothing new.
+    /// Finishes what it runs and takes nothing new: it stops, or was asked to.
     Draining,
+    /// Was asked to take nothing new, and runs nothing any more.
+    Drained,
     /// Nothing was heard of it for 16 s; its leases run out by themselves.
     Silent,
 }
@@ -39,6 +43,9 @@ pub(crate) struct WorkerAnswer {
     job_ids: Vec<Uuid>,
     started_at: DateTime<Utc>,
     heartbeat_at: DateTime<Utc>,
+    /// Since when it is asked to take nothing new; null: it may take jobs.
+    drain_asked_at: Option<DateTime<Utc>>,
+    drain_asked_by: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -49,9 +56,13 @@ pub(crate) struct WorkerList {
 
 impl From<WorkerView> for WorkerAnswer {
     fn from(worker: WorkerView) -> Self {
+        let is_asked = worker.drain_asked_at.is_some();
         let state = match (worker.is_silent, worker.is_draining) {
             (true, _) => WorkerState::Silent,
+            // It has heard it, so nothing follows what it ran.
+            (false, true) if is_asked && worker.running == 0 => WorkerState::Drained,
             (false, true) => WorkerState::Draining,
+            (false, false) if is_asked => WorkerState::Draining,
             (false, false) => WorkerState::Live,
         };
         Self {
@@ -64,6 +75,8 @@ impl From<WorkerView> for WorkerAnswer {
             job_ids: worker.job_ids.into_iter().map(|id| id.0).collect(),
             started_at: worker.started_at,
             heartbeat_at: worker.heartbeat_at,
+            drain_asked_at: worker.drain_asked_at,
+            drain_asked_by: worker.drain_asked_by,
         }
     }
 }
@@ -79,4 +92,39 @@ pub(crate) async fn list_workers(
 ) -> Result<Json<WorkerList>, Problem> {
     let workers = api.store.workers(WORKERS_MAX).await?;
     Ok(Json(WorkerList { items: workers.into_iter().map(Into::into).collect() }))
+}
+
+/// Have a worker finish what it runs and take nothing new, until it is resumed or its process ends. It hears of it within
+/// five seconds. Others take its share.
+#[utoipa::path(
+    post, path = "/api/workers/{name}/drain", tag = "administration", security(("access_token" = [])),
+    params(("name" = String, Path)), responses((status = 204, description = "It is asked to"))
+)]
+pub(crate) async fn drain_worker(
+    State(api): State<Api>,
+    Administrator(user): Administrator,
+    PathId(name): PathId<String>,
+) -> Result<StatusCode, Problem> {
+    if !api.store.drain_worker(&name, &user.email).await? {
+        return Err(Problem::not_found());
+    }
+    tracing::warn!(worker = name, user_id = %user.id, "a worker is asked to drain");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let a worker take jobs again.
+#[utoipa::path(
+    post, path = "/api/workers/{name}/resume", tag = "administration", security(("access_token" = [])),
+    params(("name" = String, Path)), responses((status = 204, description = "It may (again)"))
+)]
+pub(crate) async fn resume_worker(
+    State(api): State<Api>,
+    Administrator(user): Administrator,
+    PathId(name): PathId<String>,
+) -> Result<StatusCode, Problem> {
+    if !api.store.let_worker_take_jobs(&name).await? {
+        return Err(Problem::not_found());
+    }
+    tracing::warn!(worker = name, user_id = %user.id, "a worker may take jobs again");
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -205,6 +205,8 @@ pub(crate) struct ChoiceAnswer {
     mode: ModeWord,
     /// Nobody has chosen it.
     is_default: bool,
+    /// What it is unless chosen otherwise.
+    default_mode: ModeWord,
 }
 
 impl From<PersonalSettings> for NotificationSettings {
@@ -223,6 +225,7 @@ impl From<PersonalSettings> for NotificationSettings {
                     channel,
                     mode: chosen.map_or_else(|| kind.default_mode(personal), |chosen| chosen.mode).into(),
                     is_default: chosen.is_none(),
+                    default_mode: kind.default_mode(personal).into(),
                 });
             }
         }

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64;
 use serde::Serialize;
 use shared::ids::{ProjectId, WebhookId};
+use shared::notification::EventKind;
 use shared::sealing::SealingKey;
 use shared::store::notifications::webhooks::NewWebhook;
 use shared::store::reach::Reach;
@@ -22,6 +23,8 @@ use utoipa::ToSchema;
 pub(crate) struct WebhookList {
     /// Oldest first, at most 50.
     items: Vec<WebhookAnswer>,
+    /// Every event that a webhook can be told of.
+    known_events: Vec<&'static str>,
 }
 
 /// Webhooks that get what happens to the system itself.
@@ -47,7 +50,11 @@ pub(crate) async fn list_project_webhooks(
 
 async fn list(api: &Api, project_id: Option<ProjectId>) -> Result<Json<WebhookList>, Problem> {
     let found = api.store.webhooks(project_id).await?;
-    Ok(Json(WebhookList { items: found.into_iter().map(Into::into).collect() }))
+    let known_events = EventKind::ALL.into_iter().filter(|kind| kind.is_for_webhooks());
+    Ok(Json(WebhookList {
+        items: found.into_iter().map(Into::into).collect(),
+        known_events: known_events.map(EventKind::as_str).collect(),
+    }))
 }
 
 /// Add a webhook for what happens to the system itself. Its secret is shown this once.

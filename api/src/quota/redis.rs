@@ -5,7 +5,7 @@ use super::Charge;
 use redis::Script;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::atomic::{AtomicU64, Ordering};
+use shared::breaker::{Breaker, BreakerRules};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -13,14 +13,13 @@ pub(crate) struct RedisCounts {
     client: redis::Client,
     connection: Mutex<Option<ConnectionManager>>,
     script: Script,
-    started_at: Instant,
-    /// Milliseconds after `started_at` until which Redis is left alone.
-    away_until_ms: AtomicU64,
+    breaker: Breaker,
 }
 
 /// A limit must not cost more than what it protects.
 const PATIENCE: Duration = Duration::from_millis(250);
-const AWAY: Duration = Duration::from_secs(30);
+/// One failure is enough, since limits go on without it.
+const RULES: BreakerRules = BreakerRules { failures: 1, open_for: Duration::from_secs(30), probes: 1 };
 
 /// All or nothing, by Redis' own clock. Answers microseconds until each key is paid off.
 const SCRIPT: &str = r"
@@ -48,20 +47,18 @@ impl RedisCounts {
             client: redis::Client::open(url.expose_secret())?,
             connection: Mutex::new(None),
             script: Script::new(SCRIPT),
-            started_at: Instant::now(),
-            away_until_ms: AtomicU64::new(0),
+            breaker: Breaker::new("redis", RULES),
         })
     }
 
     /// `None`: Redis is away.
     pub async fn spend(&self, charges: &[&Charge]) -> Option<Vec<Duration>> {
-        if self.elapsed_ms() < self.away_until_ms.load(Ordering::Relaxed) {
-            return None;
-        }
+        self.breaker.admit(Instant::now()).ok()?;
         let asked = tokio::time::timeout(PATIENCE, self.ask(charges)).await;
         let error = match asked {
             Ok(Ok(paid)) if paid.len() == charges.len() => {
                 metrics::gauge!("counterfoil_cache_up").set(1.0);
+                self.breaker.succeeded();
                 return Some(paid.into_iter().map(Duration::from_micros).collect());
             }
             Ok(Ok(_)) => "an answer of another length".to_owned(),
@@ -69,8 +66,7 @@ impl RedisCounts {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {PATIENCE:?}"),
         };
-        let until = self.elapsed_ms() + AWAY.as_millis() as u64;
-        self.away_until_ms.store(until, Ordering::Relaxed);
+        self.breaker.failed(Instant::now());
         *self.connection.lock().await = None;
         metrics::gauge!("counterfoil_cache_up").set(0.0);
         tracing::warn!(error, "Redis is away; limits are counted without it for 30 s");
@@ -100,9 +96,5 @@ impl RedisCounts {
             .set_response_timeout(Some(PATIENCE));
         let made = ConnectionManager::new_with_config(self.client.clone(), config).await?;
         Ok(connection.insert(made).clone())
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        self.started_at.elapsed().as_millis() as u64
     }
 }

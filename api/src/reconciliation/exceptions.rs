@@ -2,6 +2,7 @@
 
 use super::address;
 use super::records::{Kind, ReasonAnswer, RecordAnswer, exponent, side};
+use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -12,6 +13,7 @@ use matching::{Confidence, ExceptionId, ExceptionKind, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
 use shared::store::results::{StoredCandidate, StoredException};
+use shared::store::text::Looked;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(IntoParams)]
@@ -19,6 +21,10 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct ExceptionList {
     /// Only exceptions of this kind.
     kind: Option<Kind>,
+    /// Only those with this in the id of a record or in one of its fields, in any letter case. A page looks at 20,000
+    /// at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    text: Option<String>,
     /// From the `next` of the page before.
     #[param(value_type = Option<String>)]
     after: Option<Cursor>,
@@ -29,8 +35,9 @@ pub(crate) struct ExceptionList {
 impl ReadQuery for ExceptionList {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let kind = parameters.optional("kind", Parameters::choice);
+        let text = parameters.optional("text", page::text);
         let after = parameters.optional("after", Cursor::read);
-        Some(Self { kind, after, limit: page::limit(parameters) })
+        Some(Self { kind, text, after, limit: page::limit(parameters) })
     }
 }
 
@@ -123,16 +130,29 @@ pub(crate) struct ExceptionPage {
 )]
 pub(crate) async fn list_exceptions(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<ExceptionList>,
 ) -> Result<Json<ExceptionPage>, Problem> {
-    api.completed(id).await?;
+    let (store, ..) = api.reading_results(&caller, id).await?;
     let kind = query.kind.map(Kind::as_str);
-    let found = api.store.exceptions(id, kind, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
-    let kept = [("kind", kind.map(str::to_owned)), ("limit", Some(query.limit.to_string()))];
-    let next = page.next(&format!("{}/exceptions", address(id)), &kept, |last| Cursor(last.ordinal));
-    Ok(Json(ExceptionPage { items: page.items.into_iter().map(Into::into).collect(), next }))
+    let after = query.after.map(|cursor| cursor.0);
+    let found = match &query.text {
+        Some(text) => store.search_found_exceptions(id, text, kind, after, query.limit).await?,
+        None => {
+            let page = Page::cut(store.exceptions(id, kind, after, query.limit + 1).await?, query.limit);
+            let resume_after = page.items.last().filter(|_| page.has_next).map(|last| last.ordinal);
+            Looked { items: page.items, resume_after }
+        }
+    };
+    let kept = [
+        ("text", query.text.as_deref().map(crate::jobs::escaped)),
+        ("kind", kind.map(str::to_owned)),
+        ("limit", Some(query.limit.to_string())),
+    ];
+    let path = format!("{}/exceptions", address(id));
+    let next = found.resume_after.map(|after| page::address_after(&path, &kept, Cursor(after)));
+    Ok(Json(ExceptionPage { items: found.items.into_iter().map(Into::into).collect(), next }))
 }
 
 #[cfg(test)]

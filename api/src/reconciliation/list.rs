@@ -1,5 +1,6 @@
 //! The reconciliations of a project.
 
+use crate::caller::Caller;
 use crate::guard::Granted;
 use crate::page::{self, Page};
 use crate::problem::Problem;
@@ -128,12 +129,13 @@ pub(crate) struct ReconciliationPage {
 )]
 pub(crate) async fn list_reconciliations(
     axum::extract::State(api): axum::extract::State<Api>,
+    caller: Caller,
     granted: Granted,
     Query(query): Query<ReconciliationList>,
 ) -> Result<Json<ReconciliationPage>, Problem> {
     let ReconciliationList { project_id, state, after, limit } = query;
     granted.must_be(project_id)?;
-    let found = api.store.reconciliation_lines(project_id, state, after, limit + 1).await?;
+    let found = api.reading(&caller).await?.reconciliation_lines(project_id, state, after, limit + 1).await?;
     let page = Page::cut(found, limit);
     let kept = [
         ("project_id", Some(project_id.to_string())),

@@ -2,6 +2,7 @@
 
 use super::address;
 use super::records::{ReasonAnswer, RecordAnswer, exponent};
+use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -12,6 +13,7 @@ use matching::{Confidence, MatchId, format_minor};
 use serde::Serialize;
 use shared::ids::JobId;
 use shared::store::results::{StoredMatch, StoredRecord};
+use shared::store::text::Looked;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(IntoParams)]
@@ -20,6 +22,10 @@ pub(crate) struct MatchList {
     /// Only matches of at least this confidence.
     #[param(minimum = 0, maximum = 1)]
     min_confidence: Option<f64>,
+    /// Only those with this in the id of a record or in one of its fields, in any letter case. A page looks at 20,000
+    /// at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    text: Option<String>,
     /// From the `next` of the page before.
     #[param(value_type = Option<String>)]
     after: Option<Cursor>,
@@ -30,8 +36,9 @@ pub(crate) struct MatchList {
 impl ReadQuery for MatchList {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let min_confidence = parameters.optional("min_confidence", Parameters::number(0.0..=1.0));
+        let text = parameters.optional("text", page::text);
         let after = parameters.optional("after", Cursor::read);
-        Some(Self { min_confidence, after, limit: page::limit(parameters) })
+        Some(Self { min_confidence, text, after, limit: page::limit(parameters) })
     }
 }
 
@@ -156,21 +163,31 @@ pub(crate) struct MatchPage {
 )]
 pub(crate) async fn list_matches(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<MatchList>,
 ) -> Result<Json<MatchPage>, Problem> {
-    let (reconciliation, _) = api.completed(id).await?;
+    let (store, reconciliation, _) = api.reading_results(&caller, id).await?;
     let confidence_min = Confidence::from_f64(query.min_confidence.unwrap_or(0.0)).millionths() as i32;
     let after = query.after.map(|cursor| cursor.0);
-    let found = api.store.matches(id, after, confidence_min, query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
+    let found = match &query.text {
+        Some(text) => store.search_matches(id, text, after, confidence_min, query.limit).await?,
+        None => {
+            let page =
+                Page::cut(store.matches(id, after, confidence_min, query.limit + 1).await?, query.limit);
+            let resume_after = page.items.last().filter(|_| page.has_next).map(|last| last.ordinal);
+            Looked { items: page.items, resume_after }
+        }
+    };
     let kept = [
+        ("text", query.text.as_deref().map(crate::jobs::escaped)),
         ("min_confidence", query.min_confidence.map(|min| min.to_string())),
         ("limit", Some(query.limit.to_string())),
     ];
-    let next = page.next(&format!("{}/results", address(id)), &kept, |last| Cursor(last.ordinal));
+    let path = format!("{}/results", address(id));
+    let next = found.resume_after.map(|after| page::address_after(&path, &kept, Cursor(after)));
     let passes = PassNames::of(&reconciliation.rules);
-    let items = page.items.into_iter().map(|found| MatchAnswer::new(found, &passes)).collect();
+    let items = found.items.into_iter().map(|found| MatchAnswer::new(found, &passes)).collect();
     Ok(Json(MatchPage { items, next }))
 }
 

@@ -1,6 +1,7 @@
 //! `/api/reconciliation/jobs`: submit, watch, stop, and read what came out. The id of a job is the id of its
 //! reconciliation.
 
+pub(crate) mod chain;
 pub(crate) mod delete;
 pub(crate) mod downloads;
 pub(crate) mod events;

@@ -1,6 +1,7 @@
 //! Pages of lines that could not be read as records.
 
 use super::address;
+use crate::caller::Caller;
 use crate::page::{self, Cursor, Page};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -76,11 +77,12 @@ pub(crate) struct RejectedLinePage {
 )]
 pub(crate) async fn list_rejected_lines(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<JobId>,
     Query(query): Query<RejectedLineList>,
 ) -> Result<Json<RejectedLinePage>, Problem> {
-    api.completed(id).await?;
-    let found = api.store.rejected_lines(id, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
+    let (store, ..) = api.reading_results(&caller, id).await?;
+    let found = store.rejected_lines(id, query.after.map(|cursor| cursor.0), query.limit + 1).await?;
     let page = Page::cut(found, query.limit);
     let kept = [("limit", Some(query.limit.to_string()))];
     let next = page.next(&format!("{}/rejected-lines", address(id)), &kept, |last| Cursor(last.ordinal));

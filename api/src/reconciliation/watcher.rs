@@ -12,8 +12,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How old what a stream shows may be. One indexed question for all watched jobs takes about a millisecond, and none is
-/// asked while nobody looks; people notice a delay from about 100 ms on.
-const PERIOD: Duration = Duration::from_millis(50);
+/// asked while nobody looks; people notice a delay from about 100 ms on, and making the page of the result takes most of
+/// that.
+const PERIOD: Duration = Duration::from_millis(25);
 
 /// What a stream shows of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +100,7 @@ impl Watcher {
         Some(Watch { seen, stop: self.0.stop.clone(), _place: Place { _permit: place } })
     }
 
-    /// Looks at all watched jobs every 50 ms while there are any, until `stop`. A database that is away only
+    /// Looks at all watched jobs every 25 ms while there are any, until `stop`. A database that is away only
     /// makes what the streams show older.
     pub async fn poll(self) {
         let polling = async {

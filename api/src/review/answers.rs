@@ -247,7 +247,8 @@ impl From<HandMatch> for HandMatchAnswer {
 pub(crate) struct DecidedAnswer {
     id: Uuid,
     action: ActionWord,
-    /// `proposed`: above the limit of the project; nothing has changed until a second person agrees.
+    /// `proposed`: above the limit of the project; nothing has changed until a second person agrees. Of a verdict, what
+    /// has become of the decision.
     status: StatusWord,
     items: i32,
     /// Of the match by hand that was made.
@@ -263,7 +264,7 @@ impl From<Decided> for DecidedAnswer {
         Self {
             id: decided.id.0,
             action: decided.action.into(),
-            status: if decided.is_proposed { StatusWord::Proposed } else { StatusWord::Effective },
+            status: decided.status.into(),
             items: decided.items,
             hand_match: decided.hand_match.map(|ordinal| ordinal + 1),
             version: decided.version,

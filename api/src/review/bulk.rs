@@ -235,7 +235,7 @@ pub(crate) async fn decide_in_bulk(
     let decided = review::decide(&mut tx, &new).await?;
     let what = json!({
         "job_id": id.0, "action": new.action.as_str(), "subject": new.subject.as_str(), "items": decided.items,
-        "is_bulk": true, "reason_code": new.reason_code, "is_proposed": decided.is_proposed,
+        "is_bulk": true, "reason_code": new.reason_code, "is_proposed": decided.is_proposed(),
         "assignee": new.assignee, "due_on": new.due_on,
     });
     let id_of_decision = decided.id;

@@ -1,7 +1,7 @@
 //! Deciding about one item, or making one match.
 
 use super::answers::{ActionWord, DecidedAnswer};
-use super::filters;
+use super::values;
 use crate::caller::Caller;
 use crate::guard::Granted;
 use crate::idempotency::Repeatable;
@@ -87,12 +87,12 @@ fn item(value: Value, place: &mut Place<'_>) -> Option<Item> {
 
 pub(super) fn day(value: Value, place: &mut Place<'_>) -> Option<NaiveDate> {
     let day = text(10..=10)(value, place)?;
-    filters::day(&day).map_err(|detail| place.wrong::<NaiveDate>("format", detail)).ok()
+    values::day(&day).map_err(|detail| place.wrong::<NaiveDate>("format", detail)).ok()
 }
 
 pub(super) fn code(value: Value, place: &mut Place<'_>) -> Option<String> {
     let code = text(1..=40)(value, place)?;
-    filters::reason_code(&code).map_err(|detail| place.wrong::<String>("format", detail)).ok()
+    values::reason_code(&code).map_err(|detail| place.wrong::<String>("format", detail)).ok()
 }
 
 impl ReadBody for DecisionBody {
@@ -228,7 +228,7 @@ pub(crate) async fn decide_about_results(
     let what = json!({
         "job_id": id.0, "action": new.action.as_str(), "subject": new.subject.as_str(), "items": decided.items,
         "first": new.items.first().map(|item| item.ordinal + 1), "reason_code": new.reason_code,
-        "is_proposed": decided.is_proposed, "undoes": new.undoes, "assignee": new.assignee, "due_on": new.due_on,
+        "is_proposed": decided.is_proposed(), "undoes": new.undoes, "assignee": new.assignee, "due_on": new.due_on,
     });
     let id_of_decision = decided.id;
     let answer = DecidedAnswer::from(decided);

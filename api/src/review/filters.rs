@@ -1,13 +1,13 @@
 //! The words by which items are chosen: the same in the query of a list and in the body of a bulk decision.
 
 use super::answers::{ExceptionStateWord, MatchStateWord};
+use super::values::{assignee, choice, currency, day, days, decimal, minor, pass, reason_code, share, truth};
 use crate::caller::Caller;
+use crate::page;
 use crate::problem::{Mistake, Problem};
 use crate::read::{Fields, Parameters};
-use crate::reconciliation::{Kind, PassNames, exponent};
+use crate::reconciliation::{Kind, PassNames};
 use chrono::{NaiveDate, TimeDelta};
-use serde::de::DeserializeOwned;
-use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 use shared::ids::UserId;
 use shared::store::review::{ExceptionFilter, MatchFilter, Who};
@@ -67,6 +67,11 @@ pub(crate) struct ExceptionWords {
     /// Whether it waits for a second person.
     #[schema(nullable = false)]
     waiting: Option<bool>,
+    /// In the id of the record or in one of its fields (reference, counterparty, whatever the mapping keeps), in any letter
+    /// case. A page looks at 20,000 items at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    text: Option<String>,
 }
 
 /// By which matches are chosen: those that fit all that is given.
@@ -107,6 +112,11 @@ pub(crate) struct MatchWords {
     /// Whether it waits for a second person.
     #[schema(nullable = false)]
     waiting: Option<bool>,
+    /// In the id of a record or in one of its fields (reference, counterparty, whatever the mapping keeps), in any letter
+    /// case. A page looks at 20,000 items at most: it may be short, or empty, and have a `next` page all the same.
+    #[param(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    text: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,85 +161,6 @@ impl Source for Fields<'_> {
     }
 }
 
-fn choice<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let word: String = text.chars().take(100).collect();
-    T::deserialize(StrDeserializer::<WordError>::new(&word)).map_err(|error| error.to_string())
-}
-
-fn assignee(text: &str) -> Result<Assignee, String> {
-    match text {
-        "me" => Ok(Assignee::Me),
-        "nobody" => Ok(Assignee::Nobody),
-        id => id.parse().map(Assignee::User).map_err(|_| "must be a user's id, `me` or `nobody`".to_owned()),
-    }
-}
-
-pub(super) fn reason_code(text: &str) -> Result<String, String> {
-    let is_one = (1..=40).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if is_one {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a reason code: a-z, 0-9 and _, at most 40".to_owned())
-    }
-}
-
-pub(super) fn currency(text: &str) -> Result<String, String> {
-    matching::Currency::parse(text)
-        .map(|currency| currency.code().to_owned())
-        .map_err(|_| "must be a currency: three letters of ISO 4217".to_owned())
-}
-
-/// A decimal without a sign, as text: which currency's digits it has is known later.
-pub(super) fn decimal(text: &str) -> Result<String, String> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str, max: usize| part.len() <= max && part.bytes().all(|b| b.is_ascii_digit());
-    let is_one = !whole.is_empty() && digits(whole, 14) && digits(fraction, 4) && !text.ends_with('.');
-    if is_one {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a decimal like 1234.50, without a sign".to_owned())
-    }
-}
-
-/// Minor units of `currency`; `None`: more digits than it has.
-pub(super) fn minor(text: &str, currency: &str) -> Option<i64> {
-    let exponent = exponent(currency) as usize;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.len() > exponent {
-        return None;
-    }
-    format!("{whole}{fraction:0<exponent$}").parse().ok()
-}
-
-fn days(text: &str) -> Result<u32, String> {
-    let wrong = || "must be a whole number of days, 0 to 36500".to_owned();
-    text.parse().ok().filter(|days| *days <= 36_500).ok_or_else(wrong)
-}
-
-pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map_err(|_| "must be a day like 2026-01-31".to_owned())
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "must be true or false".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let wrong = || "must be a number, 0 to 1".to_owned();
-    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong)
-}
-
-fn pass(text: &str) -> Result<String, String> {
-    if text.chars().count() <= 200 {
-        Ok(text.to_owned())
-    } else {
-        Err("must be the name of a pass".to_owned())
-    }
-}
-
 impl ExceptionWords {
     pub(super) fn read(source: &mut impl Source) -> Self {
         Self {
@@ -245,6 +176,7 @@ impl ExceptionWords {
             max_age_days: source.word("max_age_days", days),
             due_before: source.word("due_before", day),
             waiting: source.word("waiting", truth),
+            text: source.word("text", page::text),
         }
     }
 
@@ -268,6 +200,7 @@ impl ExceptionWords {
             dated_through: back(self.min_age_days),
             due_before: self.due_before,
             is_waiting: self.waiting,
+            text: self.text.clone(),
         })
     }
 
@@ -296,6 +229,7 @@ impl ExceptionWords {
             ("max_age_days", self.max_age_days.map(|days| days.to_string())),
             ("due_before", self.due_before.map(|day| day.to_string())),
             ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+            ("text", self.text.as_deref().map(crate::jobs::escaped)),
         ]
     }
 }
@@ -315,6 +249,7 @@ impl MatchWords {
             max_amount: source.word("max_amount", decimal),
             due_before: source.word("due_before", day),
             waiting: source.word("waiting", truth),
+            text: source.word("text", page::text),
         }
     }
 
@@ -344,6 +279,7 @@ impl MatchWords {
             amount_max,
             due_before: self.due_before,
             is_waiting: self.waiting,
+            text: self.text.clone(),
         })
     }
 
@@ -365,6 +301,7 @@ impl MatchWords {
             ("max_amount", self.max_amount.clone()),
             ("due_before", self.due_before.map(|day| day.to_string())),
             ("waiting", self.waiting.map(|waiting| waiting.to_string())),
+            ("text", self.text.as_deref().map(crate::jobs::escaped)),
         ]
     }
 }
@@ -400,22 +337,4 @@ fn wrong(parameter: &str, detail: &str) -> Problem {
         code: "value",
         detail: detail.to_owned(),
     }])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_exact() {
-        assert_eq!(minor("12", "EUR"), Some(1200));
-        assert_eq!(minor("12.5", "EUR"), Some(1250));
-        assert_eq!(minor("12.500", "EUR"), Some(1250));
-        assert_eq!(minor("12.505", "EUR"), None);
-        assert_eq!(minor("12.0", "JPY"), Some(12));
-        assert_eq!(minor("12.505", "BHD"), Some(12505));
-        for bad in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "999999999999999", "1.00000"] {
-            assert!(decimal(bad).is_err(), "{bad}");
-        }
-    }
 }

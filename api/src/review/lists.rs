@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use shared::ids::JobId;
-use shared::store::review::{ExceptionCursor, ExceptionOrder, RecordPlace, ReviewedException};
+use shared::store::review::{ExceptionCursor, ExceptionOrder, RecordPlace};
 use utoipa::{IntoParams, ToSchema};
 
 /// `found` unless said otherwise.
@@ -48,12 +48,6 @@ impl QueueCursor {
         let amount = u64::from_str_radix(&hex[8..], 16).ok().and_then(|n| i64::try_from(n).ok());
         let (ordinal, amount) = ordinal.zip(amount).ok_or_else(wrong)?;
         Ok(Self(ExceptionCursor { ordinal, amount }))
-    }
-
-    fn of(item: &ReviewedException) -> Self {
-        // Postgres has no absolute value of the smallest amount; nor has any file.
-        let amount = item.found.amount.checked_abs().unwrap_or(i64::MAX);
-        Self(ExceptionCursor { ordinal: item.found.ordinal, amount })
     }
 }
 
@@ -143,19 +137,19 @@ pub(crate) async fn list_review_exceptions(
     let filter = words.filter(&caller, api.clock.now().date_naive())?;
     let (order, order_word) = order(query.order);
     let after = query.after.map(|cursor| cursor.0);
-    let found = api.store.review_exceptions(id, &filter, order, after, query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
+    let found = api.store.search_exceptions(id, &filter, order, after, query.limit).await?;
     let mut kept = words.kept();
     kept.extend([("order", order_word), ("limit", Some(query.limit.to_string()))]);
-    let next = page.next(&format!("{}/review/exceptions", address(id)), &kept, QueueCursor::of);
-    Ok(Json(ReviewedExceptionPage { items: page.items.into_iter().map(Into::into).collect(), next }))
+    let path = format!("{}/review/exceptions", address(id));
+    let next = found.resume_after.map(|after| page::address_after(&path, &kept, QueueCursor(after)));
+    Ok(Json(ReviewedExceptionPage { items: found.items.into_iter().map(Into::into).collect(), next }))
 }
 
 /// The next one to look at, and where to go on behind it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NextException)]
 pub(crate) struct NextExceptionAnswer {
-    /// Null at the end.
+    /// Null at the end; with a `text`, also where the next 20,000 do not have it and `cursor` says where to go on.
     item: Option<ReviewedExceptionAnswer>,
     /// `after` of the one behind it.
     cursor: Option<String>,
@@ -180,8 +174,10 @@ pub(crate) async fn next_review_exception(
     api.completed(id).await?;
     let filter = words.or_open().filter(&caller, api.clock.now().date_naive())?;
     let after = page.after.map(|cursor| cursor.0);
-    let found = api.store.review_exceptions(id, &filter, order(page.order).0, after, 1).await?.pop();
-    let cursor = found.as_ref().map(|item| QueueCursor::of(item).to_string());
+    let mut looked = api.store.search_exceptions(id, &filter, order(page.order).0, after, 1).await?;
+    let found = looked.items.pop();
+    let cursor = found.as_ref().map(ExceptionCursor::of).or(looked.resume_after);
+    let cursor = cursor.map(|cursor| QueueCursor(cursor).to_string());
     Ok(Json(NextExceptionAnswer { item: found.map(Into::into), cursor }))
 }
 
@@ -298,13 +294,12 @@ pub(crate) async fn list_review_matches(
     let passes = PassNames::of(&run.rules);
     let filter = words.filter(&caller, &passes)?;
     let after = query.after.map(|cursor| cursor.0);
-    let found = api.store.review_matches(id, &filter, after, query.limit + 1).await?;
-    let page = Page::cut(found, query.limit);
+    let found = api.store.search_reviewed_matches(id, &filter, after, query.limit).await?;
     let mut kept = words.kept();
     kept.push(("limit", Some(query.limit.to_string())));
-    let next =
-        page.next(&format!("{}/review/matches", address(id)), &kept, |last| Cursor(last.found.ordinal));
-    let items = page.items.into_iter().map(|item| ReviewedMatchAnswer::new(item, &passes)).collect();
+    let path = format!("{}/review/matches", address(id));
+    let next = found.resume_after.map(|after| page::address_after(&path, &kept, Cursor(after)));
+    let items = found.items.into_iter().map(|item| ReviewedMatchAnswer::new(item, &passes)).collect();
     Ok(Json(ReviewedMatchPage { items, next }))
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod settings;
 pub(crate) mod summary;
+pub(crate) mod values;
 pub(crate) mod verdicts;
 
 use crate::problem::{Mistake, Problem, ProblemKind};

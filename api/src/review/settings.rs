@@ -1,6 +1,6 @@
 //! A project's reason codes and four-eyes limits.
 
-use super::filters::{self, minor};
+use super::values::{self, minor};
 use crate::problem::{Problem, ProblemDocument};
 use crate::read::{Fields, JsonBody, PathId, ReadBody, boolean, text};
 use crate::reconciliation::exponent;
@@ -81,7 +81,7 @@ pub(crate) async fn set_review_reason(
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Result<Json<ReasonAnswer>, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    let code = filters::reason_code(&code).map_err(|_| Problem::not_found())?;
+    let code = values::reason_code(&code).map_err(|_| Problem::not_found())?;
     let reason = ReviewReason { code, label: body.label, is_active: body.is_active };
     let mut tx = api.store.begin().await?;
     let before = review::set_review_reason(&mut tx, id, &reason).await?;
@@ -142,7 +142,7 @@ impl ReadBody for LimitBody {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let amount = fields.required("amount", |value, place| {
             let amount = text(1..=20)(value, place)?;
-            filters::decimal(&amount).map_err(|detail| place.wrong::<String>("format", detail)).ok()
+            values::decimal(&amount).map_err(|detail| place.wrong::<String>("format", detail)).ok()
         });
         Some(Self { amount: amount? })
     }
@@ -164,7 +164,7 @@ pub(crate) async fn set_four_eyes_limit(
     JsonBody(body): JsonBody<LimitBody>,
 ) -> Result<Json<LimitAnswer>, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    let currency = filters::currency(&currency).map_err(|_| Problem::not_found())?;
+    let currency = values::currency(&currency).map_err(|_| Problem::not_found())?;
     let amount = minor(&body.amount, &currency).ok_or_else(|| {
         Problem::new(crate::problem::ProblemKind::Conflict, "The amount has more digits than the currency")
     })?;
@@ -190,7 +190,7 @@ pub(crate) async fn remove_four_eyes_limit(
     Path((id, currency)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let id: ProjectId = id.parse().map_err(|_| Problem::not_found())?;
-    let currency = filters::currency(&currency).map_err(|_| Problem::not_found())?;
+    let currency = values::currency(&currency).map_err(|_| Problem::not_found())?;
     let mut tx = api.store.begin().await?;
     let before = review::remove_four_eyes_limit(&mut tx, id, &currency).await?;
     Note::of(id, "four_eyes_limit", currency)

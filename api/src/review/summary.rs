@@ -82,6 +82,10 @@ pub(crate) struct ReviewAnswer {
     by_age: Vec<AgeAnswer>,
     /// Decisions that wait for a second person.
     waiting: i64,
+    /// Suggested matches about which nobody has decided; 100000 means that or more.
+    suggested_open: i64,
+    /// Suggested matches of the run.
+    suggested: i64,
 }
 
 /// How far the review is: the balance proof after it, and what is left to do.
@@ -101,7 +105,7 @@ pub(crate) async fn show_review(
     let (_, summary) = api.completed(id).await?;
     let proof = api.store.review_proof(id).await?;
     let counts = api.store.review_counts(id, api.clock.now().date_naive()).await?;
-    let ReviewCounts { by_kind, by_assignee, by_age, waiting } = counts;
+    let ReviewCounts { by_kind, by_assignee, by_age, waiting, suggested_open } = counts;
     Ok(Json(ReviewAnswer {
         balance: balance(&summary.balance, &proof.places),
         by_kind: by_kind
@@ -131,6 +135,8 @@ pub(crate) async fn show_review(
             })
             .collect(),
         waiting,
+        suggested_open,
+        suggested: summary.suggested,
     }))
 }
 

@@ -35,10 +35,12 @@ pub(crate) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
         database_server::read(&vitals)
     );
     read_room(&vitals);
-    let pool = vitals.store.pool_figures();
-    gauge!("counterfoil_database_connections", "state" => "idle").set(pool.idle);
-    gauge!("counterfoil_database_connections", "state" => "used").set(pool.size.saturating_sub(pool.idle));
-    gauge!("counterfoil_database_connections_max").set(pool.max);
+    for (name, pool) in vitals.store.pool_figures() {
+        let used = pool.size.saturating_sub(pool.idle);
+        gauge!("counterfoil_database_connections", "pool" => name, "state" => "idle").set(pool.idle);
+        gauge!("counterfoil_database_connections", "pool" => name, "state" => "used").set(used);
+        gauge!("counterfoil_database_connections_max", "pool" => name).set(pool.max);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], vitals.metrics.render())
 }
 

@@ -87,13 +87,13 @@ async fn database(vitals: &Vitals) -> DatabaseHealth {
             false
         }
     };
-    let pool = vitals.store.pool_figures();
+    let pools = vitals.store.pool_figures().map(|(_, pool)| pool);
     DatabaseHealth {
         is_reachable,
         ping_ms: is_reachable.then(|| started_at.elapsed().as_micros() as f64 / 1e3),
-        connections: pool.size,
-        connections_idle: pool.idle,
-        connections_max: pool.max,
+        connections: pools.iter().map(|pool| pool.size).sum(),
+        connections_idle: pools.iter().map(|pool| pool.idle).sum(),
+        connections_max: pools.iter().map(|pool| pool.max).sum(),
     }
 }
 

@@ -146,6 +146,9 @@ async fn every_route_that_changes_something_leaves_a_record() {
     let proposed = jane.post(&format!("{review}/decisions"), &body).await.expect(201).json();
     let proposed = proposed["id"].as_str().expect("an id").to_owned();
     let recorded = crate::backups::record(&server.store).await;
+    let worker =
+        shared::store::workers::NewWorker { name: "w1".into(), version: "1", kinds: vec![], slots: 1 };
+    server.store.heartbeat(&worker, false).await.expect("told");
     let filter = json!({"exceptions": {"state": "open", "side": "left"}});
     let preview = jane.post(&format!("{review}/bulk/preview"), &filter).await.expect(200).json();
 
@@ -265,6 +268,8 @@ async fn every_route_that_changes_something_leaves_a_record() {
             json!({"reason": "a test"}),
         ),
         ("POST", "/api/queues/{queue}/resume", "/api/queues/reconciliation/resume".into(), Value::Null),
+        ("POST", "/api/workers/{name}/drain", "/api/workers/w1/drain".into(), Value::Null),
+        ("POST", "/api/workers/{name}/resume", "/api/workers/w1/resume".into(), Value::Null),
         (
             "PUT",
             "/api/limits/{scope}/{name}",
@@ -371,6 +376,9 @@ async fn every_route_that_changes_something_leaves_a_record() {
         "/api/reconciliation/sample",
         "/api/reconciliation/jobs/{id}/review/bulk/preview",
         "/api/backups/retention/plan",
+        "/api/auth/provider/start",
+        // With the test of log-ins by a provider.
+        "/api/auth/provider/finish",
     ];
     let document = server.client.get("/api/openapi.json").await.expect(200).json();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -419,7 +427,25 @@ async fn logins_denials_and_exports_are_written_down_too() {
     assert_eq!(page["next"], Value::Null);
     project.client.get("/api/audit").await.expect(404);
 
+    // Who it was is said as it was, and is looked for in any part and letter case.
     let path = format!("/api/projects/{}/audit", project.id);
+    let who = async |text: &str| {
+        let page = project.client.get(&format!("{path}?who={text}")).await.expect(200).json();
+        page["items"].as_array().expect("items").len()
+    };
+    let all = who("JANE%40example").await;
+    assert!(all > 3 && who("eve").await == 0 && who("%25").await == 0);
+    let page = project.client.get(&format!("{path}?who=ane@ex&limit=1&action=reconciliation.submit")).await;
+    let one = &page.expect(200).json()["items"][0];
+    assert_eq!(one["by"]["email"], "jane@example.org");
+    assert_eq!(one["account"]["name"], one["by"]["name"]);
+    assert!(one["by"]["name"].is_string() && one["by"]["request_id"].is_string(), "{one}");
+    let failed = root.get("/api/audit?who=JANE&action=account.log_in_failed").await.expect(200).json();
+    assert_eq!(failed["items"].as_array().expect("items").len(), 1);
+    let walked = project.client.get(&format!("{path}?who=jane&limit=1")).await.expect(200).json();
+    assert!(walked["next"].as_str().expect("a next page").contains("who=jane&"), "{walked}");
+    assert_eq!(project.client.get(&format!("{path}?who=")).await.mistakes().len(), 1);
+
     let page = project
         .client
         .get(&format!("{path}?subject_kind=reconciliation&subject_id={id}"))
@@ -440,14 +466,15 @@ async fn the_ends_of_the_chains_are_signed_with_the_key_of_the_api() {
     // The first round is when the API starts: one that starts on a database with records signs them.
     let first = Server::start().await;
     first.log_in_as("jane").await;
-    let key = first.sign_again().await;
+    // The first one may come to its first round only now, on a loaded machine: whoever signs an end first has signed it.
+    let keys = [first.sign_again().await, first.signing_key()];
     eventually("a checkpoint", async || {
         !first.store.audit_checkpoints(Tenant::SYSTEM).await.expect("asked").is_empty()
     })
     .await;
     let is_signed = |checkpoint: &Checkpoint, bytes: &[u8]| {
-        key.has_signed(&checkpoint.key_id, bytes, &checkpoint.signature)
+        keys.iter().find_map(|key| key.has_signed(&checkpoint.key_id, bytes, &checkpoint.signature))
     };
     let state = first.store.verify_audit_chain(Tenant::SYSTEM, is_signed).await.expect("walked");
-    assert_eq!((state.broken, state.checkpoints), (None, 1));
+    assert!(state.broken.is_none() && state.checkpoints >= 1, "{state:?}");
 }

@@ -25,6 +25,7 @@ pub async fn record(store: &Store) -> Recorded {
         subject: Uuid::new_v4().to_string(),
         severity: AlertSeverity::Warning,
         message: "near: it does not answer".into(),
+        event: None,
     };
     let alert = store.note_backup_alerts(&[alert]).await.expect("noted").remove(0).id;
     let restore = RestoreId::new();
@@ -120,7 +121,10 @@ async fn backups_are_listed_shown_and_protected() {
     };
     assert_eq!(reasons_of(&ids[0]), json!(["protected"]));
     assert!(reasons_of(&ids[2]).as_array().expect("reasons").contains(&json!("last_good")));
-    assert_eq!(plan(json!({})).await["removed"], json!([]), "the configured policy keeps all");
+    assert_eq!((&found["policy"]["days"], &found["configured"]["days"]), (&json!(1), &json!(90)));
+    let configured = plan(json!({})).await;
+    assert_eq!(configured["removed"], json!([]), "the configured policy keeps all");
+    assert_eq!(configured["policy"], configured["configured"]);
     root.post("/api/backups/retention/plan", &json!({"days": 0})).await.problem(422, "invalid");
     assert_eq!(server.count("SELECT count(*) FROM backups WHERE state = 'removed'").await, 0);
 }
@@ -218,6 +222,17 @@ async fn health_stores_and_alerts_are_told() {
     assert_eq!((json!(points), factors.len()), (health["score"].clone(), 5));
     // A backup now (30), one of two stores (11), nothing lost (20), a drill (20), no archive of WAL.
     assert_eq!(health["score"], 81, "{health}");
+    let kinds = health["kinds"].as_array().expect("kinds");
+    let of = |kind: &str| kinds.iter().find(|found| found["kind"] == kind).expect("every kind is there");
+    assert_eq!(
+        (kinds.len(), &of("full")["last_bytes"], &of("full")["failures"]),
+        (4, &json!(1000), &json!(0))
+    );
+    assert!(of("full")["last_proven_restore_at"].is_string(), "the drill was of a full backup: {health}");
+    assert!(
+        of("base")["last_backup_at"].is_null() && of("base")["last_proven_restore_at"].is_null(),
+        "{health}"
+    );
     let stores = root.get("/api/backups/stores").await.expect(200).json();
     assert_eq!(
         (&stores["items"][1]["name"], &stores["items"][1]["is_reachable"]),

@@ -18,7 +18,7 @@ fn id_in(answer: &Value) -> JobId {
 }
 
 /// Completes the job as this version does.
-async fn complete(server: &Server, id: JobId, outcome: Outcome) {
+pub async fn complete(server: &Server, id: JobId, outcome: Outcome) {
     outcome.write(&server.store, id).await;
     let mut conn = server.store.pool().acquire().await.expect("a connection");
     let items = OpenItemsSummary { carried_in: 7, ..Default::default() };
@@ -45,6 +45,50 @@ async fn a_completed_run_is_continued_once() {
     let third = id_in(&submit(&project, first).await.expect(202).json());
     let shown = project.client.get(&job_path(third, "")).await.expect(200).json();
     assert_eq!(shown["chain_position"], 2);
+    for id in [first, third] {
+        let chain = project.client.get(&job_path(id, "/chain")).await.expect(200).json();
+        let runs = chain["items"].as_array().expect("runs");
+        let seen: Vec<_> = runs.iter().map(|run| (&run["position"], &run["id"], &run["state"])).collect();
+        let run = |position, id: JobId, state| (json!(position), json!(id.to_string()), json!(state));
+        let known = [run(1, first, "completed"), run(2, second, "cancelled"), run(2, third, "available")];
+        assert_eq!(seen, known.each_ref().map(|(position, id, state)| (position, id, state)), "{chain}");
+    }
+}
+
+#[tokio::test]
+async fn a_dashboard_counts_each_record_once() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let dashboard = async || {
+        let path = format!("/api/analytics/dashboard?project_id={}", project.id);
+        let seen = project.client.get(&path).await.expect(200).json();
+        let names = ["records", "matched_records", "matches", "exceptions", "repeated_runs"];
+        let figures = names.map(|name| seen[name].as_i64().expect("a number"));
+        (figures, seen["exceptions_by_kind"].clone())
+    };
+    let outcome = |matches: i32, exceptions: i32| Outcome {
+        matches: (0..matches).map(|n| matched(n, 900_000)).collect(),
+        exceptions: (0..exceptions).map(|n| exception(n, "missing_right")).collect(),
+        rejected: vec![],
+    };
+    // The same two files twice, the second time uploaded anew: the newest counts.
+    complete(&server, project.submit().await, outcome(1, 8)).await;
+    let mut again = project.submission();
+    let bank = project.add_source("again.csv", BANK, mapping("description", "Text")).await;
+    again["left_source_id"] = json!(bank);
+    let started = project.client.post("/api/reconciliation/jobs", &again).await.expect(202).json();
+    complete(&server, id_in(&started), outcome(2, 7)).await;
+    assert_eq!(dashboard().await, ([11, 4, 2, 7, 1], json!({"missing_right": 7})));
+
+    // A chain goes on from it: 7 of its records come along, and count in the run that has them last.
+    let february =
+        project.add_source("feb.csv", &BANK.replace("B1", "B7"), mapping("description", "Text")).await;
+    let mut next = project.submission();
+    next["left_source_id"] = json!(february);
+    next["continues"] = started["id"].clone();
+    let next = project.client.post("/api/reconciliation/jobs", &next).await.expect(202).json();
+    complete(&server, id_in(&next), outcome(3, 4)).await;
+    assert_eq!(dashboard().await, ([4 + 10, 4 + 6, 2 + 3, 4, 1], json!({"missing_right": 4})));
 }
 
 #[tokio::test]

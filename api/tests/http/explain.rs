@@ -84,3 +84,33 @@ async fn administrators_see_the_workers() {
     server.store.heartbeat(&worker(), true).await.expect("told");
     assert_eq!(root.get("/api/workers").await.expect(200).json()["items"][0]["state"], "draining");
 }
+
+#[tokio::test]
+async fn a_worker_is_asked_to_drain_and_to_take_jobs_again() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let root = server.log_in_as_admin().await;
+    let state = async || root.get("/api/workers").await.expect(200).json()["items"][0].clone();
+    assert!(!server.store.heartbeat(&worker(), false).await.expect("told"));
+    let id = project.submit().await;
+    server.store.acquire(id, "w1", Duration::from_secs(60)).await.expect("asked").expect("leased");
+    project.client.post("/api/workers/w1/drain", &Value::Null).await.problem(404, "not_found");
+    root.post("/api/workers/nobody/drain", &Value::Null).await.problem(404, "not_found");
+    root.post("/api/workers/w1/drain", &Value::Null).await.expect(204);
+    let seen = state().await;
+    assert!(seen["state"] == "draining" && seen["drain_asked_by"].is_string(), "{seen}");
+    assert!(server.store.heartbeat(&worker(), true).await.expect("told"), "the worker hears of it");
+    assert_eq!(state().await["state"], "draining", "it runs a job");
+    sqlx::query(
+        "UPDATE jobs SET state = 'available', lease_worker = NULL, lease_expires_at = NULL WHERE id = $1",
+    )
+    .bind(id)
+    .execute(server.store.pool())
+    .await
+    .expect("given back");
+    assert_eq!(state().await["state"], "drained");
+    root.post("/api/workers/w1/resume", &Value::Null).await.expect(204);
+    assert!(!server.store.heartbeat(&worker(), false).await.expect("told"));
+    let seen = state().await;
+    assert!(seen["state"] == "live" && seen["drain_asked_at"].is_null(), "{seen}");
+}

@@ -46,6 +46,28 @@ async fn a_preview_proposes_a_mapping_that_can_be_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_preview_takes_what_a_person_knows_better() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let text = "printed, by us\nid|date|amount|currency\n1|2026-01-05|1,00|EUR\n";
+    let id = uploaded(&project, "odd.csv", text).await;
+    let get = async |query: &str| project.client.get(&format!("/api/files/{id}/preview?{query}")).await;
+    let seen = get("delimiter=%7C&header_line=2&encoding=iso-8859-15").await.expect(200).json();
+    assert_eq!(seen["header_line"], json!({"is": "2", "confidence": 1.0}));
+    assert_eq!(seen["mapping"]["csv"]["delimiter"], "|");
+    assert_eq!((&seen["rows"][0]["id"], &seen["rows"][0]["amount"]), (&json!("1"), &json!("1.00")));
+    assert_eq!((&seen["sheets"], &seen["sheet"]), (&json!([]), &json!(null)));
+    let wrong = get("header_line=77").await.expect(422).json();
+    assert_eq!(wrong["errors"][0]["parameter"], "header_line");
+    for bad in
+        ["delimiter=ab", "delimiter=%22", "delimiter=%C3%A4", "header_line=0", "header_line=401", "encoding="]
+    {
+        assert_eq!(get(bad).await.mistakes().len(), 1, "{bad}");
+    }
+    assert_eq!(get("encoding=klingon").await.expect(422).json()["errors"][0]["parameter"], "encoding");
+}
+
+#[tokio::test]
 async fn a_preview_says_what_it_does_not_know() {
     let server = Server::start().await;
     let project = Project::make(&server, "jane").await;

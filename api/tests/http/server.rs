@@ -10,9 +10,10 @@ use shared::ids::{JobId, UserId};
 use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::Queue;
-use shared::store::Store;
+use shared::store::{PoolLimits, Store};
 use shared::telemetry::Metrics;
 use shared::testing::TestDatabase;
+use shared::testing::tcp_proxy::TcpProxy;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,8 +33,8 @@ pub struct Server {
     pub running: JoinHandle<Result<(), api::ApiError>>,
     pub config: Config,
     signing_key: Arc<Vec<u8>>,
-    /// Dropped last.
-    database: Arc<TestDatabase>,
+    /// Dropped last; absent where a test has a database of another kind.
+    database: Option<Arc<TestDatabase>>,
 }
 
 pub const PASSWORD: &str = "a long enough password";
@@ -59,29 +60,55 @@ impl Server {
         configure(&mut config);
         // Tokens count whole seconds.
         let clock = Clock::manual(Utc::now().trunc_subsecs(0));
-        Self::start_on(database, config, clock, Arc::new(SigningKey::generate())).await
+        let store = database.store();
+        Self::start_on(Some(database), store, queue(), config, clock, Arc::new(SigningKey::generate())).await
+    }
+
+    /// One on a database that the test has made, and on its replica.
+    pub async fn start_with_replica(store: Store, replica_url: String) -> Self {
+        let mut config = Config { rate_limits: RateLimits::none(), ..Config::default() };
+        config.database.replica_url = Some(replica_url.into());
+        let clock = Clock::manual(Utc::now().trunc_subsecs(0));
+        Self::start_on(None, store, queue(), config, clock, Arc::new(SigningKey::generate())).await
+    }
+
+    /// One that reaches its database through a proxy, impatiently, and whose broker is `queue`.
+    pub async fn start_behind_a_proxy(queue: Queue) -> (Self, TcpProxy) {
+        let database = Arc::new(TestDatabase::create().await);
+        let options = database.options();
+        let target = format!("{}:{}", options.get_host(), options.get_port());
+        let target = tokio::net::lookup_host(target).await.expect("a name").next().expect("an address");
+        let proxy = TcpProxy::start(target).await.expect("a proxy");
+        let options = options.host("127.0.0.1").port(proxy.address().port());
+        let limits = PoolLimits { connections_max: 10, acquire_timeout: Duration::from_secs(1) };
+        let config = Config { rate_limits: RateLimits::none(), ..Config::default() };
+        let clock = Clock::manual(Utc::now().trunc_subsecs(0));
+        let (store, key) = (Store::new(options, &limits), Arc::new(SigningKey::generate()));
+        (Self::start_on(Some(database), store, queue, config, clock, key).await, proxy)
     }
 
     /// One more process on the same database, with the same keys.
     pub async fn another(&self, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = self.config.clone();
         configure(&mut config);
-        Self::start_on(self.database.clone(), config, self.clock.clone(), self.signing_key.clone()).await
+        let store = self.database.as_ref().expect("a database of its own").store();
+        let database = self.database.clone();
+        Self::start_on(database, store, queue(), config, self.clock.clone(), self.signing_key.clone()).await
     }
 
     async fn start_on(
-        database: Arc<TestDatabase>,
+        database: Option<Arc<TestDatabase>>,
+        store: Store,
+        queue: Queue,
         config: Config,
         clock: Clock,
         signing_key: Arc<Vec<u8>>,
     ) -> Self {
-        let store = database.store();
         let objects = tempfile::tempdir().expect("a folder");
         let relay_wake = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let queue = queue();
         let parts = Parts {
             store: store.clone(),
             objects: Objects::local_disk(objects.path().into()).expect("a folder"),
@@ -113,6 +140,11 @@ impl Server {
             signing_key,
             database,
         }
+    }
+
+    /// What this process signs with.
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey::from_bytes(&self.signing_key).expect("a key")
     }
 
     /// Another API on the same database, which signs the audit log as it starts; with the key it does so with.

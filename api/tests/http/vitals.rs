@@ -117,7 +117,10 @@ async fn figures_follow_the_jobs() {
     assert_eq!(figure(&text, available).as_deref(), Some("2"), "{text}");
     assert_eq!(figure(&text, "counterfoil_outbox_doorbells").as_deref(), Some("2"));
     assert_eq!(figure(&text, "counterfoil_queue_depth{queue=\"reconciliation\"}").as_deref(), Some("0"));
-    assert_eq!(figure(&text, "counterfoil_database_connections_max").as_deref(), Some("20"));
+    for pool in ["tenants", "system"] {
+        let max = figure(&text, &format!("counterfoil_database_connections_max{{pool=\"{pool}\"}}"));
+        assert_eq!(max.as_deref(), Some("10"), "{pool}");
+    }
     let age =
         figure(&text, "counterfoil_jobs_oldest_age_seconds{queue=\"reconciliation\",state=\"available\"}");
     assert!(age.expect("an age").parse::<f64>().expect("a number") < 60.0);

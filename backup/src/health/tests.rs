@@ -1,4 +1,8 @@
 use super::*;
+use shared::ids::BackupId;
+use shared::notification::{EventKind, Severity};
+use shared::store::backups::AlertSeverity;
+use std::collections::BTreeMap;
 
 fn at(hours: f64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_900_000_000, 0).unwrap() + TimeDelta::seconds((hours * 3600.0) as i64)
@@ -24,6 +28,7 @@ fn store(name: &str) -> BackupStoreRecord {
 fn well() -> Facts {
     let figures = |class| ClassFigures {
         class,
+        last_id: Some(BackupId::new()),
         last_finished_at: Some(at(-0.5)),
         last_bytes: Some(1000),
         last_s: Some(20.0),
@@ -48,7 +53,9 @@ fn well() -> Facts {
             last_archived: Some("000000010000000000000004".into()),
             last_archived_at: Some(at(-9.0)),
             last_failed_at: None,
+            wal_bytes_max: 1 << 30,
         },
+        wal_archive: None,
         expected_since: Some(at(-5000.0)),
         slow_after: TimeDelta::hours(1),
     }
@@ -105,8 +112,73 @@ fn each_condition_costs_its_points_and_rings_its_alarm() {
         // 64 KiB beyond the last archived segment, which was archived nine hours ago.
         ("wal-10 | wal_behind!", Box::new(|f| f.archiver.position = Some("0/5010001".into()))),
         (" | wal_archiving_fails!", Box::new(|f| f.archiver.last_failed_at = Some(at(-1.0)))),
+        // Archived a moment ago, and still more than may wait.
+        (" | wal_piles_up!", Box::new(|f| { f.archiver.position = Some("0/50000000".into()); f.archiver.last_archived_at = Some(at(0.0)); })),
+        ("wal-10 | wal_missing!", Box::new(|f| f.wal_archive = Some(WalArchive { missing_segments: 2, first_missing: Some("000000010000000000000003".into()), checked_at: at(0.0) }))),
     ];
     for (expected, change) in table {
         assert_eq!(seen(change), expected);
+    }
+}
+
+/// Kind, severity and event of every alarm there is; and that the docs name each of them.
+#[test]
+fn each_alarm_is_told_by_an_event_of_its_own_severity() {
+    let mut facts = well();
+    facts.expected_since = None;
+    facts.last_proven_restore_at = None;
+    for of in &mut facts.classes {
+        (of.last_finished_at, of.failures) = (Some(at(-5.0)), 1);
+        (of.last_s, of.last_bytes) = (Some(4000.0), Some(5000));
+    }
+    (facts.verifications.lost, facts.verifications.harmed) = (1, 2);
+    for store in &mut facts.stores {
+        (store.is_reachable, store.share_used) = (false, Some(0.9));
+    }
+    facts.archiver.position = Some("1/0".into());
+    facts.archiver.last_failed_at = Some(at(0.0));
+    facts.wal_archive =
+        Some(WalArchive { missing_segments: 2, first_missing: Some("x".into()), checked_at: at(0.0) });
+    let found: BTreeMap<&str, (&str, Option<&str>)> = alarms(&facts, at(0.0))
+        .iter()
+        .map(|alarm| {
+            let severity = if alarm.severity == AlertSeverity::Critical { "critical" } else { "warning" };
+            if let Some(event) = &alarm.event {
+                assert!(event.condition().is_some(), "{} would ring every half minute", alarm.kind);
+                let of_event =
+                    if event.kind().severity() == Severity::Critical { "critical" } else { "warning" };
+                assert_eq!(of_event, severity, "{}", alarm.kind);
+            }
+            (alarm.kind, (severity, alarm.event.as_ref().map(|event| event.kind().as_str())))
+        })
+        .collect();
+    #[rustfmt::skip]
+    let expected = [
+        ("backup_stale", ("critical", Some("backup.stale"))),
+        // The triggers of the table tell of each.
+        ("backup_failed", ("critical", None)),
+        ("backup_lost", ("critical", None)),
+        ("backup_stores_down", ("critical", Some("backup.stores_down"))),
+        ("wal_behind", ("critical", Some("wal.behind"))),
+        ("wal_piles_up", ("critical", Some("wal.piles_up"))),
+        ("wal_archiving_fails", ("critical", Some("wal.archiving_fails"))),
+        ("wal_missing", ("critical", Some("wal.missing"))),
+        ("backup_size_deviates", ("warning", Some("backup.size_deviates"))),
+        ("backup_slow", ("warning", Some("backup.slow"))),
+        ("backup_harmed", ("warning", Some("backup.harmed"))),
+        ("backup_store_down", ("warning", Some("backup.store_down"))),
+        ("backup_store_full", ("warning", Some("backup.store_filling"))),
+        ("restore_not_proven", ("warning", Some("backup.restore_not_proven"))),
+    ];
+    assert_eq!(found, expected.into_iter().collect());
+    let (alerts, events) =
+        (include_str!("../../../docs/backup.md"), include_str!("../../../docs/notifications.md"));
+    for kind in found.keys() {
+        assert!(alerts.contains(&format!("`{kind}`")), "docs/backup.md does not name {kind}");
+    }
+    for kind in
+        EventKind::ALL.iter().map(|kind| kind.as_str()).filter(|kind| !kind.starts_with("notification."))
+    {
+        assert!(events.contains(&format!("`{kind}`")), "docs/notifications.md does not name {kind}");
     }
 }

@@ -156,10 +156,3 @@ pub(crate) async fn load(
     close(session).await;
     Ok(())
 }
-
-/// Makes the folder to unpack into.
-pub(crate) fn unpack_dir(scratch: &ScratchDir) -> Result<PathBuf> {
-    let dir = scratch.path().join("dump");
-    fs::create_dir(&dir).doing(format!("making {}", dir.display()))?;
-    Ok(dir)
-}

@@ -3,7 +3,9 @@
 mod catalog;
 mod figures;
 mod programs;
-mod scratch;
+mod restore_mark;
+mod scratch_database;
+mod scratch_dir;
 mod server;
 mod snapshot;
 
@@ -13,11 +15,14 @@ pub use catalog::{
 pub use figures::{Figures, differences, figures_of};
 pub(crate) use figures::{figures_in, row_hash};
 pub use programs::Programs;
-pub use scratch::{ScratchDatabase, ScratchDir, sweep_scratch_databases};
+pub use restore_mark::RestoreMark;
+pub use scratch_database::{ScratchDatabase, sweep_scratch_databases};
+pub use scratch_dir::ScratchDir;
 pub use server::{Account, RestoredServer};
 pub use snapshot::{Snapshot, SnapshotNote};
 
 pub(crate) use programs::{run, run_with};
+pub(crate) use restore_mark::{RESUMABLE_FOR, clear_restore_mark, restore_mark};
 
 use crate::error::{Doing, Result};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};

@@ -1,11 +1,11 @@
 //! A drill: a restore that nobody needs, into a scratch database, to know that it works.
 
-use super::full::stage;
 use super::report::{Report, Stopwatch};
+use super::staging::Staging;
 use crate::engine::{Engine, Run};
 use crate::error::Result;
 use crate::manifest::read_manifest;
-use crate::postgres::{Target, sweep_scratch_databases};
+use crate::postgres::Target;
 use crate::stores::BackupFolder;
 
 /// Restores a full backup beside everything else, proves it, and removes it again. `Ok` also when a check failed: see
@@ -14,12 +14,11 @@ use crate::stores::BackupFolder;
 /// `server`: any database of the cluster to use; the one that was backed up, or one kept for drills.
 pub async fn perform(engine: &Engine, server: &Target, backup: &BackupFolder, run: &Run) -> Result<Report> {
     let mut watch = Stopwatch::start();
-    for name in sweep_scratch_databases(server).await? {
-        tracing::info!(name, "removed a scratch database that somebody left");
-    }
     let (manifest, key) = read_manifest(&engine.stores, backup, &engine.keys).await?;
     let jobs = engine.settings.jobs;
-    let (scratch, checks) = stage(engine, server, &manifest, &key, false, jobs, run, &mut watch).await?;
+    let staging =
+        Staging { engine, server, manifest: &manifest, key: &key, owners: false, jobs, takes_up: false, run };
+    let (scratch, checks) = staging.perform(&mut watch).await?;
     scratch.remove().await?;
     Ok(Report {
         backup: manifest.id,

@@ -1,14 +1,14 @@
 //! FULL: a database as it was, in the place of what is there.
 
-use super::plan::{Facts, Plan, Step, Wish, plan_full};
-use super::proof::{Check, prove};
+use super::plan::{Facts, InPlace, Plan, Step, Wish, plan_full};
+use super::proof::Check;
 use super::report::{Report, Stopwatch};
+use super::staging::Staging;
 use crate::engine::{Engine, Protected, Run};
 use crate::error::{Error, Result};
-use crate::kinds::full::{STREAM, load, read_tar, unpack_dir};
-use crate::kinds::{self, stream};
+use crate::kinds;
 use crate::manifest::{Manifest, read_manifest};
-use crate::postgres::{ScratchDatabase, ScratchDir, Target};
+use crate::postgres::{Target, clear_restore_mark, close};
 use crate::seal::DataKey;
 use crate::stores::BackupFolder;
 use chrono::Utc;
@@ -34,7 +34,8 @@ pub async fn plan(engine: &Engine, server: &Target, backup: &BackupFolder, wish:
 }
 
 /// Performs the plan. What is there is replaced only when `confirm` is its name; and only after what replaces it was
-/// found to be what the manifest says.
+/// found to be what the manifest says. Call [`acknowledge`] when the result was told: until then the same restore again
+/// finds that it is done.
 pub async fn perform(
     engine: &Engine,
     server: &Target,
@@ -50,6 +51,9 @@ pub async fn perform(
         )));
     }
     let mut watch = Stopwatch::start();
+    if let Some(in_place) = &plan.in_place {
+        return Ok(done_before(planned, in_place, &watch));
+    }
     let mut safety_backup = None;
     if let Some(step @ Step::SafetyBackup { database }) = plan.steps.first() {
         run.enter("taking a backup of what is there");
@@ -66,8 +70,9 @@ pub async fn perform(
         safety_backup = Some(taken.manifest.id);
         watch.done(step);
     }
-    let (scratch, checks) =
-        stage(engine, server, manifest, key, plan.owners, wish.jobs, run, &mut watch).await?;
+    let staging =
+        Staging { engine, server, manifest, key, owners: plan.owners, jobs: wish.jobs, takes_up: true, run };
+    let (scratch, checks) = staging.perform(&mut watch).await?;
     let mut report = Report {
         backup: plan.backup,
         target: Some(plan.database.clone()),
@@ -88,7 +93,7 @@ pub async fn perform(
         return Err(Error::Stopped);
     }
     run.enter("swapping");
-    scratch.replace(&plan.database, plan.kept_as.as_deref().unwrap_or_default()).await?;
+    scratch.replace(&plan.database, plan.kept_as.as_deref(), plan.backup).await?;
     if let Some(step) = plan.steps.last() {
         watch.done(step);
     }
@@ -97,45 +102,26 @@ pub async fn perform(
     Ok(report)
 }
 
-/// Fetches a full backup into a scratch database and looks at it. When it fails, the scratch database is gone.
-#[expect(clippy::too_many_arguments, reason = "the parts of a plan, taken apart by two callers")]
-pub(super) async fn stage(
-    engine: &Engine,
-    server: &Target,
-    manifest: &Manifest,
-    key: &DataKey,
-    owners: bool,
-    jobs: usize,
-    run: &Run,
-    watch: &mut Stopwatch,
-) -> Result<(ScratchDatabase, Vec<Check>)> {
-    let [fetch, loading, proving] = super::plan::staging(manifest, jobs);
-    run.enter("fetching");
-    let scratch_dir = ScratchDir::create(&engine.settings.scratch_dir)?;
-    let dir = unpack_dir(&scratch_dir)?;
-    let into = dir.clone();
-    let note = manifest.stream(STREAM)?;
-    stream::open_stream(&engine.stores, manifest.id, note, key, run, move |plain| read_tar(plain, &into))
-        .await?;
-    watch.done(&fetch);
+/// Whoever asked for it was told: what restored `database` is forgotten, and the same restore again is a new one.
+pub async fn acknowledge(server: &Target, database: &str) -> Result<()> {
+    let mut session = server.with_database("postgres").connect().await?;
+    clear_restore_mark(&mut session, database).await?;
+    close(session).await;
+    Ok(())
+}
 
-    run.enter("loading");
-    let scratch = ScratchDatabase::create(server, &manifest.of).await?;
-    let loaded = async {
-        load(&dir, &scratch.target, manifest.of.server_major, jobs, owners, run).await?;
-        drop(scratch_dir);
-        watch.done(&loading);
-        let checks = prove(&scratch.target, manifest, jobs, run).await?;
-        watch.done(&proving);
-        Ok(checks)
-    };
-    match loaded.await {
-        Ok(checks) => Ok((scratch, checks)),
-        Err(error) => {
-            if let Err(error) = scratch.remove().await {
-                tracing::warn!(error = %shared::chain(&error), "a scratch database stays until the next sweep");
-            }
-            Err(error)
-        }
+/// What there is to say when it was put in place by a restore that was killed before it could say so.
+fn done_before(planned: &Planned, in_place: &InPlace, watch: &Stopwatch) -> Report {
+    let Planned { plan, manifest, .. } = planned;
+    let detail = format!("proved and put in place at {}", in_place.at.format("%Y-%m-%d %H:%M:%S UTC"));
+    Report {
+        backup: plan.backup,
+        target: Some(plan.database.clone()),
+        kept_as: in_place.kept_as.clone(),
+        safety_backup: None,
+        steps: vec![],
+        checks: vec![Check { name: "by the restore before".into(), is_ok: true, detail }],
+        rows: manifest.rows(),
+        seconds: watch.seconds(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Doing, Result};
 use crate::manifest::Manifest;
-use crate::postgres::{Target, close};
+use crate::postgres::{RestoreMark, Target, close, restore_mark};
 use crate::stores::BackupClass;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -23,6 +23,15 @@ pub struct Facts {
     /// Sessions in that database, which end.
     pub sessions: u64,
     pub databases: BTreeSet<String>,
+    /// What the database says of the restore that made it, if nobody was told of that yet.
+    pub mark: Option<RestoreMark>,
+}
+
+/// A restore that was killed when all was done, but for saying so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InPlace {
+    pub at: DateTime<Utc>,
+    pub kept_as: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,18 +50,41 @@ pub struct Plan {
     /// To fetch, and to have room for while restoring.
     pub sealed_bytes: u64,
     pub plain_bytes: u64,
+    /// There is nothing left to do.
+    pub in_place: Option<InPlace>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    SafetyBackup { database: String },
-    Fetch { packs: usize, sealed_bytes: u64 },
-    Load { jobs: usize },
-    Prove { tables: usize, rows: u64 },
-    Swap { database: String, kept_as: Option<String> },
-    Merge { tables: usize },
-    Recover { until: String },
+    SafetyBackup {
+        database: String,
+    },
+    Fetch {
+        packs: usize,
+        sealed_bytes: u64,
+    },
+    Load {
+        jobs: usize,
+    },
+    Prove {
+        tables: usize,
+        rows: u64,
+    },
+    Swap {
+        database: String,
+        kept_as: Option<String>,
+    },
+    Merge {
+        tables: usize,
+    },
+    Recover {
+        until: String,
+    },
+    /// What a restore has left that was killed.
+    TakeUp {
+        what: String,
+    },
 }
 
 /// Of a database; PostgreSQL cuts longer ones.
@@ -115,6 +147,11 @@ pub fn plan_full(
     } else if !owners {
         notes.push("the role is no superuser: everything will belong to it".into());
     }
+    if let Some(RestoreMark::InPlace { backup, kept_as, at }) = &facts.mark
+        && *backup == manifest.id
+    {
+        return Ok(done_already(manifest, database, InPlace { at: *at, kept_as: kept_as.clone() }));
+    }
     let is_there = facts.database_bytes.is_some();
     let kept_as = is_there.then(|| kept_name(&database, now, &facts.databases));
     if let Some(kept_as) = &kept_as {
@@ -142,7 +179,28 @@ pub fn plan_full(
         notes,
         sealed_bytes: manifest.sealed_bytes(),
         plain_bytes: manifest.plain_bytes(),
+        in_place: None,
     })
+}
+
+fn done_already(manifest: &Manifest, database: String, in_place: InPlace) -> Plan {
+    let at = in_place.at.format("%Y-%m-%d %H:%M:%S UTC");
+    let mut notes = vec![format!(
+        "it is in place since {at}: that restore was killed when all was done. To restore it once more, run this again"
+    )];
+    notes.extend(in_place.kept_as.as_ref().map(|kept_as| format!("what was there before is in {kept_as}")));
+    Plan {
+        backup: manifest.id,
+        taken_at: manifest.taken_at(),
+        database,
+        kept_as: None,
+        owners: false,
+        steps: vec![],
+        notes,
+        sealed_bytes: 0,
+        plain_bytes: 0,
+        in_place: Some(in_place),
+    }
 }
 
 /// Into a scratch database, and proved there.
@@ -175,6 +233,7 @@ impl Facts {
     pub async fn read(server: &Target, database: &str) -> Result<Self> {
         let doing = "asking the cluster to restore into";
         let mut session = server.with_database("postgres").connect().await?;
+        let mark = restore_mark(&mut session, database).await?;
         let row = sqlx::query(
             "SELECT current_setting('server_version_num')::integer / 10000 AS major,
                     (SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user) AS may_create,
@@ -203,6 +262,7 @@ impl Facts {
             database_bytes: bytes.map(i64::unsigned_abs),
             sessions: sessions.unsigned_abs(),
             databases: list("databases")?,
+            mark,
         })
     }
 }
@@ -223,6 +283,7 @@ impl fmt::Display for Step {
             }
             Self::Swap { database, kept_as: None } => write!(f, "rename the scratch database to {database}"),
             Self::Merge { tables } => write!(f, "bring rows of {tables} tables in, in one transaction"),
+            Self::TakeUp { what } => write!(f, "go on with {what} that a killed restore has left"),
             Self::Recover { until } => write!(f, "recover {until}"),
         }
     }

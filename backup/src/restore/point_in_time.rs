@@ -1,6 +1,7 @@
 //! PITR: the cluster as it was at a moment, in a new folder: a base backup, and WAL from there on.
 
 use super::Step;
+use super::cluster_dir::{ClusterDir, Stage};
 use super::proof::{Check, prove};
 use super::report::{Report, Stopwatch};
 use crate::catalogue::Catalogue;
@@ -11,7 +12,7 @@ use crate::kinds::stream;
 use crate::manifest::{Manifest, read_manifest};
 use crate::postgres::{Account, Programs, RestoredServer, ScratchDir};
 use crate::stores::BackupClass;
-use crate::wal::{Coverage, Lsn};
+use crate::wal::{Coverage, Lsn, WalFile};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 use std::fs;
@@ -146,32 +147,32 @@ fn has_later_timeline(coverage: &Coverage, timeline: u32) -> bool {
 }
 
 /// Performs the plan: the folder holds a cluster that was recovered, opened on a new timeline, proved where that can
-/// be, and shut down in order. When it fails the folder is gone.
+/// be, and shut down in order. When it fails the folder is gone; when it is killed, the same call goes on with it.
 pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run: &Run) -> Result<Report> {
     let manifest = &*planned.manifest;
     let programs = Programs::for_server(manifest.of.server_major)?;
-    if fs::read_dir(&wish.dir).is_ok_and(|mut found| found.next().is_some()) {
-        return Err(Error::Refused(format!("{} is not empty: give a new folder", wish.dir.display())));
-    }
     let mut watch = Stopwatch::start();
-    let (_, key) = read_manifest(&engine.stores, &manifest.folder()?, &engine.keys).await?;
-    let made = Made { dir: wish.dir.clone(), is_kept: false };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&made.dir)
-        .doing(format!("making {}", made.dir.display()))?;
-    run.enter("fetching");
-    let (into, account) = (made.dir.clone(), wish.account);
-    stream::open_stream(&engine.stores, manifest.id, manifest.stream(STREAM)?, &key, run, move |plain| {
-        check_tar(plain, |member, content| unpack(&into, account, member, content)).map(drop)
-    })
-    .await?;
-    give(&made.dir, account).doing("giving the cluster to its account")?;
-    watch.done(&planned.steps[0]);
+    let mut made =
+        ClusterDir::begin(&wish.dir, manifest.id, &planned.until.to_string(), wish.account).await?;
+    if made.stage() == Stage::Recovering {
+        watch.done(&Step::TakeUp { what: "the fetched cluster".into() });
+    } else {
+        let (_, key) = read_manifest(&engine.stores, &manifest.folder()?, &engine.keys).await?;
+        run.enter("fetching");
+        let (into, account) = (made.path.clone(), wish.account);
+        let note = manifest.stream(STREAM)?;
+        stream::open_stream(&engine.stores, manifest.id, note, &key, run, move |plain| {
+            check_tar(plain, |member, content| unpack(&into, account, member, content)).map(drop)
+        })
+        .await?;
+        give(&made.path, account).doing("giving the cluster to its account")?;
+        write_settings(&made.path, wish).doing("writing how to recover")?;
+        made.fetched()?;
+        watch.done(&planned.steps[0]);
+    }
+    let account = wish.account;
 
     run.enter("recovering");
-    write_settings(&made.dir, wish).doing("writing how to recover")?;
     let scratch = ScratchDir::create_short(&engine.settings.scratch_dir)?;
     let run_dir = scratch.path().join("run");
     fs::create_dir(&run_dir).doing("making the server's folder")?;
@@ -180,7 +181,7 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o711)).doing("opening the way")?;
     }
-    let mut server = RestoredServer::start(&programs, &made.dir, &run_dir, account, &manifest.of.role)?;
+    let mut server = RestoredServer::start(&programs, &made.path, &run_dir, account, &manifest.of.role)?;
     let recovered = server.wait_until_recovered(&run.stop).await;
     let proved = match recovered {
         Ok(()) => {
@@ -192,7 +193,8 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
     let stopped = server.stop().await;
     let checks = proved?;
     stopped?;
-    forget_settings(&made.dir).doing("removing how to recover")?;
+    forget_settings(&made.path).doing("removing how to recover")?;
+    announce_histories(&made.path, account).doing("noting which histories to archive")?;
     let report = Report {
         backup: manifest.id,
         target: Some(wish.dir.display().to_string()),
@@ -206,7 +208,7 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
     if !report.is_proven() {
         return Err(Error::Differs(report.failures()));
     }
-    made.keep();
+    made.keep()?;
     Ok(report)
 }
 
@@ -228,28 +230,6 @@ async fn checks(
         checks.retain(|check| check.name != super::proof::FIGURES);
     }
     Ok(checks)
-}
-
-/// The folder, removed again unless it is kept.
-struct Made {
-    dir: PathBuf,
-    is_kept: bool,
-}
-
-impl Made {
-    fn keep(mut self) {
-        self.is_kept = true;
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        if !self.is_kept
-            && let Err(error) = fs::remove_dir_all(&self.dir)
-        {
-            tracing::warn!(%error, dir = %self.dir.display(), "a half-made cluster stays");
-        }
-    }
 }
 
 fn unpack(
@@ -322,6 +302,25 @@ fn forget_settings(dir: &Path) -> io::Result<()> {
         fs::write(&path, before)?;
     }
     let _ = fs::remove_dir_all(dir.join("pg_wal/counterfoil-prefetch"));
+    Ok(())
+}
+
+/// The server recovered without archiving, and so did not hand the history of its new timeline over. Whoever starts it
+/// with archiving on archives that first: without it nobody finds the way from the old timeline to the new one.
+fn announce_histories(dir: &Path, account: Option<Account>) -> io::Result<()> {
+    let (wal, status) = (dir.join("pg_wal"), dir.join("pg_wal/archive_status"));
+    for found in fs::read_dir(&wal)? {
+        let name = found?.file_name();
+        let name = name.to_string_lossy();
+        if !matches!(name.parse(), Ok(WalFile::History { .. })) {
+            continue;
+        }
+        let ready = status.join(format!("{name}.ready"));
+        if !ready.exists() && !status.join(format!("{name}.done")).exists() {
+            fs::write(&ready, "")?;
+            give(&ready, account)?;
+        }
+    }
     Ok(())
 }
 

@@ -131,6 +131,11 @@ impl Stores {
             deletion.locked.extend(locked);
             deletion.failed.extend(failed);
         }
+        // Its key, as later keys have wrapped it: worth nothing without it.
+        let keys = self.list(&folder.cluster.wrapped_keys_prefix(folder.id)).await;
+        for object in keys.objects.keys() {
+            deletion.complete &= self.delete(object).await.complete;
+        }
         deletion.complete &= listing.unanswered.is_empty();
         deletion.failed.extend(listing.unanswered);
         if let Some(spool) = self.spool() {

@@ -109,6 +109,15 @@ impl Cluster {
         format!("v1/{self}/keys/{backup}/")
     }
 
+    /// Data keys of archived files as a later key has wrapped them; `group`: see `wal::keys`.
+    pub fn wal_keys(&self, group: &str, name: &str) -> Result<ObjectName, NameError> {
+        ObjectName::parse(&format!("{}{name}", self.wal_keys_prefix(group)))
+    }
+
+    pub fn wal_keys_prefix(&self, group: &str) -> String {
+        format!("v1/{self}/keys/wal-{group}/")
+    }
+
     /// What a verification of a backup found; `name` tells verifications apart.
     pub fn verification(&self, backup: Uuid, name: &str) -> Result<ObjectName, NameError> {
         ObjectName::parse(&format!("v1/{self}/verify/{backup}/{name}"))

@@ -62,6 +62,17 @@ impl Stores {
         self.first_whole(object, None, read, |bytes| check(bytes).map_err(StoreError::damaged)).await
     }
 
+    /// As [`Self::get_checked`], of the first `bytes` of a larger object; the rest is neither read nor checked.
+    pub async fn get_start<T, E: ToString>(
+        &self,
+        object: &ObjectName,
+        bytes: usize,
+        check: impl Fn(Bytes) -> Result<T, E>,
+    ) -> Result<T, ReadError> {
+        let read = |kept| read_range(kept, object, Some(0..bytes as u64), bytes).boxed();
+        self.first_whole(object, None, read, |bytes| check(bytes).map_err(StoreError::damaged)).await
+    }
+
     /// A small object whose digest is known.
     pub async fn get(&self, pack: &Pack) -> Result<Bytes, ReadError> {
         let read = |kept| read_small(kept, &pack.object, pack.size_bytes as usize).boxed();
@@ -170,7 +181,16 @@ pub(super) async fn read_small(
     object: &ObjectName,
     bytes_max: usize,
 ) -> Result<Bytes, StoreError> {
-    let mut chunks = kept.store.get(object, None).await?;
+    read_range(kept, object, None, bytes_max).await
+}
+
+async fn read_range(
+    kept: &Kept,
+    object: &ObjectName,
+    range: Option<std::ops::Range<u64>>,
+    bytes_max: usize,
+) -> Result<Bytes, StoreError> {
+    let mut chunks = kept.store.get(object, range).await?;
     let mut bytes = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         bytes.extend_from_slice(&chunk?);

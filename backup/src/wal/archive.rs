@@ -1,13 +1,15 @@
 //! One WAL file into the stores, and out of them.
 
 use super::file::WalFile;
+use super::keys;
 use crate::engine::Engine;
 use crate::envelope::{self, Envelope};
 use crate::error::{Doing, Error, Result, none_answered, not_read, stores_failed};
 use crate::retention::Segment;
-use crate::seal::DataKey;
+use crate::seal::{DataKey, WrappedKey};
 use crate::stores::{ObjectName, Pack, PutError};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use uuid::Uuid;
@@ -116,11 +118,20 @@ pub async fn prune(engine: &Engine, from: Segment, segment_bytes: u64) -> Result
         return Err(none_answered(&listing));
     }
     let mut removed = 0;
+    let (mut emptied, mut left) = (BTreeSet::new(), BTreeSet::new());
     for object in listing.objects.keys() {
         let name = object.as_str().rsplit('/').next().unwrap_or_default();
         let Ok(file) = name.parse::<WalFile>() else { continue };
         if file.is_before(from, segment_bytes) && engine.stores.delete(object).await.complete {
             removed += 1;
+            emptied.insert(keys::group(name));
+        } else {
+            left.insert(keys::group(name));
+        }
+    }
+    for group in emptied.difference(&left) {
+        for table in engine.stores.list(&engine.cluster.wal_keys_prefix(group)).await.objects.keys() {
+            engine.stores.delete(table).await;
         }
     }
     Ok(removed)
@@ -154,7 +165,7 @@ fn remove_older(dir: &Path, timeline: u32, number: u64, segment_bytes: u64) {
 }
 
 /// What is in it, and as it is in the store; `None` when every store answered that there is none.
-async fn read(engine: &Engine, file: WalFile) -> Result<Option<(Vec<u8>, Bytes)>> {
+pub(super) async fn read(engine: &Engine, file: WalFile) -> Result<Option<(Vec<u8>, Bytes)>> {
     let object = engine.cluster.wal(&file.to_string()).map_err(|error| Error::Refused(error.to_string()))?;
     match read_object(engine, &object).await {
         Ok(read) => Ok(Some(read)),
@@ -169,15 +180,37 @@ pub(crate) async fn whole(engine: &Engine, object: &ObjectName) -> Result<Pack> 
     Ok(Pack::of(object.clone(), &sealed))
 }
 
+/// The id that an archived file's key is bound to, and that key as it was wrapped then. `bytes`: of the object.
+pub(crate) async fn head(engine: &Engine, object: &ObjectName, bytes: u64) -> Result<(Uuid, WrappedKey)> {
+    let bytes = bytes.min(envelope::START_BYTES) as usize;
+    let read = |start: Bytes| envelope::head(&ENVELOPE, &start).map_err(|error| error.to_string());
+    engine.stores.get_start(object, bytes, read).await.map_err(|error| not_read(&error))
+}
+
+/// With the ring, or with what later keys have wrapped.
 async fn read_object(engine: &Engine, object: &ObjectName) -> Result<(Vec<u8>, Bytes)> {
     let open = |bytes: Bytes| match envelope::open(&ENVELOPE, &bytes, &engine.keys, &[]) {
         Ok((_, _, plain)) => Ok(Ok((plain, bytes))),
         // The other stores' copies are wrapped by the same key.
-        Err(error @ Error::Key(_)) => Ok(Err(error)),
+        Err(error @ Error::Key(_)) => Ok(Err((bytes, error))),
         Err(error) => Err(shared::chain(&error)),
     };
     let bytes_max = ENVELOPE.plain_bytes_max as usize + SEALED_MORE_MAX;
-    engine.stores.get_checked(object, bytes_max, open).await.map_err(|error| not_read(&error))?
+    let opened =
+        engine.stores.get_checked(object, bytes_max, open).await.map_err(|error| not_read(&error))?;
+    let (bytes, error) = match opened {
+        Ok(opened) => return Ok(opened),
+        Err(closed) => closed,
+    };
+    let (id, _) = envelope::head(&ENVELOPE, &bytes)?;
+    let file = object.as_str().rsplit('/').next().unwrap_or_default();
+    let later = keys::tables(engine, keys::group(file)).await;
+    let later: Vec<WrappedKey> =
+        later.into_iter().flat_map(|table| table.keys).filter(|of| of.id == id).map(|of| of.key).collect();
+    match envelope::open(&ENVELOPE, &bytes, &engine.keys, &later) {
+        Ok((_, _, plain)) => Ok((plain, bytes)),
+        Err(_) => Err(error),
+    }
 }
 
 /// Under a name of its own first: what has the right name is whole.

@@ -8,8 +8,14 @@
 mod archive;
 mod coverage;
 mod file;
+mod keys;
+mod look;
+mod missing;
 
-pub(crate) use archive::whole;
 pub use archive::{Fetched, Pushed, fetch, prune, push};
+pub(crate) use archive::{head, whole};
 pub use coverage::{Coverage, History, Run as WalRun, coverage_of, read_coverage};
 pub use file::{Lsn, WalFile, WalNameError};
+pub(crate) use keys::{KeyOf, KeyTable, group, tables};
+pub use look::{Missing, look_for_missing};
+pub use missing::missing;

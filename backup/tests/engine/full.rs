@@ -7,7 +7,7 @@ use backup::error::Error;
 use backup::kinds::full;
 use backup::postgres::differences;
 use backup::restore::drill;
-use backup::restore::full::{perform, plan};
+use backup::restore::full::{acknowledge, perform, plan};
 use backup::restore::plan::Wish;
 use backup::stores::BackupClass;
 use backup::verify::verify;
@@ -54,6 +54,16 @@ async fn a_database_comes_back_as_it_was_and_what_was_there_is_kept() {
         .expect("counting");
     assert_eq!(changed, 2);
     drop(session);
+
+    // Nobody was told yet: the same restore again finds that it is done, and needs nobody's consent. Once they were
+    // told, it is a new one.
+    let again = plan(place.engine(), server, &folder, Wish::default()).await.expect("a plan");
+    assert_eq!(again.plan.in_place.as_ref().and_then(|done| done.kept_as.clone()), Some(kept_as.clone()));
+    let done = perform(place.engine(), server, &again, None, &Run::default()).await.expect("nothing to do");
+    assert!(done.is_proven() && done.steps.is_empty() && done.safety_backup.is_none(), "{done:?}");
+    acknowledge(server, &name).await.expect("telling");
+    let again = plan(place.engine(), server, &folder, Wish::default()).await.expect("a plan");
+    assert!(again.plan.in_place.is_none() && again.plan.kept_as.is_some());
 
     // The safety backup is a backup like any other.
     let safety = report.safety_backup.expect("one was taken");

@@ -4,5 +4,6 @@ mod catalogue;
 mod full;
 mod merge;
 mod place;
+mod rekey;
 mod tenant;
 mod wal;

@@ -5,7 +5,7 @@ use backup::engine::Run;
 use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::kinds::{full, tenant};
-use backup::restore::merge::{MergeWish, Merged, Policy, perform};
+use backup::restore::merge::{Conflict, Kept, MergeWish, Merged, Policy, perform};
 use backup::stores::BackupFolder;
 
 async fn tenant_backup(place: &Place) -> BackupFolder {
@@ -46,6 +46,10 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
     assert_eq!(place.figures().await, harmed, "a dry run changes nothing");
     assert_eq!(of(&counted, "matches"), [95, 855, 0, 0, 95]);
     assert_eq!(of(&counted, "projects"), [0, 0, 1, 0, 0]);
+    let conflict =
+        |merged: &Merged| merged.comparisons.iter().flat_map(|c| c.conflicts.clone()).collect::<Vec<_>>();
+    let expected = |kept| Conflict { key: place.tenants[0].to_string(), columns: vec!["name".into()], kept };
+    assert_eq!(conflict(&counted), [expected(Kept::Live)]);
     assert_eq!(of(&counted, "files"), [0, 10, 0, 1, 0]);
     assert_eq!(of(&counted, "users"), [0, 2, 0, 0, 0]);
 
@@ -65,6 +69,7 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
         .await
         .expect("a merge");
     assert_eq!(of(&merged, "projects"), [0, 0, 1, 0, 1]);
+    assert_eq!(conflict(&merged), [expected(Kept::Backup)]);
     assert_eq!(place.count("SELECT count(*) FROM projects WHERE name = 'Acme'").await, 1);
     // What is newer was taken out by hand: all else is as it was.
     place
@@ -77,6 +82,33 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
     for table in ["projects", "files", "jobs", "attempts", "job_events", "reconciliations"] {
         assert_eq!(of_tables(&place.figures().await, table), of_tables(&before, table), "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_jobs_and_people_did_since_the_backup_is_not_turned_back() {
+    let place = Place::new().await;
+    let folder = tenant_backup(&place).await;
+    place
+        .execute(
+            "UPDATE jobs SET fence = fence + 7;
+             UPDATE reconciliations SET name = 'since';
+             DELETE FROM project_members;
+             INSERT INTO review_verdicts (decision_id, decided_by, verdict, judged_by, reason)
+             SELECT w.decision_id, d.decided_by, 'refused', u.id, 'no' FROM review_waiting w
+             JOIN review_decisions d ON d.id = w.decision_id JOIN users u ON u.id <> d.decided_by
+             ON CONFLICT DO NOTHING;
+             DELETE FROM review_waiting",
+        )
+        .await;
+    let fences = "SELECT sum(fence)::bigint FROM jobs";
+    let before = place.count(fences).await;
+    let (target, name) = (&place.protected.target, place.name());
+    let wish = wish(Policy::Overwrite, false, Tenants::All);
+    perform(place.engine(), target, &folder, &wish, Some(&name), &Run::default()).await.expect("a merge");
+    assert_eq!(place.count(fences).await, before, "a fence is never given out twice");
+    assert_eq!(place.count("SELECT count(*) FROM reconciliations WHERE name <> 'since'").await, 0);
+    assert_eq!(place.count("SELECT count(*) FROM project_members").await, 0, "who was let out stays out");
+    assert_eq!(place.count("SELECT count(*) FROM review_waiting").await, 0, "what was judged waits no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,11 @@ impl Place {
 
     pub fn scratch_dirs(&self) -> Vec<PathBuf> {
         let found = std::fs::read_dir(self.dir.path()).expect("listing").flatten().map(|found| found.path());
-        found.filter(|path| path.to_string_lossy().contains("scratch")).collect()
+        found
+            .filter(|path| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("counterfoil-s"))
+            })
+            .collect()
     }
 
     pub async fn drop_database(&self, name: &str) {

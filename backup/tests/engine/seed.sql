@@ -42,6 +42,7 @@ FROM reconciliations, generate_series(1, 50) AS n;
 INSERT INTO exceptions (job_id, ordinal, kind, side, currency, amount, record, says, candidates, candidates_found)
 SELECT job_id, n, 'missing_right', 'left', 'EUR', 100, '{}', 'missing', '[]', 0 FROM reconciliations, generate_series(1, 10) AS n;
 INSERT INTO four_eyes_limits (project_id, currency, amount) SELECT id, 'EUR', 100000 FROM projects;
+INSERT INTO four_eyes_past_limits (project_id, currency, amount) SELECT id, 'EUR', 50000 FROM projects;
 -- One decision of each run: a match by hand that a second person refused, but for one in each project that waits.
 INSERT INTO review_decisions (id, job_id, project_id, action, items, is_bulk, subject, needs_approval, decided_by)
 SELECT gen_random_uuid(), r.job_id, r.project_id, 'match', 1, false, 'hand_match', true, p.created_by
@@ -72,3 +73,4 @@ INSERT INTO backup_stores (name, kind, position, is_reachable, owed_objects, owe
 VALUES ('near', 'disk', 0, true, 0, 0, now());
 INSERT INTO backup_alerts (id, kind, subject, severity, message)
 VALUES (gen_random_uuid(), 'backup_stale', '', 'critical', 'there is no backup of everything');
+INSERT INTO wal_archive (missing_segments) VALUES (0);

@@ -2,7 +2,7 @@
 
 use crate::place::{KEY, engine};
 use backup::error::Error;
-use backup::wal::{Fetched, Pushed, WalFile, fetch, push, read_coverage};
+use backup::wal::{Fetched, Lsn, Pushed, WalFile, fetch, look_for_missing, push, read_coverage};
 use std::fs;
 
 const SEGMENT: usize = 1 << 20;
@@ -54,6 +54,13 @@ async fn files_go_in_once_and_come_back_the_same() {
     let coverage = read_coverage(&engine.stores, &engine.cluster, SEGMENT as u64).await.expect("coverage");
     assert_eq!(coverage.gaps().len(), 1);
     assert_eq!((coverage.gaps()[0].first, coverage.gaps()[0].last), (4, 4));
+    for (start, expected) in [(1, 1), (5, 0)] {
+        let starts = [(1, Lsn(start * SEGMENT as u64))];
+        let missing =
+            look_for_missing(&engine, &starts, SEGMENT as u64).await.expect("looking").expect("all answer");
+        assert_eq!(missing.segments, expected, "{missing:?}");
+        assert_eq!(missing.first, (expected > 0).then(|| segment(4).0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

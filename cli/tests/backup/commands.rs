@@ -60,4 +60,22 @@ async fn an_operator_loses_the_database_and_has_it_back_by_one_command() {
 
     let pruned = said(&place.counterfoil(&["backup", "prune", "--dry-run"]));
     assert!(pruned.contains("last_good") && !pruned.contains("remove"), "{pruned}");
+
+    // A new key in front: everything is wrapped with it, and then the older one is not needed.
+    let (older, newer) = (
+        "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01",
+        "f0112233445566778899aabbccddeeff00112233445566778899aabbccddee02",
+    );
+    let ring = |keys: &[&str]| std::fs::write(path("keys"), keys.join("\n")).expect("writing");
+    ring(&[newer]);
+    let why = refused(&place.counterfoil(&["backup", "rekey"]));
+    assert!(why.contains("not among the configured ones") && why.contains("keep them behind"), "{why}");
+    ring(&[newer, older]);
+    let done = said(&place.counterfoil(&["backup", "rekey"]));
+    assert!(done.contains("older ones may leave the ring"), "{done}");
+    ring(&[newer]);
+    let verified = said(&place.counterfoil(&["backup", "verify"]));
+    assert!(verified.contains("whole in every store"), "{verified}");
+    let done = said(&place.counterfoil(&["restore", "full", &id, "--as", "rotated"]));
+    assert!(done.contains("rotated is restored and proven"), "{done}");
 }

@@ -4,17 +4,13 @@
 
 use crate::place::{Place, refused, said};
 use crate::ruin::{Dice, ruin};
-use backup::postgres::{Account, Programs, RestoredServer};
+use crate::transfers::{
+    SUM, Transfers, in_the_middle_of_a_period, live, recovered, sum, sum_of_live, tables,
+};
 use shared::testing::{PrivatePostgres, test_dir};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
-/// All accounts together, always.
-const SUM: i64 = 100_000;
 const CORRUPTIONS: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -57,12 +53,10 @@ impl Drill {
         live(
             &place.postgres,
             &format!(
-                "CREATE TABLE accounts (id integer PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0));
-                 INSERT INTO accounts SELECT n, {SUM} / 100 FROM generate_series(1, 100) AS n;
-                 CREATE TABLE transfers (id bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
-                                         filler text NOT NULL DEFAULT md5(random()::text));
+                "{};
                  CREATE TABLE ballast AS SELECT n AS id, md5(n::text) || md5((n + 1)::text) AS text
-                 FROM generate_series(1, 60000) AS n"
+                 FROM generate_series(1, 60000) AS n",
+                tables()
             ),
         )
         .await;
@@ -122,18 +116,7 @@ impl Drill {
 
     /// The server dies with everything it had not archived; what comes back, and how long that takes.
     async fn rpo(&mut self, transfers: Transfers, base: &str, (point, last_before): &(String, i64)) {
-        self.place.execute("ALTER SYSTEM SET archive_timeout = '5s'").await;
-        self.place.execute("SELECT pg_reload_conf()").await;
-        // Several segments go their way while writes go on.
-        let archived =
-            async || -> i64 { self.place.value("SELECT archived_count FROM pg_stat_archiver").await };
-        let (before, began) = (archived().await, Instant::now());
-        while archived().await < before + 3 {
-            assert!(began.elapsed() < PATIENCE, "nothing is archived");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        // The middle of a period: neither just after a segment went nor just before.
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        in_the_middle_of_a_period(&self.place).await;
         self.place.postgres.kill_9();
         let (last, died_at) = transfers.stop().await;
 
@@ -148,13 +131,13 @@ impl Drill {
             base,
         ]));
         assert!(done.contains("shut down in order"), "{done}");
-        let (sum, recovered, recovered_at) = self.recovered(&into).await;
+        let (sum, found, recovered_at) = recovered(&into).await;
         assert_eq!(sum, SUM);
-        assert!(recovered <= last && recovered > *last_before, "{recovered} of {last}");
+        assert!(found <= last && found > *last_before, "{found} of {last}");
         let lost_s = (died_at - recovered_at.expect("transfers")).num_milliseconds() as f64 / 1000.0;
         assert!(lost_s < 300.0, "{lost_s} s are lost");
         let outcome = format!(
-            "recovered transfer {recovered} of {last}: {lost_s:.1} s lost with archive_timeout 5 s (RPO), sum exact"
+            "recovered transfer {found} of {last}: {lost_s:.1} s lost with archive_timeout 5 s (RPO), sum exact"
         );
         self.note("kill -9 of the server → PITR to the end of the archive", outcome, began);
 
@@ -168,34 +151,12 @@ impl Drill {
             "--name",
             point,
         ]));
-        let (sum, recovered, _) = self.recovered(&into).await;
-        assert_eq!((sum, recovered), (SUM, *last_before));
+        let (sum, found, _) = recovered(&into).await;
+        assert_eq!((sum, found), (SUM, *last_before));
         let outcome = format!("exactly transfer {last_before} is the last, sum exact");
         self.note("PITR between two known transactions", outcome, began);
         self.place.postgres.start_again();
         assert_eq!(sum_of_live(&self.place.postgres).await, SUM);
-    }
-
-    async fn recovered(&self, data: &Path) -> (i64, i64, Option<chrono::DateTime<chrono::Utc>>) {
-        let run_dir = tempfile::tempdir().expect("a folder");
-        let programs = Programs::for_server(15).expect("programs");
-        let account = Account::owner_of(data).expect("an owner");
-        // SAFETY: has no preconditions and cannot fail.
-        let account = (unsafe { libc::geteuid() } == 0).then_some(account);
-        let mut server =
-            RestoredServer::start(&programs, data, run_dir.path(), account, "postgres").expect("a server");
-        server.wait_until_recovered(&CancellationToken::new()).await.expect("it starts");
-        let mut session = server.target.with_database("live").connect().await.expect("connecting");
-        let found = sqlx::query_as(
-            "SELECT (SELECT sum(balance)::bigint FROM accounts), (SELECT coalesce(max(id), 0) FROM transfers),
-                    (SELECT max(at) FROM transfers)",
-        )
-        .fetch_one(&mut session)
-        .await
-        .expect("figures");
-        drop(session);
-        server.stop().await.expect("it stops");
-        found
     }
 
     /// One store is lost, or away while a backup is written.
@@ -535,113 +496,6 @@ impl Drill {
     }
 }
 
-/// Transfers between accounts, one after the other, until told to stop or the server is gone.
-struct Transfers {
-    state: Arc<State>,
-    working: tokio::task::JoinHandle<chrono::DateTime<chrono::Utc>>,
-}
-
-#[derive(Default)]
-struct State {
-    stop: AtomicBool,
-    pause: AtomicBool,
-    is_still: AtomicBool,
-    /// The server said that it was committed.
-    acknowledged: AtomicI64,
-}
-
-impl Transfers {
-    async fn start(place: &Place) -> Self {
-        let state = Arc::new(State::default());
-        let url = place.postgres.url().replace("/postgres", "/live").replace("//live@", "//postgres@");
-        let working = tokio::spawn(transfer(url, state.clone()));
-        Self { state, working }
-    }
-
-    fn acknowledged(&self) -> i64 {
-        self.state.acknowledged.load(Ordering::SeqCst)
-    }
-
-    fn pause(&self, pause: bool) {
-        self.state.is_still.store(false, Ordering::SeqCst);
-        self.state.pause.store(pause, Ordering::SeqCst);
-    }
-
-    async fn wait_until_still(&self) {
-        wait(|| self.state.is_still.load(Ordering::SeqCst)).await;
-    }
-
-    async fn wait_for_more(&self) {
-        let before = self.acknowledged();
-        wait(|| self.acknowledged() > before + 20).await;
-    }
-
-    /// The last one that was acknowledged, and when.
-    async fn stop(self) -> (i64, chrono::DateTime<chrono::Utc>) {
-        self.state.stop.store(true, Ordering::SeqCst);
-        let at = self.working.await.expect("transfers");
-        (self.state.acknowledged.load(Ordering::SeqCst), at)
-    }
-}
-
-async fn wait(is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "transfers do not go on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-async fn transfer(url: String, state: Arc<State>) -> chrono::DateTime<chrono::Utc> {
-    let mut last_at = chrono::Utc::now();
-    let Ok(mut session) = PgConnection::connect(&url).await else { return last_at };
-    let mut dice = Dice::new(7);
-    for id in 1.. {
-        while state.pause.load(Ordering::SeqCst) && !state.stop.load(Ordering::SeqCst) {
-            state.is_still.store(true, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        if state.stop.load(Ordering::SeqCst) {
-            break;
-        }
-        let (from, to, amount) = (1 + dice.below(100), 1 + dice.below(100), dice.below(50));
-        let statement = format!(
-            "BEGIN; UPDATE accounts SET balance = balance - least(balance, {amount}) WHERE id = {from};
-             UPDATE accounts SET balance = {SUM} - (SELECT sum(balance) FROM accounts WHERE id <> {to}) WHERE id = {to};
-             INSERT INTO transfers (id) VALUES ({id}); COMMIT"
-        );
-        if session.execute(AssertSqlSafe(statement)).await.is_err() {
-            break;
-        }
-        last_at = chrono::Utc::now();
-        state.acknowledged.store(id, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
-    last_at
-}
-
-async fn live(postgres: &PrivatePostgres, statements: &str) {
-    let mut session = session(postgres, "live").await;
-    session.execute(AssertSqlSafe(statements.to_owned())).await.expect("executing");
-}
-
-async fn session(postgres: &PrivatePostgres, database: &str) -> PgConnection {
-    let options: sqlx::postgres::PgConnectOptions = postgres.url().parse().expect("a url");
-    PgConnection::connect_with(&options.database(database)).await.expect("connecting")
-}
-
-async fn sum(postgres: &PrivatePostgres, database: &str) -> i64 {
-    let mut session = session(postgres, database).await;
-    sqlx::query_scalar("SELECT sum(balance)::bigint FROM accounts")
-        .fetch_one(&mut session)
-        .await
-        .expect("a sum")
-}
-
-async fn sum_of_live(postgres: &PrivatePostgres) -> i64 {
-    sum(postgres, "live").await
-}
-
 /// Ids of the backups that the stores have.
 fn listed(place: &Place) -> Vec<String> {
     let shown = said(&place.counterfoil(&["backup", "list"]));
@@ -669,7 +523,7 @@ fn find(dir: &Path, name: &str) -> Option<PathBuf> {
         .ok()?
         .flatten()
         .map(|e| e.path())
-        .filter(|p| p.to_string_lossy().contains("scratch"))
+        .filter(|p| p.file_name().is_some_and(|name| name.to_string_lossy().starts_with("counterfoil-s")))
         .flat_map(|p| walk(&p))
         .find(|p| p.ends_with(name))
 }

@@ -3,7 +3,12 @@
 
 mod commands;
 mod drill;
+mod killed;
 mod place;
 mod point_in_time;
+mod reference;
 mod ruin;
 mod runbook;
+mod s3;
+mod timelines;
+mod transfers;

@@ -5,6 +5,7 @@ use backup::seal::KeyRing;
 use backup::stores::{self, Cluster, Disk, Store, StoreName, Stores};
 use shared::testing::{PrivatePostgres, test_dir};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ impl Place {
         place
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.dir.join(name), text).expect("writing");
         self.give(&self.dir.join(name));
     }
@@ -56,7 +57,7 @@ impl Place {
     pub async fn archive(&mut self) {
         let command = format!(
             "'{}' --config '{}' wal push %p",
-            env!("CARGO_BIN_EXE_counterfoil"),
+            executable().display(),
             self.dir.join("config.toml").display()
         );
         for setting in [
@@ -155,7 +156,7 @@ impl Place {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+        let mut command = Command::new(executable());
         self.give_over(&mut command);
         command
     }
@@ -176,6 +177,12 @@ impl Place {
         }
         command.env("COUNTERFOIL_SCRATCH_DIR", &self.dir).current_dir(&self.dir);
     }
+}
+
+/// The one under test, or another build of it, for measuring.
+fn executable() -> OsString {
+    std::env::var_os("COUNTERFOIL_DRILL_EXECUTABLE")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_counterfoil").into())
 }
 
 /// What a command that must succeed has printed.

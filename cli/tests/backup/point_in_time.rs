@@ -1,21 +1,13 @@
 //! Between two transactions: a cluster that is gone comes back as it was between them.
 
 use crate::place::{Place, refused, said};
-use backup::postgres::{Account, Programs, RestoredServer, Target};
+use crate::transfers::started;
+use backup::postgres::Target;
 use std::path::Path;
-use tokio_util::sync::CancellationToken;
 
 /// Names in the cluster that was restored into `dir`, in order.
 async fn names(place: &Place, dir: &Path) -> Vec<String> {
-    // Near the root: a socket's path is short.
-    let run_dir = tempfile::tempdir().expect("a folder");
-    let programs = Programs::for_server(15).expect("programs");
-    let account = Account::owner_of(dir).expect("an owner");
-    // SAFETY: has no preconditions and cannot fail.
-    let account = (unsafe { libc::geteuid() } == 0).then_some(account);
-    let mut server =
-        RestoredServer::start(&programs, dir, run_dir.path(), account, "postgres").expect("a server");
-    server.wait_until_recovered(&CancellationToken::new()).await.expect("it starts");
+    let (server, _run_dir) = started(dir).await;
     let names = of(&server.target).await;
     server.stop().await.expect("it stops");
     assert!(!dir.join("recovery.signal").exists() && place.dir.exists());

@@ -83,8 +83,20 @@ impl Deployment {
 
     /// As [`Self::worker`], for other queues.
     pub fn worker_of(&self, name: &str, queues: &str, concurrency: u32) -> Process {
+        self.worker_with(name, queues, concurrency, &[])
+    }
+
+    /// With settings of this process alone.
+    pub fn worker_with(
+        &self,
+        name: &str,
+        queues: &str,
+        concurrency: u32,
+        settings: &[(&str, &str)],
+    ) -> Process {
         let concurrency = concurrency.to_string();
-        let command = self.command(&["worker", "--queues", queues, "--concurrency", &concurrency]);
+        let mut command = self.command(&["worker", "--queues", queues, "--concurrency", &concurrency]);
+        command.envs(settings.iter().copied());
         Process::start(name, &self.dir, command)
     }
 

@@ -32,5 +32,7 @@ mod observability;
 mod progress;
 mod schedules;
 mod secrets;
+mod tls;
+mod traces;
 mod up;
 mod worker_trouble;

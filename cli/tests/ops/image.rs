@@ -2,8 +2,13 @@
 
 use super::files::{ops, read, root};
 use super::settings::suffice_for;
-use super::tools::{linter, run};
-use std::process::Command;
+use super::tools::{executable, installed, linter, run};
+use shared::testing::test_dir;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Instructions with their arguments, continued lines joined.
 fn instructions() -> Vec<(String, String)> {
@@ -86,4 +91,93 @@ fn the_build_sees_no_secret_and_the_right_compiler() {
 fn hadolint_finds_nothing() {
     let Some(hadolint) = linter("hadolint") else { return };
     run(Command::new(hadolint).arg("--config").arg(ops("image/hadolint.yaml")).arg(ops("image/Dockerfile")));
+}
+
+/// Of `gcr.io/distroless/cc-debian12`, by name.
+const LIBRARIES_OF_THE_IMAGE: [&str; 9] = [
+    "ld-linux-aarch64.so.1",
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+];
+
+/// A root as the last stage has it: the executable, the C library, a folder of ours and `/tmp`.
+fn bare_root() -> Option<PathBuf> {
+    // SAFETY: has no preconditions and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: only root may enter another root");
+        return None;
+    }
+    let root = test_dir("bare-root");
+    let place = |from: &Path, to: &str| {
+        let to = root.join(to.trim_start_matches('/'));
+        fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        // A link where they are on the same disk: the executable is large.
+        fs::hard_link(from, &to).or_else(|_| fs::copy(from, &to).map(drop)).expect("placed");
+    };
+    place(executable(), "/usr/local/bin/counterfoil");
+    let needs = run(Command::new(installed("ldd")?).arg(executable()));
+    for line in needs.lines().filter(|line| line.contains(".so") && !line.contains("linux-vdso")) {
+        let path = line.split_whitespace().find(|word| word.starts_with('/')).expect("a path");
+        let name = Path::new(path).file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(LIBRARIES_OF_THE_IMAGE.contains(&name), "{name} is not in the image");
+        place(&fs::canonicalize(path).expect("it is there"), path);
+    }
+    for dir in ["tmp", "var/lib/counterfoil"] {
+        let dir = root.join(dir);
+        fs::create_dir_all(&dir).expect("made");
+        std::os::unix::fs::chown(&dir, Some(65532), Some(65532)).expect("given away");
+    }
+    Some(root)
+}
+
+/// Nothing is there that the image has not: no shell, no account, no file of the build.
+#[test]
+fn the_executable_works_with_nothing_but_what_the_image_has() {
+    let Some(root) = bare_root() else { return };
+    let environment: Vec<(String, String)> = stages()
+        .pop()
+        .expect("the last stage")
+        .1
+        .iter()
+        .filter(|(instruction, _)| instruction == "ENV")
+        .flat_map(|(_, pairs)| pairs.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        .map(|pair| pair.split_once('=').map(|(name, value)| (name.into(), value.into())).expect("a value"))
+        .collect();
+    let inside = |args: &[&str]| {
+        let mut command = Command::new("/usr/local/bin/counterfoil");
+        command.args(args).env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
+        let path = CString::new(root.as_os_str().as_encoded_bytes()).expect("a path");
+        // SAFETY: only system calls, on memory that was allocated before.
+        unsafe {
+            command.pre_exec(move || {
+                let done = libc::chroot(path.as_ptr()) == 0
+                    && libc::chdir(c"/var/lib/counterfoil".as_ptr()) == 0
+                    && libc::setgroups(0, std::ptr::null()) == 0
+                    && libc::setgid(65532) == 0
+                    && libc::setuid(65532) == 0;
+                if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            });
+        }
+        let output = command.output().unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let works = |args: &[&str]| {
+        let (code, told) = inside(args);
+        assert_eq!(code, Some(0), "{args:?}: {told}");
+    };
+    works(&["--help"]);
+    works(&["config", "check", "--for", "up"]);
+    works(&["samples", "--out", "/tmp/samples"]);
+    let (code, told) = inside(&["probe", "http://127.0.0.1:9/readyz"]);
+    assert_eq!(code, Some(1), "{told}");
+    let (code, told) = inside(&["migrate"]);
+    assert!(code == Some(1) && told.contains("database.url"), "{told}");
+    fs::remove_dir_all(&root).expect("gone");
 }

@@ -93,12 +93,8 @@ pub(super) fn explain(
     match_of: &MatchOf,
     verdicts: &mut Verdicts,
 ) -> Result<(), Cancelled> {
-    let sides = [Side::Left, Side::Right];
-    let mut asking: Vec<(Side, Row)> = vec![];
-    for side in sides {
-        let free = run.remainder.side(side).free_rows().map(|row| (side, row));
-        asking.extend(free.filter(|&(side, row)| !verdicts.has(side, row)));
-    }
+    let still = |&&(side, row): &&(Side, Row)| !verdicts.has(side, row);
+    let asking: Vec<(Side, Row)> = members.asking.iter().filter(still).copied().collect();
     let answers = asking.par_chunks(256).map(|asking| {
         let mut answers: Vec<(Side, Row, Verdict)> = vec![];
         for &(side, row) in asking {
@@ -144,6 +140,11 @@ fn sharers(run: &Run<'_>, spec: &Spec<'_>, members: &Members, side: Side, row: R
         sharer.spread = spread.unwrap_or_default();
         spread.is_some()
     });
+    let is_matched = |s: &Sharer| !run.remainder.side(side).is_free(s.row);
+    if sharers.other_side.is_empty() && !sharers.same_side.iter().any(is_matched) {
+        // Only what the other side has, or one of its own with a match, explains anything.
+        return Sharers::default();
+    }
     for (side, list) in [(side, &mut sharers.same_side), (side.other(), &mut sharers.other_side)] {
         list.sort_by_key(|s| (s.row, s.spread));
         list.dedup_by_key(|s| s.row);

@@ -1,7 +1,7 @@
 //! Records without a common key: a free one with like text whose amount or date is just outside the rule.
 
 use super::{Verdict, Verdicts, name};
-use crate::nearby::Nearby;
+use crate::nearby::{AmountsInReach, FEW_AGAINST_MANY, Nearby, in_reach};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::select::Pair;
@@ -68,13 +68,21 @@ pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Canc
 
 fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Vec<Near>, Cancelled> {
     let (left, right) = (&run.remainder.left, &run.remainder.right);
-    let rights: Vec<Row> = right.free_rows().collect();
+    let (lefts, mut rights): (Vec<Row>, Vec<Row>) = (left.free_rows().collect(), right.free_rows().collect());
+    if rights.len() >= FEW_AGAINST_MANY * lefts.len() {
+        // What is within the rule is also within it when it is wider.
+        let target = |&row: &Row| {
+            let currency = left.records.currency(row);
+            (currency, left.records.amount(row), plan.allowance.in_currency(currency).widened())
+        };
+        let reach = AmountsInReach::of(lefts.iter().map(target), run.watch)?;
+        rights = in_reach(right.records, rights, &reach, run.watch)?;
+    }
     let window_days = plan.window.days.unwrap_or(0);
     let late = Nearby::of(right.records, &rights, window_days.max(DAYS_MAX), run.watch)?;
     let close = Nearby::of(right.records, &rights, window_days, run.watch)?;
     let scope = run.scope(plan, &|_| {});
     let Some((texts, rule)) = scope.texts.zip(plan.text.as_ref()) else { return Ok(vec![]) };
-    let lefts: Vec<Row> = left.free_rows().collect();
     let lists = lefts.par_chunks(256).map(|lefts| {
         let (mut list, mut pulse) = (vec![], Pulse::new(run.watch));
         for &row in lefts {

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The records that have the keys of one [`Spec`] for which some free record asks.
 pub(super) struct Members {
-    /// By key, side and id.
+    /// The free records that may find something, by side and row.
+    pub asking: Vec<(Side, Row)>,
+    /// By key, side and row.
     members: Vec<(Fingerprint, Side, Row)>,
     /// Per key: where its left records begin, where its right ones begin, where they end.
     blocks: FingerprintMap<(Range<usize>, Range<usize>)>,
@@ -35,41 +37,127 @@ pub(super) fn gather(
     verdicts: &Verdicts,
 ) -> Result<Vec<Members>, Cancelled> {
     let readings = readings(specs);
-    let mut asked: Vec<(Side, Vec<Fingerprint>)> = vec![];
+    let mut asking: Vec<Asking> = vec![];
     for reading in &readings {
-        let free = run.remainder.side(reading.side).free_rows();
-        let asking: Vec<Row> = free.filter(|&row| !verdicts.has(reading.side, row)).collect();
-        asked.push((reading.side, read(run, reading, &asking, |key, _, found| found.push(key))?));
+        asking.push(Asking::of(run, reading, &readings, verdicts)?);
     }
     let mut sets = Vec::with_capacity(specs.len());
     for (i, spec) in specs.iter().enumerate() {
         run.watch.check()?;
-        let of_spec = readings.iter().zip(&asked).filter(|(reading, _)| reading.specs.contains(&i));
-        let keys = of_spec.flat_map(|(_, (side, keys))| keys.iter().map(|&key| (key, *side))).collect();
-        sets.push(worth_asking(run, keys, spec)?);
+        let of_spec = readings.iter().zip(&asking).filter(|(reading, _)| reading.specs.contains(&i));
+        let keys = of_spec.flat_map(|(reading, asking)| {
+            let keys = asking.keys.iter().zip(&asking.may_find);
+            keys.map(|(&(key, _), &may_find)| (key, reading.side, may_find))
+        });
+        sets.push(worth_asking(run, keys.collect(), spec)?);
     }
-    drop(asked);
     let mut members: Vec<Vec<(Fingerprint, Side, Row)>> = specs.iter().map(|_| vec![]).collect();
-    for reading in &readings {
+    let mut rows_asking: Vec<Vec<(Side, Row)>> = specs.iter().map(|_| vec![]).collect();
+    for (reading, asking) in readings.iter().zip(asking) {
+        let side = reading.side;
+        let rows = asking.rows();
+        for &spec in &reading.specs {
+            rows_asking[spec].extend(rows.iter().map(|&row| (side, row)));
+        }
         let asked: Vec<Asked<'_>> = reading.specs.iter().filter_map(|&i| Asked::of(i, &sets[i])).collect();
         if asked.is_empty() {
             continue;
         }
-        let side = reading.side;
-        let rows: Vec<Row> = run.remainder.side(side).records.rows().collect();
-        // Nearly all keys are asked for by none of the specs.
+        // The keys of those that ask are read already; of the others nearly all are asked for by none of the specs.
+        let others = others(run, side, verdicts);
         let len = asked.iter().map(|asked| asked.keys.len()).sum();
         let hints = FingerprintHints::of(asked.iter().flat_map(|asked| asked.keys.keys()), len);
-        let found = read(run, reading, &rows, |key, row, found: &mut Vec<_>| {
+        let take = |key, row, found: &mut Vec<_>| {
             if !hints.may_have(&key) {
                 return;
             }
             let wanting = asked.iter().filter(|asked| asked.wants(&key));
             found.extend(wanting.map(|asked| (asked.spec, key, row)));
-        })?;
-        found.into_iter().for_each(|(spec, key, row)| members[spec as usize].push((key, side, row)));
+        };
+        let chunks = asking.keys.par_chunks(1 << 16).map(|keys| {
+            run.watch.check()?;
+            let mut found = vec![];
+            keys.iter().for_each(|&(key, row)| take(key, row, &mut found));
+            Ok(found)
+        });
+        let mut found = chunks.collect::<Result<Vec<_>, Cancelled>>()?;
+        found.push(read(run, reading, &others, take)?);
+        found
+            .into_iter()
+            .flatten()
+            .for_each(|(spec, key, row)| members[spec as usize].push((key, side, row)));
     }
-    members.into_iter().map(|members| Members::of(run, members)).collect()
+    let members = members.into_iter().zip(rows_asking);
+    members.map(|(members, asking)| Members::of(run, members, asking)).collect()
+}
+
+/// The free records of a side without a verdict, with the keys that one reading has of them.
+struct Asking {
+    /// In the order of the rows.
+    keys: Vec<(Fingerprint, Row)>,
+    /// By key of the list: the record may find something by it. The others only show how many have the key.
+    may_find: Vec<bool>,
+}
+
+/// A side with so many times the records that could explain one of its own: most of its keys are nobody else's.
+const FEW_AGAINST_MANY: usize = 4;
+
+impl Asking {
+    /// Without keys that nobody else has where most are such: a key explains something only if a record of the other
+    /// side has it too, or a matched one of the same side with the same amount.
+    fn of(
+        run: &Run<'_>,
+        reading: &Reading<'_>,
+        readings: &[Reading<'_>],
+        verdicts: &Verdicts,
+    ) -> Result<Self, Cancelled> {
+        let side = reading.side;
+        let rest = run.remainder.side(side);
+        let rows: Vec<Row> = rest.free_rows().filter(|&row| !verdicts.has(side, row)).collect();
+        let other = run.remainder.side(side.other()).records;
+        let matched: Vec<Row> = rest.records.rows().filter(|&row| !rest.is_free(row)).collect();
+        if rows.len() < FEW_AGAINST_MANY * (other.len() + matched.len()) {
+            let keys = read(run, reading, &rows, |key, row, found| found.push((key, row)))?;
+            return Ok(Asking { may_find: vec![true; keys.len()], keys });
+        }
+        let others: Vec<Row> = other.rows().collect();
+        let mut of_others = vec![];
+        let meets = |r: &&Reading<'_>| r.side != side && r.specs.iter().any(|s| reading.specs.contains(s));
+        for reading in readings.iter().filter(meets) {
+            of_others.extend(read(run, reading, &others, |key, _, found| found.push(key))?);
+        }
+        let with_amount = |key: Fingerprint, row: Row| {
+            key.beside(rest.records.amount(row).cast_unsigned(), rest.records.currency(row))
+        };
+        let of_matched = read(run, reading, &matched, |key, row, found| found.push((key, row)))?;
+        let hints =
+            |keys: &mut dyn Iterator<Item = Fingerprint>| FingerprintHints::of(keys, of_matched.len());
+        let of_others = FingerprintHints::of(of_others.iter().copied(), of_others.len());
+        let of_doubles = hints(&mut of_matched.iter().map(|&(key, row)| with_amount(key, row)));
+        let of_matched = hints(&mut of_matched.iter().map(|&(key, _)| key));
+        let found = read(run, reading, &rows, |key, row, found| {
+            let is_other = of_others.may_have(&key);
+            if is_other || of_matched.may_have(&key) {
+                found.push(((key, row), is_other || of_doubles.may_have(&with_amount(key, row))));
+            }
+        })?;
+        let (keys, may_find) = found.into_iter().unzip();
+        Ok(Asking { keys, may_find })
+    }
+
+    /// The records that may find something.
+    fn rows(&self) -> Vec<Row> {
+        let asking = self.keys.iter().zip(&self.may_find).filter(|(_, may_find)| **may_find);
+        let mut rows: Vec<Row> = asking.map(|(&(_, row), _)| row).collect();
+        rows.dedup();
+        rows
+    }
+}
+
+/// The records of a side that do not ask: those with a match or a verdict.
+fn others(run: &Run<'_>, side: Side, verdicts: &Verdicts) -> Vec<Row> {
+    let rest = run.remainder.side(side);
+    rest.records.rows().filter(|&row| !rest.is_free(row) || verdicts.has(side, row)).collect()
 }
 
 /// The keys that one spec asks for, and how many records of a side were found to have each.
@@ -134,13 +222,13 @@ fn read<T: Send>(
 /// be in blocks that are too large, and collecting those would be most of the work.
 fn worth_asking(
     run: &Run<'_>,
-    mut keys: Vec<(Fingerprint, Side)>,
+    mut keys: Vec<(Fingerprint, Side, bool)>,
     spec: &Spec<'_>,
 ) -> Result<FingerprintSet, Cancelled> {
     sorted::sort(&mut keys, run.watch)?;
-    let few = |same: &&[(Fingerprint, Side)]| {
+    let few = |same: &&[(Fingerprint, Side, bool)]| {
         let left = same.partition_point(|k| k.1 == Side::Left);
-        is_small(left, same.len() - left, spec.keys.has_tokens())
+        same.iter().any(|k| k.2) && is_small(left, same.len() - left, spec.keys.has_tokens())
     };
     Ok(keys.chunk_by(|a, b| a.0 == b.0).filter(few).map(|same| same[0].0).collect())
 }
@@ -152,7 +240,11 @@ fn is_small(left: usize, right: usize, tokens: bool) -> bool {
 }
 
 impl Members {
-    fn of(run: &Run<'_>, mut members: Vec<(Fingerprint, Side, Row)>) -> Result<Self, Cancelled> {
+    fn of(
+        run: &Run<'_>,
+        mut members: Vec<(Fingerprint, Side, Row)>,
+        asking: Vec<(Side, Row)>,
+    ) -> Result<Self, Cancelled> {
         sorted::sort(&mut members, run.watch)?;
         let mut blocks = FingerprintMap::default();
         let mut start = 0;
@@ -162,7 +254,7 @@ impl Members {
             blocks.insert(same[0].0, (start..middle, middle..end));
             start = end;
         }
-        Ok(Members { members, blocks })
+        Ok(Members { asking, members, blocks })
     }
 
     /// The left and the right records that have the key; `None` when nobody asked for it.

@@ -17,8 +17,8 @@ mod ties;
 
 use crate::keys::RowMap;
 use crate::run::Run;
-use crate::sorted;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
+use std::collections::BTreeMap;
 
 pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     let mut verdicts = Verdicts::default();
@@ -34,17 +34,21 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     }
     like_text::explain(run, &mut verdicts)?;
     run.report(Phase::Explain, 0.9);
-    let mut exceptions = vec![];
+    // By kind, side and row, as they come.
+    let mut by_kind: BTreeMap<ExceptionKind, Vec<Exception>> = BTreeMap::new();
     for side in [Side::Left, Side::Right] {
         for row in run.remainder.side(side).free_rows() {
             if row % 65_536 == 0 {
                 run.watch.check()?;
             }
             let verdict = verdicts.take(side, row).unwrap_or_else(|| Verdict::missing(side));
-            exceptions.push(verdict.exception(side, row, run.rules.candidates_max as usize));
+            let exception = verdict.exception(side, row, run.rules.candidates_max as usize);
+            by_kind.entry(exception.kind).or_default().push(exception);
         }
     }
-    sorted::sort_by_key(&mut exceptions, run.watch, |e: &Exception| (e.kind, e.side, e.row))?;
+    let mut kinds = by_kind.into_values();
+    let mut exceptions = kinds.next().unwrap_or_default();
+    kinds.for_each(|mut more| exceptions.append(&mut more));
     Ok(exceptions)
 }
 

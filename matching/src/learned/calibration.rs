@@ -75,6 +75,10 @@ fn value(step: usize) -> f64 {
     BITS_MIN + step as f64
 }
 
+fn step_of(sum: f64) -> usize {
+    (sum - BITS_MIN).round().clamp(0.0, (STEPS - 1) as f64) as usize
+}
+
 /// How many pairs reach each sum, in whole numbers of 1/[`ONE`].
 #[derive(Debug, Clone)]
 pub(super) struct SumTally {
@@ -87,15 +91,21 @@ impl SumTally {
         SumTally { matched: vec![0; STEPS], others: vec![0; STEPS] }
     }
 
+    /// That so much of a pair with this sum belongs together.
     pub fn add(&mut self, sum: f64, matched: u64) {
-        let step = (sum - BITS_MIN).round().clamp(0.0, (STEPS - 1) as f64) as usize;
-        self.matched[step] += matched;
-        self.others[step] += ONE - matched;
+        self.matched[step_of(sum)] += matched;
     }
 
     pub fn merge(mut self, other: &SumTally) -> Self {
         self.matched.iter_mut().zip(&other.matched).for_each(|(a, b)| *a += b);
-        self.others.iter_mut().zip(&other.others).for_each(|(a, b)| *a += b);
+        self
+    }
+
+    /// `pairs`: all sums, with how many have each. What of them was not added does not belong together.
+    pub fn among(mut self, pairs: impl Iterator<Item = (f64, u64)>) -> Self {
+        self.others.fill(0);
+        pairs.for_each(|(sum, count)| self.others[step_of(sum)] += count * ONE);
+        self.others.iter_mut().zip(&self.matched).for_each(|(others, matched)| *others -= matched);
         self
     }
 }

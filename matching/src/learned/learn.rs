@@ -4,6 +4,7 @@ use super::blocks::Pairs;
 use super::calibration::{Calibration, SumTally};
 use super::fields::{Agreement, Field};
 use super::model::{BitsTable, FieldModel, ONE, Tally, USUAL_WEIGHT};
+use super::patterns::Patterns;
 use super::posterior::{self, Edge};
 use super::{FieldEvidence, LearnedEvidence};
 use crate::watch::steps::steps;
@@ -152,27 +153,18 @@ pub(super) fn learn(
     let mut edges: Vec<Edge> = pairs.ends.iter().map(edge).collect();
     let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right, watch);
     let mut field = rivals(&[])?;
-    let weigh = |model: &Model, edges: &mut [Edge]| {
-        let tables = model.tables();
-        let agreements = pairs.agreements.par_chunks(EDGES * width);
-        edges.par_chunks_mut(EDGES).zip(agreements).try_for_each(|(edges, agreements)| {
-            watch.check()?;
-            steps(agreements.len());
-            for (edge, agreements) in edges.iter_mut().zip(agreements.chunks(width)) {
-                edge.odds = model.odds_of(bits(&tables, agreements));
-            }
-            Ok(())
-        })
-    };
+    let patterns = Patterns::of(&pairs.agreements, width, watch)?;
+    let counts = level_counts(fields, &patterns);
     for round in 0..ROUNDS_MAX {
-        weigh(&model, &mut edges)?;
+        let sums = sums_of(&model, &patterns);
+        weigh(&model, &sums, &patterns, &mut edges, watch)?;
         // Again now and then all the same: most pairs lose their chances, and then there is less to do.
         if [0, 2, 5].contains(&round) || !field.fits(&edges) {
             field = rivals(&edges)?;
         }
         let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
         advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
-        let (tallies, matched) = tally(fields, pairs, &probabilities, watch)?;
+        let (tallies, matched) = tally(pairs, &counts, &probabilities, watch)?;
         let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
         for (i, learning) in model.fields.iter_mut().enumerate() {
             let usual = fields[i].usual();
@@ -184,7 +176,7 @@ pub(super) fn learn(
             break;
         }
     }
-    let field = calibrate(&mut model, watch, pairs, &mut edges, &ends)?;
+    let field = calibrate(&mut model, watch, &patterns, &mut edges, &ends)?;
     let odds = edges.par_iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
     Ok(Taught { model, edges, odds })
 }
@@ -193,33 +185,52 @@ fn bits(tables: &[BitsTable], agreements: &[Agreement]) -> f64 {
     tables.iter().zip(agreements).map(|(table, &agreement)| table.bits_of(agreement)).sum()
 }
 
+/// The sum of weights of each pattern.
+fn sums_of(model: &Model, patterns: &Patterns) -> Vec<f64> {
+    let tables = model.tables();
+    patterns.distinct().map(|agreements| bits(&tables, agreements)).collect()
+}
+
+/// Gives each pair the odds of its pattern.
+fn weigh(
+    model: &Model,
+    sums: &[f64],
+    patterns: &Patterns,
+    edges: &mut [Edge],
+    watch: Watch<'_>,
+) -> Result<(), Cancelled> {
+    let odds: Vec<f64> = sums.par_iter().map(|&sum| model.odds_of(sum)).collect();
+    let of_pairs = patterns.of_pairs().par_chunks(EDGES);
+    edges.par_chunks_mut(EDGES).zip(of_pairs).try_for_each(|(edges, of_pairs)| {
+        watch.check()?;
+        steps(edges.len());
+        edges.iter_mut().zip(of_pairs).for_each(|(edge, &pattern)| edge.odds = odds[pattern as usize]);
+        Ok(())
+    })
+}
+
+/// How many pairs have each level of each field.
+fn level_counts(fields: &[Field], patterns: &Patterns) -> Vec<Vec<u64>> {
+    let mut counts: Vec<Vec<u64>> = fields.iter().map(|f| vec![0; f.levels() + 1]).collect();
+    for (agreements, pairs) in patterns.distinct().zip(patterns.counts()) {
+        let levels = counts.iter_mut().zip(agreements);
+        levels.for_each(|(counts, agreement)| counts[usize::from(agreement.level)] += pairs);
+    }
+    counts
+}
+
 /// Learns what sums of weights are worth, and leaves the edges and messages as the whole model has them.
 fn calibrate(
     model: &mut Model,
     watch: Watch<'_>,
-    pairs: &Pairs,
+    patterns: &Patterns,
     edges: &mut [Edge],
     ends: &Ends,
 ) -> Result<posterior::Field, Cancelled> {
-    let (tables, width) = (model.tables(), model.fields.len());
-    let mut sums = vec![0.0; edges.len()];
-    let agreements = pairs.agreements.par_chunks(EDGES * width);
-    sums.par_chunks_mut(EDGES).zip(agreements).try_for_each(|(sums, agreements)| {
-        watch.check()?;
-        steps(agreements.len());
-        for (sum, agreements) in sums.iter_mut().zip(agreements.chunks(width)) {
-            *sum = bits(&tables, agreements);
-        }
-        Ok(())
-    })?;
+    let sums = sums_of(model, patterns);
     let mut field = posterior::Field::new(&[], &[], &[], watch)?;
     for round in 0..=CALIBRATION_ROUNDS {
-        edges.par_chunks_mut(EDGES).zip(sums.par_chunks(EDGES)).try_for_each(|(edges, sums)| {
-            watch.check()?;
-            steps(edges.len());
-            edges.iter_mut().zip(sums).for_each(|(edge, &sum)| edge.odds = model.odds_of(sum));
-            Ok(())
-        })?;
+        weigh(model, &sums, patterns, edges, watch)?;
         if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) || !field.fits(edges) {
             field = posterior::Field::new(edges, &ends.left, &ends.right, watch)?;
         }
@@ -228,13 +239,17 @@ fn calibrate(
         if round == CALIBRATION_ROUNDS {
             break;
         }
-        let weights = probabilities.par_iter().zip(&sums).map(|(&p, &sum)| (sum, (p * ONE as f64) as u64));
+        let weights = probabilities.par_iter().zip(patterns.of_pairs());
         let zero = || (SumTally::new(), 0u64);
-        let add = |(mut tally, all): (SumTally, u64), (sum, weight)| {
-            tally.add(sum, weight);
+        let add = |(mut tally, all): (SumTally, u64), (&p, &pattern): (&f64, &u32)| {
+            let weight = (p * ONE as f64) as u64;
+            if weight > 0 {
+                tally.add(sums[pattern as usize], weight);
+            }
             (tally, all + weight)
         };
         let (tally, matched) = weights.fold(zero, add).reduce(zero, |(a, n), (b, m)| (a.merge(&b), n + m));
+        let tally = tally.among(sums.iter().copied().zip(patterns.counts().iter().copied()));
         let matched = matched as f64 / ONE as f64;
         (model.prior, model.matches) = (ends.prior(matched).log2(), matched);
         model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
@@ -242,21 +257,24 @@ fn calibrate(
     Ok(field)
 }
 
-/// What each field's levels occur with, and the number of matches.
+/// What each field's levels occur with, and the number of matches. `counts`: pairs with each level.
 fn tally(
-    fields: &[Field],
     pairs: &Pairs,
+    counts: &[Vec<u64>],
     probabilities: &[f64],
     watch: Watch<'_>,
 ) -> Result<(Vec<Tally>, f64), Cancelled> {
-    let width = fields.len();
-    let zero = || (fields.iter().map(|f| Tally::new(f.levels())).collect::<Vec<_>>(), 0u64);
+    let width = counts.len();
+    let zero = || (counts.iter().map(|counts| Tally::new(counts.len() - 1)).collect::<Vec<_>>(), 0u64);
     let chunks = probabilities.par_chunks(4096).enumerate().map(|(chunk, probabilities)| {
         watch.check()?;
         steps(probabilities.len() * width);
         let (mut tallies, mut sum) = zero();
         for (i, &p) in probabilities.iter().enumerate() {
             let weight = (p * ONE as f64) as u64;
+            if weight == 0 {
+                continue;
+            }
             sum += weight;
             let at = (chunk * 4096 + i) * width;
             for (tally, &agreement) in tallies.iter_mut().zip(&pairs.agreements[at..at + width]) {
@@ -268,6 +286,7 @@ fn tally(
     let (tallies, sum) = chunks.try_reduce(zero, |(a, s), (b, t)| {
         Ok((a.into_iter().zip(&b).map(|(a, b)| a.merge(b)).collect(), s + t))
     })?;
+    let tallies = tallies.into_iter().zip(counts).map(|(tally, counts)| tally.among(counts)).collect();
     Ok((tallies, sum as f64 / ONE as f64))
 }
 

@@ -8,10 +8,12 @@
 mod blocks;
 mod calibration;
 mod codes;
+mod few_against_many;
 mod fields;
 mod frequency;
 mod learn;
 mod model;
+mod patterns;
 mod plan;
 mod posterior;
 mod random;
@@ -76,7 +78,7 @@ impl Learned {
 
 pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Cancelled> {
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
-    let (left_nodes, right_nodes) = (left.free_nodes(), right.free_nodes());
+    let (left_nodes, right_nodes) = few_against_many::taking_part(scope)?;
     if left_nodes.is_empty() || right_nodes.is_empty() {
         return Ok(Learned::default());
     }

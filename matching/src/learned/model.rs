@@ -170,10 +170,10 @@ impl Tally {
         Tally { matched: vec![0; levels + 1], others: vec![0; levels + 1], rarity: vec![0; levels + 1] }
     }
 
+    /// That so much of a pair belongs together.
     pub fn add(&mut self, agreement: Agreement, matched: u64) {
         let level = usize::from(agreement.level);
         self.matched[level] += matched;
-        self.others[level] += ONE - matched;
         if agreement.rarity > 0 {
             let share = SHARES[usize::from(agreement.rarity)];
             self.rarity[level] += (share * matched as f64) as u64;
@@ -181,13 +181,16 @@ impl Tally {
     }
 
     pub fn merge(mut self, other: &Tally) -> Self {
-        for (a, b) in [
-            (&mut self.matched, &other.matched),
-            (&mut self.others, &other.others),
-            (&mut self.rarity, &other.rarity),
-        ] {
+        for (a, b) in [(&mut self.matched, &other.matched), (&mut self.rarity, &other.rarity)] {
             a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
         }
+        self
+    }
+
+    /// `pairs`: how many have each level. What of them was not added does not belong together.
+    pub fn among(mut self, pairs: &[u64]) -> Self {
+        let all = pairs.iter().map(|pairs| pairs * ONE);
+        self.others = all.zip(&self.matched).map(|(all, matched)| all - matched).collect();
         self
     }
 }

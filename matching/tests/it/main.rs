@@ -3,6 +3,7 @@
 
 mod cancel;
 mod carry;
+mod few_against_many;
 mod groups;
 mod labelled;
 mod learned;

@@ -165,11 +165,11 @@ HEALTH = [
     panel(
         "Database connections in use",
         "percentunit",
-        "Of the connections that a process may open.",
+        "Of the connections that a pool of a process may open.",
         (
             """counterfoil_database_connections{state="used", instance=~"$instance"}
                / ignoring(state) counterfoil_database_connections_max""",
-            "{{job}} {{instance}}",
+            "{{job}} {{instance}} {{pool}}",
         ),
         thresholds=above(0.7, 0.9),
         maximum=1,

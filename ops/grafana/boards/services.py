@@ -15,9 +15,9 @@ POOL = [
     panel(
         "Connections of a process",
         "none",
-        "In use and idle, and how many it may open.",
-        (f"counterfoil_database_connections{{{HERE}}}", "{{state}} {{instance}}"),
-        (f"counterfoil_database_connections_max{{{HERE}}}", "most {{instance}}"),
+        "In use and idle, and how many it may open: what is done for tenants has a pool of its own.",
+        (f"counterfoil_database_connections{{{HERE}}}", "{{pool}} {{state}} {{instance}}"),
+        (f"counterfoil_database_connections_max{{{HERE}}}", "{{pool}} most {{instance}}"),
     ),
     panel(
         "Waiting for a connection",
@@ -238,6 +238,12 @@ PROCESSES = [
         "s",
         "Of each process. One that keeps starting anew is in trouble.",
         (f"time() - counterfoil_process_start_time_seconds{{{HERE}}}", "{{job}} {{instance}}"),
+    ),
+    panel(
+        "Spans of traces",
+        "ops",
+        "By whether the collector took them. Dropped: more came than the queue holds. Failed: the collector is away.",
+        (rate("counterfoil_trace_spans_total", "outcome"), "{{outcome}}"),
     ),
     panel("Cache hits", "percentunit", "Share of the questions that a cache could answer.",
         (

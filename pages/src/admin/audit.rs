@@ -20,9 +20,18 @@ pub(crate) struct AuditRecord {
     pub action: Value,
     pub subject: Value,
     pub by: Value,
+    /// As it is today.
+    #[serde(default)]
+    pub account: Option<Account>,
     pub before: Value,
     pub after: Value,
     pub hash: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Account {
+    pub name: String,
+    pub email: String,
 }
 
 /// With its JSON in words.
@@ -32,7 +41,9 @@ pub(crate) struct RecordShown {
     pub action: String,
     pub says: String,
     pub who: String,
+    pub email: String,
     pub who_id: String,
+    pub request: String,
     pub from: String,
     pub subject: String,
     pub before: String,
@@ -40,13 +51,14 @@ pub(crate) struct RecordShown {
     pub hash: String,
 }
 
-const NAMES: [&str; 5] = ["action", "user_id", "subject_kind", "from", "before"];
+const NAMES: [&str; 6] = ["who", "action", "user_id", "subject_kind", "from", "before"];
 const SHOWN: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "admin/audit.html")]
 pub(crate) struct AuditPage {
     pub shell: Shell,
+    pub who: String,
     pub action: String,
     pub user_id: String,
     pub subject_kind: String,
@@ -79,6 +91,7 @@ pub(super) async fn list(visit: Visit, RawQuery(query): RawQuery) -> Result<Resp
     let page: Items<AuditRecord> = visit.ask.get(&theirs).await?;
     let get = |name: &str| asked.get(name).to_owned();
     Ok(visit.page(&AuditPage {
+        who: get("who"),
         action: get("action"),
         user_id: get("user_id"),
         subject_kind: get("subject_kind"),
@@ -99,7 +112,11 @@ pub(crate) fn record_shown(record: AuditRecord) -> RecordShown {
         None => words::words(&action),
     };
     let kind = text(&record.subject, "kind");
-    let name = text(&record.by, "name");
+    // As they were; older records know the account alone.
+    let (name, email) = match (text(&record.by, "name"), text(&record.by, "email"), record.account) {
+        (name, email, Some(account)) if name.is_empty() && email.is_empty() => (account.name, account.email),
+        (name, email, _) => (name, email),
+    };
     let written = |value: &Value| match value {
         Value::Null => String::new(),
         other => serde_json::to_string_pretty(other).unwrap_or_default(),
@@ -109,7 +126,13 @@ pub(crate) fn record_shown(record: AuditRecord) -> RecordShown {
         at: record.at,
         action,
         says,
-        who: if name.is_empty() { "nobody known".into() } else { name },
+        who: match (name.is_empty(), record.by["user_id"].is_string()) {
+            (false, _) => name,
+            (true, true) => "a deleted account".into(),
+            (true, false) => "nobody known".into(),
+        },
+        email,
+        request: text(&record.by, "request_id"),
         who_id: text(&record.by, "user_id"),
         from: text(&record.by, "ip"),
         subject: match text(&record.subject, "id") {

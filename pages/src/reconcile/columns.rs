@@ -1,6 +1,8 @@
 //! Step two: what the columns mean. Proposed, tried on the file, corrected, and then kept as data sources.
 
+use super::before::{Before, take_over};
 use super::mapping::{Choice, Choices, ColumnShown, brings_columns};
+use super::reading::{Reading, ReadingShown};
 use crate::answers::{DryRun, File, Items, Made, Preview, TypedRow};
 use crate::ask::Refusal;
 use crate::form::{Fields, Posted};
@@ -24,8 +26,18 @@ pub(crate) struct SideShown {
     pub date_formats: Vec<Choice>,
     pub is_date_order_unclear: bool,
     pub brings_columns: bool,
+    pub reading: Vec<ReadingShown>,
+    /// By what the form shows the file: choices for columns hold only as long as it is read so.
+    pub read_as: String,
+    /// What was found of how amounts are written, with its confidence.
+    pub decimal_found: String,
+    /// What a person should look at.
+    pub notes: Vec<String>,
+    /// The currency is what is missing.
+    pub wants_currency: bool,
     pub tried: Option<DryRun>,
     pub rows: Vec<TypedRow>,
+    pub chosen: Reading,
     /// Names of the fields that rows have.
     pub fields: Vec<String>,
     pub mistakes: Vec<Mistake>,
@@ -36,31 +48,29 @@ pub(crate) struct SideShown {
 pub(crate) struct ColumnsPage {
     pub shell: Shell,
     pub sides: [SideShown; 2],
+    /// What the files are to continue.
+    pub before: Option<Before>,
 }
 
 pub(super) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     let asked = Fields::parse(query.unwrap_or_default().as_bytes());
-    let (left, right) = tokio::join!(
-        side(&visit, "left", asked.get("left"), None),
-        side(&visit, "right", asked.get("right"), None)
-    );
-    Ok(visit.page(&ColumnsPage { shell: visit.shell("reconcile"), sides: [left?, right?] }))
+    let page = page(&visit, &asked, None).await?;
+    Ok(visit.page(&page))
 }
 
 /// Either to look at what the choices make of the files, or to go on with them.
 pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refusal> {
-    let (left, right) = tokio::join!(
-        side(&visit, "left", form.get("left"), Some(&form)),
-        side(&visit, "right", form.get("right"), Some(&form))
-    );
-    let mut page = ColumnsPage { shell: visit.shell("reconcile"), sides: [left?, right?] };
-    if form.get("action") == "check" || page.sides.iter().any(|side| !side.mistakes.is_empty()) {
+    let mut page = page(&visit, &form, Some(&form)).await?;
+    // Columns that nobody has seen are not used.
+    let is_changed = |side: &SideShown| side.read_as != form.get(&format!("{}.read_as", side.side));
+    let is_wrong = |side: &SideShown| !side.mistakes.is_empty();
+    if form.get("action") == "check" || page.sides.iter().any(|side| is_changed(side) || is_wrong(side)) {
         return Ok(visit.page_of(status(&page), &page));
     }
     let mut made = vec![];
     for side in &mut page.sides {
         let body = visit.in_project(json!({
-            "file_id": side.file_id, "name": side.choices.name, "mapping": side.choices.mapping(&side.preview),
+            "file_id": side.file_id, "name": side.choices.name, "mapping": side.mapping(),
         }));
         match visit.ask.post::<Made>("/api/data-sources", &body).await {
             Ok(source) => made.push(source.id),
@@ -72,7 +82,9 @@ pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refus
     }
     match made.as_slice() {
         [left, right] => {
-            let target = format!("{}/reconcile/rules?left={left}&right={right}", visit.shell.base());
+            let continues = Before::query(page.before.as_ref());
+            let target =
+                format!("{}/reconcile/rules?left={left}&right={right}{continues}", visit.shell.base());
             Ok(Redirect::to(&target).into_response())
         }
         _ => Ok(visit.page_of(status(&page), &page)),
@@ -84,50 +96,178 @@ fn status(page: &ColumnsPage) -> StatusCode {
     if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
 }
 
+/// `asked` names the files, and the run that they continue.
+async fn page(visit: &Visit, asked: &Fields, form: Option<&Fields>) -> Result<ColumnsPage, Refusal> {
+    let before = Before::of(visit, asked.get("continues")).await?;
+    let (left, right) = tokio::join!(
+        side(visit, "left", asked.get("left"), form, before.as_ref()),
+        side(visit, "right", asked.get("right"), form, before.as_ref())
+    );
+    Ok(ColumnsPage { shell: visit.shell("reconcile"), sides: [left?, right?], before })
+}
+
 async fn side(
     visit: &Visit,
     side: &'static str,
     file_id: &str,
     form: Option<&Fields>,
+    before: Option<&Before>,
 ) -> Result<SideShown, Refusal> {
     let id = escape_query(file_id);
-    let preview: Preview = visit.ask.get(&format!("/api/files/{id}/preview")).await?;
-    let choices = match form {
-        Some(form) => Choices::read(form, side, preview.columns.len()),
-        None => Choices::of(&preview, &file_name(visit, file_id).await?),
+    let found: Preview = visit.ask.get(&format!("/api/files/{id}/preview")).await?;
+    let taken_from = before.and_then(|run| run.source(side));
+    let mut reading = match (form, taken_from) {
+        (Some(form), _) => Reading::read(form, side),
+        (None, Some(source)) => Reading::of_mapping(&source.mapping, &found),
+        (None, None) => Reading::default(),
     };
-    let mapping = choices.mapping(&preview);
-    let (tried, mistakes) =
-        if preview.format.is_none() { (None, vec![]) } else { try_on(visit, &id, &mapping).await? };
-    Ok(side_shown(side, file_id.to_owned(), preview, choices, tried, mistakes))
+    let (preview, mut mistakes) = read_as(visit, &id, &found, &reading).await?;
+    let mut notes = vec![];
+    if form.is_none() && !mistakes.is_empty() {
+        // The run before had other files: no mistake of anybody's.
+        notes.extend(
+            mistakes
+                .drain(..)
+                .map(|mistake| format!("It is not read as in the run before: {}", mistake.detail)),
+        );
+        reading = Reading::default();
+    }
+    let choices = match form {
+        Some(form) => {
+            let typed = Choices::read(form, side, preview.columns.len());
+            let is_for_this = form.get(&format!("{side}.read_as")) == reading.query();
+            if is_for_this { typed } else { typed.anew(&preview) }
+        }
+        None => {
+            let name = file_name(visit, file_id).await?;
+            let taken = taken_from.filter(|_| !brings_columns(&preview));
+            match taken.map(|source| take_over(&preview, &source.mapping, &name)) {
+                Some(Ok(choices)) => {
+                    notes.push("The mapping is that of the run before".into());
+                    choices
+                }
+                Some(Err(missing)) => {
+                    let names = missing.join(", ");
+                    notes.push(format!("The mapping of the run before does not fit, and another is proposed: there is no column {names}"));
+                    Choices::of(&preview, &name)
+                }
+                None => Choices::of(&preview, &name),
+            }
+        }
+    };
+    if before.is_some() && !brings_columns(&preview) && !choices.roles.iter().any(|role| role == "id") {
+        notes.push("To continue a run, each side needs a record id: choose its column".into());
+    }
+    let mut shown = side_shown(side, file_id.to_owned(), preview, choices, &reading);
+    shown.reading = reading.shown(side, &found, &visit.shell.preferences);
+    shown.decimal_found = decimal_found(&found, visit);
+    let mapping = shown.mapping();
+    let tried = if shown.preview.format.is_none() { None } else { Some(try_on(visit, &id, &mapping).await?) };
+    if let Some((tried, wrong)) = tried {
+        mistakes.extend(wrong);
+        shown.take(tried);
+    }
+    shown.notes = notes.into_iter().chain(shown.doubts(&mistakes)).collect();
+    shown.mistakes = mistakes;
+    Ok(shown)
 }
 
-pub(crate) fn side_shown(
+/// The preview as it is told to be; as found where that cannot be, with the reason.
+async fn read_as(
+    visit: &Visit,
+    id: &str,
+    found: &Preview,
+    reading: &Reading,
+) -> Result<(Preview, Vec<Mistake>), Refusal> {
+    if reading.is_as_found() {
+        return Ok((found.clone(), vec![]));
+    }
+    match visit.ask.get(&format!("/api/files/{id}/preview?{}", reading.query())).await {
+        Ok(preview) => Ok((preview, vec![])),
+        Err(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => {
+            Ok((found.clone(), refusal.document.errors))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn decimal_found(found: &Preview, visit: &Visit) -> String {
+    let Some(mark) = &found.decimal_mark else { return String::new() };
+    let shown = if mark.is == "comma" { "1.234,50" } else { "1,234.50" };
+    format!("{shown}, {} sure", visit.shell.preferences.percent(mark.confidence, 0))
+}
+
+fn side_shown(
     side: &'static str,
     file_id: String,
     preview: Preview,
     choices: Choices,
-    tried: Option<DryRun>,
-    mistakes: Vec<Mistake>,
+    reading: &Reading,
 ) -> SideShown {
-    let rows = tried.as_ref().map_or_else(|| preview.rows.clone(), |tried| tried.rows.clone());
-    let mut fields: Vec<String> = rows.iter().flat_map(|row| row.fields.keys().cloned()).collect();
-    fields.sort();
-    fields.dedup();
-    SideShown {
+    let mut shown = SideShown {
         side,
         file_id,
         columns: choices.columns(&preview, side),
         date_formats: choices.date_formats(&preview),
         is_date_order_unclear: choices.is_date_order_unclear(&preview),
         brings_columns: brings_columns(&preview),
+        reading: vec![],
+        read_as: reading.query(),
+        decimal_found: String::new(),
+        notes: vec![],
+        wants_currency: choices.wants_currency(&preview),
+        rows: preview.rows.clone(),
+        chosen: reading.clone(),
         preview,
         choices,
-        tried,
-        rows,
-        fields,
-        mistakes,
+        tried: None,
+        fields: vec![],
+        mistakes: vec![],
+    };
+    shown.take(None);
+    shown
+}
+
+impl SideShown {
+    fn mapping(&self) -> Value {
+        let mut mapping = self.choices.mapping(&self.preview);
+        self.chosen.apply(&mut mapping);
+        mapping
     }
+
+    fn take(&mut self, tried: Option<DryRun>) {
+        if let Some(tried) = &tried {
+            self.rows.clone_from(&tried.rows);
+        }
+        let mut fields: Vec<String> = self.rows.iter().flat_map(|row| row.fields.keys().cloned()).collect();
+        fields.sort();
+        fields.dedup();
+        self.fields = fields;
+        self.tried = tried;
+    }
+
+    /// What the preview says, but for what the page says elsewhere or a person has settled.
+    fn doubts(&self, mistakes: &[Mistake]) -> Vec<String> {
+        let has_id = self.choices.roles.iter().any(|role| role == "id");
+        let is_settled = |at: &str| match at {
+            // Missing parts are mistakes of the mapping, and are told as such.
+            "date.column" | "amount.column" | "currency.column" => {
+                self.tried.is_some() || !mistakes.is_empty()
+            }
+            // Has a notice of its own.
+            "date.format" => true,
+            "id" => has_id,
+            "rows" => self.tried.is_some(),
+            _ => false,
+        };
+        let doubts = self.preview.problems.iter().filter(|doubt| !is_settled(&doubt.at));
+        doubts.map(|doubt| sentence(&doubt.says)).collect()
+    }
+}
+
+fn sentence(says: &str) -> String {
+    let mut chars = says.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }
 
 /// What the mapping makes of the file, or what is wrong with it.

@@ -1,14 +1,16 @@
 //! Step one: two files, passed on to the API as they come.
 
+use super::before::Before;
+use super::uploads::{Labelled, label_files};
 use crate::answers::{File, Items, Made};
 use crate::ask::{Ask, Refusal};
-use crate::form::{check_token, refusal};
+use crate::form::{Fields, check_token, refusal};
 use crate::problem::Mistake;
 use crate::shell::{Shell, Visit};
 use askama::Template;
 use axum::body::Body;
-use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
+use axum::extract::{Multipart, RawQuery};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
@@ -20,20 +22,25 @@ use tokio::sync::mpsc;
 pub(crate) struct FilesPage {
     pub shell: Shell,
     /// Uploaded before, newest first.
-    pub files: Vec<File>,
+    pub files: Vec<Labelled>,
+    /// What the files are to continue.
+    pub before: Option<Before>,
     pub mistakes: Vec<Mistake>,
 }
 
 const FILES_SHOWN: u32 = 50;
 
-pub(super) async fn show(visit: Visit) -> Result<Response, Refusal> {
-    page(&visit, vec![]).await.map(|page| visit.page(&page))
+pub(super) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    let asked = Fields::parse(query.unwrap_or_default().as_bytes());
+    page(&visit, asked.get("continues"), vec![]).await.map(|page| visit.page(&page))
 }
 
-async fn page(visit: &Visit, mistakes: Vec<Mistake>) -> Result<FilesPage, Refusal> {
+async fn page(visit: &Visit, continues: &str, mistakes: Vec<Mistake>) -> Result<FilesPage, Refusal> {
     let path = format!("/api/files?{}&limit={FILES_SHOWN}", visit.project_query());
-    let files = visit.ask.get::<Items<File>>(&path).await?.items;
-    Ok(FilesPage { shell: visit.shell("reconcile"), files, mistakes })
+    let (files, before) = tokio::join!(visit.ask.get::<Items<File>>(&path), Before::of(visit, continues));
+    let shell = visit.shell("reconcile");
+    let files = label_files(&shell.preferences, &files?.items);
+    Ok(FilesPage { shell, files, before: before?, mistakes })
 }
 
 /// The form's fields, in its order: the token, a file or the id of an earlier one for each side.
@@ -45,10 +52,12 @@ pub(super) async fn upload(
     let received = receive(&visit, &mut form).await?;
     let base = visit.shell.base();
     match received {
-        Received { left: Some(left), right: Some(right), mistakes } if mistakes.is_empty() => {
-            Ok(Redirect::to(&format!("{base}/reconcile/columns?left={left}&right={right}")).into_response())
+        Received { left: Some(left), right: Some(right), continues, mistakes } if mistakes.is_empty() => {
+            let continues = continues.map_or(String::new(), |id| format!("&continues={id}"));
+            let target = format!("{base}/reconcile/columns?left={left}&right={right}{continues}");
+            Ok(Redirect::to(&target).into_response())
         }
-        Received { left, right, mut mistakes } => {
+        Received { left, right, continues, mut mistakes } => {
             if mistakes.is_empty() {
                 let side =
                     |missing: bool, side: &str| missing.then(|| mistake(side, "Choose a file for this side"));
@@ -56,7 +65,7 @@ pub(super) async fn upload(
                     [side(left.is_none(), "left"), side(right.is_none(), "right")].into_iter().flatten(),
                 );
             }
-            let page = page(&visit, mistakes).await?;
+            let page = page(&visit, continues.as_deref().unwrap_or_default(), mistakes).await?;
             Ok(visit.page_of(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
     }
@@ -66,6 +75,8 @@ pub(super) async fn upload(
 struct Received {
     left: Option<String>,
     right: Option<String>,
+    /// The run before.
+    continues: Option<String>,
     mistakes: Vec<Mistake>,
 }
 
@@ -107,12 +118,16 @@ async fn receive(visit: &Visit, form: &mut Multipart) -> Result<Received, Refusa
                     Err(refusal) => return Err(refusal),
                 }
             }
-            "left_id" | "right_id" => {
+            "left_id" | "right_id" | "continues" => {
                 let id = short_text(field).await?;
                 // An id goes into an address of ours: it is one, or nothing.
                 let id = id.parse::<uuid::Uuid>().ok().map(|id| id.to_string());
-                let side = if name == "left_id" { &mut received.left } else { &mut received.right };
-                *side = side.take().or(id);
+                let given = match name.as_str() {
+                    "left_id" => &mut received.left,
+                    "right_id" => &mut received.right,
+                    _ => &mut received.continues,
+                };
+                *given = given.take().or(id);
             }
             _ => {}
         }

@@ -100,7 +100,23 @@ impl Choices {
         }
     }
 
-    /// The mapping. What a person cannot choose here (delimiter, encoding, sheet) is as it was found.
+    /// For columns that are others now; what concerns all lines stays as it was chosen.
+    pub fn anew(self, preview: &Preview) -> Self {
+        let proposed = Self::of(preview, &self.name);
+        let currency = if proposed.currency.is_empty() { self.currency } else { proposed.currency };
+        Self { currency, negate: self.negate, ..proposed }
+    }
+
+    /// There are amounts, and nothing says in which currency.
+    pub fn wants_currency(&self, preview: &Preview) -> bool {
+        let has = |wanted: &[&str]| self.roles.iter().any(|role| wanted.contains(&role.as_str()));
+        !brings_columns(preview)
+            && self.currency.is_empty()
+            && has(&["amount", "debit", "credit"])
+            && !has(&["currency"])
+    }
+
+    /// The mapping. How the file is read (delimiter, encoding, sheet) is as the preview has it.
     pub fn mapping(&self, preview: &Preview) -> Value {
         if brings_columns(preview) {
             let format = || json!({"format": preview.format.as_ref().map(|format| &format.is)});

@@ -1,12 +1,16 @@
 //! From two unknown files to a submitted reconciliation, in three steps: files, columns, rules.
 
+mod before;
 mod builder;
 mod columns;
 mod files;
 mod mapping;
+mod reading;
 mod rules;
+mod uploads;
 
 pub(crate) use builder::parse as parse_rules;
+pub(crate) use uploads::{Labelled, label_sources};
 
 use crate::Site;
 use axum::Router;

@@ -1,6 +1,7 @@
 //! Step three: how to compare. Every rule set that comes with the program is tried on the beginning of both files, so
 //! that the choice is between results and not between names.
 
+use super::before::Before;
 use super::builder;
 use crate::answers::{DataSource, Items, Made, Preset, Sample};
 use crate::ask::Refusal;
@@ -50,10 +51,16 @@ pub(crate) struct RulesPage {
     /// Of what is chosen.
     pub detail: Option<SampleShown>,
     pub opens_builder: bool,
+    /// What the files are to continue.
+    pub before: Option<Before>,
 }
 
 /// What the form says.
+#[derive(Default)]
 struct Chosen {
+    /// The run before, and its rules.
+    continues: String,
+    before: Option<Value>,
     choice: String,
     own: String,
     name: String,
@@ -64,6 +71,8 @@ impl Chosen {
     fn read(form: &Fields) -> Self {
         let choice = form.given("choice").unwrap_or("standard");
         Self {
+            continues: form.get("continues").to_owned(),
+            before: None,
             choice: choice.to_owned(),
             // With its white space: lines of a text.
             own: form.get("own").replace("\r\n", "\n"),
@@ -77,8 +86,12 @@ impl Chosen {
         let mut body = json!({"left_source_id": left, "right_source_id": right});
         match self.choice.as_str() {
             "standard" => {}
+            "before" => body["rules"] = self.before.clone().unwrap_or_default(),
             "own" => body["rules"] = builder::parse(&self.own)?,
             preset => body["preset"] = preset.into(),
+        }
+        if !self.continues.is_empty() {
+            body["continues"] = self.continues.as_str().into();
         }
         if !self.name.is_empty() {
             body["name"] = self.name.as_str().into();
@@ -93,8 +106,8 @@ impl Chosen {
 
 pub(super) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     let asked = Fields::parse(query.unwrap_or_default().as_bytes());
-    let chosen =
-        Chosen { choice: String::new(), own: String::new(), name: String::new(), threshold: String::new() };
+    let mut chosen = Chosen { continues: asked.get("continues").to_owned(), ..Chosen::default() };
+    chosen.before = rules_of(&visit, &chosen.continues).await?;
     let page = page(&visit, asked.get("left"), asked.get("right"), chosen, vec![]).await?;
     Ok(visit.page(&page))
 }
@@ -102,6 +115,7 @@ pub(super) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Result<Resp
 pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refusal> {
     let (left, right) = (form.get("left"), form.get("right"));
     let mut chosen = Chosen::read(&form);
+    chosen.before = rules_of(&visit, &chosen.continues).await?;
     let action = form.get("action");
     if let Some(preset) = action.strip_prefix("edit:") {
         chosen.own = presets(&visit)
@@ -122,6 +136,11 @@ pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refus
                     return Ok(Redirect::to(&target).into_response());
                 }
                 Err(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => refusal.document.errors,
+                // Somebody else was quicker, or the run before is not done yet.
+                Err(refusal) if refusal.status == StatusCode::CONFLICT => {
+                    let detail = refusal.document.detail;
+                    vec![Mistake { pointer: None, parameter: None, code: "conflict".into(), detail }]
+                }
                 Err(refusal) => return Err(refusal),
             },
             Err(mistake) => vec![mistake],
@@ -133,6 +152,16 @@ pub(super) async fn decide(visit: Visit, form: Posted) -> Result<Response, Refus
     page.opens_builder = action == "add";
     let status = if page.mistakes.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(visit.page_of(status, &page))
+}
+
+/// Of the run before, as they were.
+async fn rules_of(visit: &Visit, id: &str) -> Result<Option<Value>, Refusal> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let answer: Value =
+        visit.ask.get(&format!("/api/reconciliation/jobs/{}/rules", escape_query(id))).await?;
+    Ok(Some(answer["rules"].clone()))
 }
 
 async fn presets(visit: &Visit) -> Result<Vec<Preset>, Refusal> {
@@ -151,11 +180,17 @@ async fn page(
         visit.ask.get::<DataSource>(&format!("/api/data-sources/{}", escape_query(id))).await
     };
     let (left, right) = (source(left).await?, source(right).await?);
-    let mut options = vec![option(
+    let before = Before::of(visit, &chosen.continues).await?;
+    let mut options = vec![];
+    if let Some(run) = &before {
+        let says = format!("The rules of run {}, {}", run.position, run.name);
+        options.push(option("before", "As the run before", &says));
+    }
+    options.push(option(
         "standard",
         "Made for these files",
         "Passes on the fields that both sides have: references, amounts, dates, texts",
-    )];
+    ));
     for preset in presets(visit).await? {
         options.push(option(
             &preset.name,
@@ -174,6 +209,8 @@ async fn page(
             continue;
         }
         let trial = Chosen {
+            continues: String::new(),
+            before: chosen.before.clone(),
             choice: option.value.clone(),
             own: chosen.own.clone(),
             name: String::new(),
@@ -185,13 +222,17 @@ async fn page(
             Err(found) => option.refused = found.first().map(|first| first.detail.clone()),
         }
     }
+    // What a chain went by it goes on by, as long as it can.
+    let is_as_before = options.iter().any(|option| option.value == "before" && option.tried.is_some());
     let best = options.iter().filter_map(|option| Some((option.tried.as_ref()?.share, option.value.clone())));
     // Of equals the first: it is the simplest.
     let best = best.fold(None, |best: Option<(f64, String)>, next| match best {
         Some(best) if best.0 + 1e-9 >= next.0 => Some(best),
         _ => Some(next),
     });
-    let choice = if chosen.choice.is_empty() {
+    let choice = if chosen.choice.is_empty() && is_as_before {
+        "before".to_owned()
+    } else if chosen.choice.is_empty() {
         best.map_or_else(|| "standard".into(), |(_, value)| value)
     } else {
         chosen.choice
@@ -220,6 +261,7 @@ async fn page(
         mistakes,
         detail,
         opens_builder: false,
+        before,
     })
 }
 

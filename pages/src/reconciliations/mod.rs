@@ -1,5 +1,6 @@
 //! Reconciliations: the list, one while it runs, and its result.
 
+pub(crate) mod chain;
 pub(crate) mod compare;
 mod live;
 pub(crate) mod results;

@@ -67,6 +67,7 @@ pub(crate) struct MatchesPage {
     pub shell: Shell,
     pub head: Head,
     pub min_confidence: String,
+    pub text: String,
     pub items: Vec<MatchShown>,
     pub next: Option<String>,
     pub is_first: bool,
@@ -93,6 +94,7 @@ pub(crate) struct ExceptionsPage {
     pub shell: Shell,
     pub head: Head,
     pub kind: String,
+    pub text: String,
     /// Those that there are: name, title, count.
     pub kinds: Vec<(String, &'static str, i64)>,
     pub items: Vec<ExceptionShown>,
@@ -161,11 +163,13 @@ pub(super) async fn list_matches(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let shell = visit.shell("reconciliations");
-    let (path, ours) = addresses(&shell.base(), &id, "results", "matches", &asked, &["min_confidence"]);
+    let (path, ours) =
+        addresses(&shell.base(), &id, "results", "matches", &asked, &["min_confidence", "text"]);
     let page: Items<Match> = visit.ask.get(&path).await?;
     Ok(visit.page(&MatchesPage {
         head: Head::new(&run, &summary, "matches"),
         min_confidence: asked.get("min_confidence").to_owned(),
+        text: asked.get("text").to_owned(),
         next: next_of(&page, &ours),
         is_first: !asked.has("after"),
         items: page.items.into_iter().map(|found| match_shown(found, &shell)).collect(),
@@ -211,12 +215,13 @@ pub(super) async fn list_exceptions(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let shell = visit.shell("reconciliations");
-    let (path, ours) = addresses(&shell.base(), &id, "exceptions", "exceptions", &asked, &["kind"]);
+    let (path, ours) = addresses(&shell.base(), &id, "exceptions", "exceptions", &asked, &["kind", "text"]);
     let page: Items<Exception> = visit.ask.get(&path).await?;
     let kinds = summary.exceptions_by_kind.iter();
     Ok(visit.page(&ExceptionsPage {
         head: Head::new(&run, &summary, "exceptions"),
         kind: asked.get("kind").to_owned(),
+        text: asked.get("text").to_owned(),
         kinds: kinds.map(|(kind, count)| (kind.clone(), words::exception(kind).0, *count)).collect(),
         next: next_of(&page, &ours),
         is_first: !asked.has("after"),

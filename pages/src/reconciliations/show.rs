@@ -1,5 +1,6 @@
 //! One reconciliation: what it is doing, or what came out: the balance proof, the flow, the figures.
 
+use super::chain::ChainShown;
 use super::live::ProgressPart;
 use super::{Names, id_of};
 use crate::answers::{DataSource, PassCount, Reconciliation, Summary};
@@ -53,6 +54,7 @@ pub(crate) struct ResultPage {
     pub share: f64,
     pub closes: bool,
     pub took: String,
+    pub chain: ChainShown,
 }
 
 #[derive(Template)]
@@ -68,11 +70,12 @@ pub(super) async fn show(visit: Visit, Path(names): Names) -> Result<Response, R
     let shell = visit.shell("reconciliations");
     match run.summary.clone() {
         Some(summary) => {
-            let (left, right) = tokio::join!(
-                source_name(&visit, &run.left_source_id),
-                source_name(&visit, &run.right_source_id)
-            );
-            Ok(visit.page(&result_page(shell, run, summary, left?, right?)))
+            let (left, right) =
+                tokio::join!(source(&visit, &run.left_source_id), source(&visit, &run.right_source_id));
+            let (left, right) = (left?, right?);
+            let chain = ChainShown::of(&visit, &run, [left.as_ref(), right.as_ref()]).await?;
+            let page = result_page(shell, run, summary, name_of(left), name_of(right));
+            Ok(visit.page(&ResultPage { chain, ..page }))
         }
         None => {
             let is_final = matches!(run.state.as_str(), "cancelled" | "dead");
@@ -82,9 +85,12 @@ pub(super) async fn show(visit: Visit, Path(names): Names) -> Result<Response, R
 }
 
 /// The file may be gone while its results are still there.
-async fn source_name(visit: &Visit, id: &str) -> Result<String, Refusal> {
-    let source: Option<DataSource> = visit.ask.find(&format!("/api/data-sources/{id}")).await?;
-    Ok(source.map_or_else(|| "deleted source".into(), |source| source.name))
+async fn source(visit: &Visit, id: &str) -> Result<Option<DataSource>, Refusal> {
+    visit.ask.find(&format!("/api/data-sources/{id}")).await
+}
+
+fn name_of(source: Option<DataSource>) -> String {
+    source.map_or_else(|| "deleted source".into(), |source| source.name)
 }
 
 pub(crate) fn result_page(
@@ -111,6 +117,7 @@ pub(crate) fn result_page(
             0.0
         },
         closes: summary.balance.iter().all(crate::answers::Balance::closes),
+        chain: ChainShown::default(),
         took: run.finished_at.map(|at| crate::format::duration(at - run.created_at)).unwrap_or_default(),
         shell,
         run,

@@ -106,6 +106,9 @@ pub(crate) struct Review {
     pub by_age: Vec<AgeCount>,
     /// Decisions that wait for a second person.
     pub waiting: i64,
+    /// Suggested matches about which nobody has decided.
+    pub suggested_open: i64,
+    pub suggested: i64,
 }
 
 /// Where the money of a side is: `total = matched + matched_by_hand + written_off + open`.

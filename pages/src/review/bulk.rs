@@ -3,7 +3,9 @@
 use super::answers::{Decided, Preview, ReasonCode, Review};
 use super::filter::{Filter, Queue};
 use super::head::{ReviewHead, heads};
-use super::queue::{Line, Owner, done_query, exception_line, match_line, members};
+use super::line::{Line, exception_line, match_line};
+use super::people::{Owner, members};
+use super::said::done_query;
 use super::{api, ours};
 use crate::answers::Items;
 use crate::ask::Refusal;

@@ -2,7 +2,8 @@
 
 use super::answers::Decided;
 use super::filter::Queue;
-use super::queue::{desk, done_query};
+use super::queue::desk;
+use super::said::done_query;
 use super::{api, hand, ours};
 use crate::ask::Refusal;
 use crate::form::{Fields, Posted};

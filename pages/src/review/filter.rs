@@ -42,6 +42,7 @@ impl Queue {
                 "max_age_days",
                 "due_before",
                 "waiting",
+                "text",
                 "order",
             ],
             Queue::Matches => &[
@@ -55,6 +56,7 @@ impl Queue {
                 "max_amount",
                 "due_before",
                 "waiting",
+                "text",
             ],
         }
     }

@@ -2,7 +2,7 @@
 
 use super::answers::{HandMatch, ReasonCode, Review, ReviewedException};
 use super::head::{ReviewHead, heads};
-use super::queue::{Line, exception_line};
+use super::line::{Line, exception_line};
 use super::{api, ours};
 use crate::answers::{Items, Reconciliation, Summary};
 use crate::ask::Refusal;
@@ -30,6 +30,7 @@ pub(crate) struct FindPage {
     pub currency: String,
     pub min_amount: String,
     pub max_amount: String,
+    pub text: String,
     pub sides: Vec<FindSide>,
     pub reasons: Vec<ReasonCode>,
     pub trouble: Option<Document>,
@@ -89,7 +90,10 @@ async fn show_find(
     let currency = asked.given("currency").unwrap_or(review.currency()).to_owned();
     let (min_amount, max_amount) = (asked.get("min_amount").to_owned(), asked.get("max_amount").to_owned());
     let mut filter = format!("limit={SHOWN}&state=open&waiting=false&order=amount");
-    for (name, value) in [("currency", &currency), ("min_amount", &min_amount), ("max_amount", &max_amount)] {
+    let text = asked.get("text").to_owned();
+    let words =
+        [("currency", &currency), ("min_amount", &min_amount), ("max_amount", &max_amount), ("text", &text)];
+    for (name, value) in words {
         if !value.is_empty() {
             filter.push_str(&format!("&{name}={}", escape_query(value)));
         }
@@ -106,7 +110,8 @@ async fn show_find(
             &shell.base(),
             id,
             &format!(
-                "/find?currency={}&min_amount={}&max_amount={}",
+                "/find?text={}&currency={}&min_amount={}&max_amount={}",
+                escape_query(&text),
                 escape_query(&currency),
                 escape_query(&min_amount),
                 escape_query(&max_amount)
@@ -120,6 +125,7 @@ async fn show_find(
         currency,
         min_amount,
         max_amount,
+        text,
         trouble,
     };
     Ok(visit.page_of(status.unwrap_or(StatusCode::OK), &page))

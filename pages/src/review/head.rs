@@ -18,6 +18,36 @@ pub(crate) struct ReviewHead {
     pub owners: Vec<(String, i64)>,
     /// Of the run.
     pub currencies: Vec<String>,
+    pub left: Left,
+}
+
+/// How much of a run is left for people to decide.
+pub(crate) struct Left {
+    pub suggested: i64,
+    pub exceptions: i64,
+    /// Suggested matches and exceptions of the run, those that review made among them.
+    pub of: i64,
+}
+
+impl Left {
+    pub fn new(review: &Review) -> Self {
+        let all = review.by_kind.iter();
+        let open = all.clone().filter(|count| count.state == "open");
+        Self {
+            suggested: review.suggested_open,
+            exceptions: open.map(|count| count.count).sum(),
+            of: review.suggested + all.map(|count| count.count).sum::<i64>(),
+        }
+    }
+
+    pub fn total(&self) -> i64 {
+        self.suggested + self.exceptions
+    }
+
+    /// What is decided, between 0 and 1.
+    pub fn share_done(&self) -> f64 {
+        if self.of > 0 { 1.0 - self.total() as f64 / self.of as f64 } else { 1.0 }
+    }
 }
 
 pub(crate) fn heads(
@@ -31,10 +61,11 @@ pub(crate) fn heads(
 
 impl ReviewHead {
     fn new(summary: &Summary, review: &Review, part: &'static str) -> Self {
-        let is_open = |count: &&super::answers::KindCount| count.state == "open";
+        let left = Left::new(review);
         Self {
             part,
-            open: review.by_kind.iter().filter(is_open).map(|count| count.count).sum(),
+            open: left.exceptions,
+            left,
             waiting: review.waiting,
             ages: review.by_age.iter().map(|age| (days(age), age.count)).collect(),
             owners: review
@@ -59,5 +90,29 @@ fn days(age: &AgeCount) -> String {
         Some(through) if through == age.days_from => format!("{through} days"),
         Some(through) => format!("{} to {through} days", age.days_from),
         None => format!("{} days and more", age.days_from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::answers::KindCount;
+
+    #[test]
+    fn what_is_left_counts_both_suggestions_and_exceptions() {
+        let kind = |state: &str, count| KindCount { kind: "duplicate".into(), state: state.into(), count };
+        let review = Review {
+            balance: vec![],
+            by_kind: vec![kind("open", 3), kind("written_off", 1)],
+            by_assignee: vec![],
+            by_age: vec![],
+            waiting: 0,
+            suggested_open: 1,
+            suggested: 4,
+        };
+        let left = Left::new(&review);
+        assert_eq!((left.total(), left.of, left.share_done()), (4, 8, 0.5));
+        let nothing = Left { suggested: 0, exceptions: 0, of: 0 };
+        assert_eq!(nothing.share_done(), 1.0);
     }
 }

@@ -10,7 +10,11 @@ mod filter;
 mod hand;
 mod head;
 mod history;
+mod left;
+mod line;
+mod people;
 mod queue;
+mod said;
 
 pub(crate) use history::{Past, past};
 
@@ -34,6 +38,7 @@ pub(crate) fn routes() -> Router<Site> {
             &format!("{ONE}/matches"),
             get(async |visit: Visit, names, query| queue::show(visit, names, query, Queue::Matches).await),
         )
+        .route(&format!("{ONE}/left"), get(left::show))
         .route(&format!("{ONE}/find"), get(hand::find))
         .route(&format!("{ONE}/by-hand"), get(hand::list))
         .route(&format!("{ONE}/decisions"), get(history::list))

@@ -1,18 +1,19 @@
 //! The desk: a queue, the case at hand, and the proof.
 
-use super::answers::{
-    Decided, Decision, ExceptionDetail, ReasonCode, Review, ReviewedException, ReviewedMatch,
-};
+use super::answers::{Decision, ExceptionDetail, ReasonCode, Review, ReviewedException, ReviewedMatch};
 use super::case::{Case, case_of_exception, case_of_match};
 use super::filter::{Filter, Queue};
 use super::head::{ReviewHead, heads};
+use super::line::{Line, exception_line, match_line};
+use super::people::{Owner, members, name_of, owners};
+use super::said::{Done, done};
 use super::{api, ours};
-use crate::answers::{Items, Record};
+use crate::answers::Items;
 use crate::ask::Refusal;
 use crate::form::Fields;
 use crate::html::escape_query;
 use crate::problem::Document;
-use crate::reconciliations::results::{InShort, finished};
+use crate::reconciliations::results::finished;
 use crate::reconciliations::show::Head;
 use crate::reconciliations::{Names, id_of};
 use crate::shell::{Shell, Visit};
@@ -21,8 +22,6 @@ use askama::Template;
 use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::NaiveDate;
-use serde::Deserialize;
 
 /// Lines of a queue. More make every step slower, and nobody looks at them at once.
 const SHOWN: u32 = 40;
@@ -58,45 +57,6 @@ pub(crate) struct DeskPage {
     pub find: String,
     /// The address of the case itself.
     pub here: String,
-}
-
-/// One item of a queue.
-pub(crate) struct Line {
-    pub number: i64,
-    pub address: String,
-    pub is_current: bool,
-    pub what: String,
-    pub note: String,
-    pub amount: String,
-    pub currency: String,
-    /// Kind of an exception.
-    pub title: &'static str,
-    /// Of a match.
-    pub confidence: Option<f64>,
-    pub state: String,
-    pub owner: String,
-    pub due_on: Option<NaiveDate>,
-    pub is_late: bool,
-    pub comments: i64,
-    pub is_waiting: bool,
-    /// Since the day of the record.
-    pub age: String,
-}
-
-/// Somebody who may have items.
-pub(crate) struct Owner {
-    pub id: String,
-    pub name: String,
-}
-
-/// The decision before, to be taken back if it was a slip.
-pub(crate) struct Done {
-    pub says: String,
-    pub decision: String,
-    pub is_proposed: bool,
-    pub may_undo: bool,
-    /// Number of the item; empty where there were many.
-    pub about: String,
 }
 
 pub(super) async fn show(
@@ -266,117 +226,6 @@ async fn found<T: serde::de::DeserializeOwned>(
     }
 }
 
-pub(crate) fn exception_line(shell: &Shell, reviewed: ReviewedException, people: &[Owner]) -> Line {
-    let found = reviewed.exception;
-    let in_short = InShort::of(std::slice::from_ref(&found.record), &found.amount, shell);
-    line(
-        shell,
-        reviewed.item,
-        people,
-        LineOf {
-            what: in_short.what,
-            note: format!("{} · {}", words::words(&found.side), in_short.note),
-            amount: in_short.amount,
-            currency: found.currency,
-            title: words::exception(&found.kind).0,
-            confidence: None,
-            oldest: Some(found.record.date),
-        },
-    )
-}
-
-pub(crate) fn match_line(shell: &Shell, reviewed: ReviewedMatch, people: &[Owner]) -> Line {
-    let found = reviewed.found;
-    let in_short = InShort::of(&found.left, &found.left_amount, shell);
-    let (left, right) = (found.left.len(), found.right.len());
-    let dates = |records: &[Record]| records.iter().map(|record| record.date).min();
-    let shape = if (left, right) == (1, 1) { String::new() } else { format!(" · {left} to {right}") };
-    line(
-        shell,
-        reviewed.item,
-        people,
-        LineOf {
-            what: in_short.what,
-            note: format!("{}{shape}", in_short.note),
-            amount: in_short.amount,
-            currency: found.currency,
-            title: "",
-            confidence: Some(found.confidence),
-            oldest: dates(&found.left).into_iter().chain(dates(&found.right)).min(),
-        },
-    )
-}
-
-struct LineOf {
-    what: String,
-    note: String,
-    amount: String,
-    currency: String,
-    title: &'static str,
-    confidence: Option<f64>,
-    oldest: Option<NaiveDate>,
-}
-
-fn line(shell: &Shell, item: super::answers::Item, people: &[Owner], of: LineOf) -> Line {
-    let today = shell.now.date_naive();
-    let age = of.oldest.map(|date| (today - date).num_days()).filter(|days| *days >= 0);
-    Line {
-        number: item.number,
-        address: String::new(),
-        is_current: false,
-        what: of.what,
-        note: of.note,
-        amount: of.amount,
-        currency: of.currency,
-        title: of.title,
-        confidence: of.confidence,
-        owner: name_of(people, item.assignee.as_deref()),
-        is_late: item.due_on.is_some_and(|due| due < today),
-        due_on: item.due_on,
-        comments: item.comments,
-        is_waiting: item.waiting.is_some(),
-        age: age.map_or(String::new(), |days| format!("{} d", shell.number(days))),
-        state: item.state,
-    }
-}
-
-#[derive(Deserialize)]
-struct Member {
-    user_id: String,
-    name: String,
-}
-
-/// Only where they are asked for: lists of people are counted strictly.
-pub(super) async fn members(visit: &Visit, are_asked_for: bool) -> Result<Vec<Owner>, Refusal> {
-    if !are_asked_for {
-        return Ok(vec![]);
-    }
-    let path = format!("/api/projects/{}/members?limit=500", visit.project_id().unwrap_or_default());
-    let page: Items<Member> = visit.ask.get(&path).await?;
-    Ok(page.items.into_iter().map(|member| Owner { id: member.user_id, name: member.name }).collect())
-}
-
-/// The visitor first, then who has something already, then the others.
-fn owners(shell: &Shell, review: &Review, members: Vec<Owner>) -> Vec<Owner> {
-    let mut people: Vec<Owner> = vec![];
-    let me = shell.user.iter().map(|user| Owner { id: user.id.clone(), name: format!("{} (me)", user.name) });
-    let having = review.by_assignee.iter().filter_map(|count| {
-        Some(Owner { id: count.user_id.clone()?, name: count.name.clone().unwrap_or_default() })
-    });
-    for person in me.chain(having).chain(members) {
-        if people.iter().all(|known| known.id != person.id) {
-            people.push(person);
-        }
-    }
-    people
-}
-
-fn name_of(people: &[Owner], id: Option<&str>) -> String {
-    let Some(id) = id else { return String::new() };
-    let known = people.iter().find(|person| person.id == id);
-    known.map_or_else(|| "somebody".into(), |person| person.name.clone())
-}
-
 fn open_kinds(review: &Review) -> Vec<(String, &'static str, i64)> {
     let mut kinds: Vec<(String, &'static str, i64)> = vec![];
     for count in &review.by_kind {
@@ -405,47 +254,4 @@ fn find_address(shell: &Shell, id: &str, case: Option<&Case>, number: i64) -> St
         ),
         None => String::new(),
     }
-}
-
-/// The words that [`super::decide`] puts into the address.
-fn done(shell: &Shell, asked: &Fields, is_refused: bool) -> Option<Done> {
-    let decision = asked.given("decision").filter(|_| !is_refused)?.to_owned();
-    let action = asked.get("did");
-    let is_proposed = asked.get("status") == "proposed";
-    // Words of ours only: an address must not put others into our mouth.
-    let subject = match asked.get("subject") {
-        "match" => "Match",
-        "exception" => "Exception",
-        "hand_match" => "Match by hand",
-        "matches" => "matches",
-        "exceptions" => "exceptions",
-        _ => "item",
-    };
-    let number = |name: &str| asked.get(name).parse::<i64>().ok();
-    let (what, is_many) = match (number("about"), number("items")) {
-        (Some(about), _) => (format!("{subject} {}", shell.number(about)), false),
-        (None, Some(items)) => (format!("{} {subject}", shell.number(items)), items != 1),
-        _ => ("It".to_owned(), false),
-    };
-    let says = match (is_proposed, is_many) {
-        (true, false) => format!("{what} waits for a second person: it is above the limit"),
-        (true, true) => format!("{what} wait for a second person: there are some above the limit"),
-        (false, false) => format!("{what} was {}", words::decided(action)),
-        (false, true) => format!("{what} were {}", words::decided(action)),
-    };
-    let about = number("about").map(|number| number.to_string()).unwrap_or_default();
-    let may_undo = !is_proposed && !matches!(action, "undo" | "comment");
-    Some(Done { says, decision, is_proposed, may_undo, about })
-}
-
-/// What [`done`] reads.
-pub(super) fn done_query(decided: &Decided, action: &str, subject: &str, about: &str) -> String {
-    format!(
-        "&decision={}&did={}&status={}&subject={}&about={}",
-        escape_query(&decided.id),
-        escape_query(action),
-        escape_query(&decided.status),
-        escape_query(subject),
-        escape_query(about)
-    )
 }

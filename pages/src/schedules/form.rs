@@ -1,11 +1,11 @@
 //! Making, changing and removing a schedule.
 
-use crate::answers::{DataSource, DueTime, Items, Preset, Schedule};
+use crate::answers::{DataSource, DueTime, File, Items, Preset, Schedule};
 use crate::ask::Refusal;
 use crate::form::{Fields, Posted};
 use crate::html::escape_query;
 use crate::problem::Mistake;
-use crate::reconcile::parse_rules;
+use crate::reconcile::{Labelled, label_sources, parse_rules};
 use crate::reconciliations::{Names, id_of};
 use crate::shell::{Scope, Shell, Visit};
 use askama::Template;
@@ -21,7 +21,7 @@ pub(crate) struct FormPage {
     /// `None`: a new one.
     pub id: Option<String>,
     pub typed: Typed,
-    pub sources: Vec<DataSource>,
+    pub sources: Vec<Labelled>,
     pub presets: Vec<Preset>,
     /// When it would come due, where that can be said.
     pub next: Vec<DueTime>,
@@ -145,11 +145,16 @@ async fn page(
         escape_query(&typed.cron),
         escape_query(&typed.time_zone)
     );
+    let of_files = format!("/api/files?{}&limit=500", visit.project_query());
     let sources = async {
-        match is_reconciliation {
-            true => visit.ask.get::<Items<DataSource>>(&of_sources).await.map(|page| page.items),
-            false => Ok(vec![]),
+        if !is_reconciliation {
+            return Ok(vec![]);
         }
+        let (sources, files) = tokio::join!(
+            visit.ask.get::<Items<DataSource>>(&of_sources),
+            visit.ask.get::<Items<File>>(&of_files)
+        );
+        Ok(label_sources(&shell.preferences, &sources?.items, &files?.items))
     };
     let (sources, presets, next) =
         tokio::join!(sources, presets(visit), visit.ask.get::<Items<DueTime>>(&of_next));
@@ -159,11 +164,12 @@ async fn page(
             (status, document.errors.is_empty().then(|| document.detail.clone()), document.errors)
         }
     };
+    let sources: Vec<Labelled> = sources?;
     let template = FormPage {
         shell,
         id,
         typed,
-        sources: sources?,
+        sources,
         presets: presets?,
         // What is wrong with it the mistakes say.
         next: next.map(|page| page.items).unwrap_or_default(),

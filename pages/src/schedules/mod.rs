@@ -92,10 +92,7 @@ pub(crate) fn history(shell: &Shell, ticks: &[Tick]) -> Html {
             "failed" => "bad",
             _ => "quiet",
         },
-        says: match shell.preferences.zone {
-            Some(zone) => tick.due_at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
-            None => tick.due_at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        },
+        says: shell.preferences.plain_time(tick.due_at),
     };
     let parts: Vec<Part> = ticks.iter().rev().map(tick).collect();
     sparkline("History", &parts)

@@ -3,7 +3,9 @@
 //! The samples are answers of the API as its document describes them; that they are what it really answers is shown
 //! where pages meet it, in its own tests.
 
+mod backups;
 mod html;
+mod notifications;
 mod samples;
 
 use axum::Router;
@@ -27,12 +29,25 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("admin/settings.html", "/p/one/settings", "Four eyes"),
     ("again.html", "FROM ELSEWHERE", "refresh"),
     ("approvals.html", "/p/one/approvals", "Approve"),
+    ("backups/list.html", "/system/backups/list?kind=full", "All backups"),
+    ("backups/overview.html", "/system/backups", "30 of 30"),
+    ("backups/restore.html", "/system/restores/merge", "Type the name of the database"),
+    ("backups/restore_form.html", "/system/restores/new?backup=b1", "Rows that are live and differ"),
+    ("backups/restores.html", "/system/restores", "Rows of projects: dry run"),
+    ("backups/retention.html", "/system/backups/retention?days=1", "no rule wants it"),
+    ("backups/show.html", "/system/backups/b1", "Let the rules decide again"),
+    ("backups/take.html", "/system/backups/new", "Which projects"),
     ("jobs/bulk.html", "/p/one/jobs/bulk?action=redrive&state=dead", "Start over"),
     ("jobs/counts.html", "/p/one/jobs/counts", "Failed"),
     ("jobs/failed.html", "/p/one/failed", "the &#60;ledger&#62; is gone"),
     ("jobs/list.html", "/p/one/jobs", "Jobs"),
     ("jobs/show.html", "/p/one/jobs/job", "What happened"),
     ("login.html", "/login", "Log in"),
+    ("notifications/inbox.html", "/notifications", "Mark all as read"),
+    ("notifications/settings.html", "/notifications/settings", "A job failed for good"),
+    ("notifications/unread.html", "/notifications/unread", "> unread<"),
+    ("notifications/webhook.html", "/p/one/webhooks/w1", "Send them again"),
+    ("notifications/webhooks.html", "/system/webhooks", "Switched off"),
     ("overview.html", "/p/one", "Overview"),
     ("problem.html", "/p/nobody", "no such thing"),
     ("projects.html", "/projects", "Name of a new project"),
@@ -52,6 +67,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("review/decisions.html", "/p/one/reconciliations/done/review/decisions", "Undo"),
     ("review/desk.html", "/p/one/reconciliations/done/review/matches", "Take this match apart"),
     ("review/find.html", "/p/one/reconciliations/done/review/find?left=1", "Match the chosen"),
+    ("review/left.html", "/p/one/reconciliations/done/review/left", "3 left of 4"),
     ("schedules/form.html", "/p/one/schedules/nightly/edit", "Remove the schedule"),
     ("schedules/list.html", "/p/one/schedules", "At 02:30 every day"),
     ("schedules/show.html", "/p/one/schedules/nightly", "Next times"),
@@ -61,9 +77,14 @@ const PAGES: &[(&str, &str, &str)] = &[
 /// What others include, extend or import, and where that shows.
 const PARTS: &[(&str, &str, &str)] = &[
     ("admin/secret.html", "/p/one/keys", "class=\"card inline\""),
+    ("backups/projects.html", "/system/restores/new", "All that the backup holds"),
+    ("backups/rows.html", "/system/backups", "gets it when it is back"),
     ("layout.html", "/account", "Skip to the content"),
     ("macros.html", "/account", "name=\"form_token\""),
+    ("notifications/events.html", "/system/webhooks", "none ticked: all"),
+    ("reconcile/before.html", "/p/one/reconcile?continues=done", "This is run 3 of a chain"),
     ("reconcile/steps.html", "/p/one/reconcile", "class=\"steps\""),
+    ("reconciliations/chain.html", "/p/one/reconciliations/done", "Run 2, this one"),
     ("reconciliations/evidence.html", "/p/one/reconciliations/done/matches", "class=\"reasons\""),
     ("reconciliations/head.html", "/p/one/reconciliations/done", "class=\"tabs\""),
     ("review/case.html", "/p/one/reconciliations/done/review/exceptions?at=1", "Find and match <kbd>m</kbd>"),

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-const AT: &str = "2026-01-31T12:30:15.250Z";
-const LATER: &str = "2026-02-01T12:30:15.250Z";
-const EVIL: &str = "<evil a=\"b\" c='d'>&";
+pub const AT: &str = "2026-01-31T12:30:15.250Z";
+pub const LATER: &str = "2026-02-01T12:30:15.250Z";
+pub const EVIL: &str = "<evil a=\"b\" c='d'>&";
 
 pub fn api() -> Router {
     Router::new().fallback(answer)
@@ -34,7 +34,7 @@ async fn answer(request: Request) -> Response {
     }
 }
 
-fn items(items: Value) -> Option<Value> {
+pub fn items(items: Value) -> Option<Value> {
     Some(json!({"items": items, "next": "/api/x?limit=1&after=more"}))
 }
 
@@ -59,7 +59,7 @@ fn post(path: &str) -> Option<Value> {
             "count": 1, "is_too_much": false, "sums": [{"currency": "EUR", "count": 1, "amount": "70.00"}],
             "matches": [], "exceptions": [exception()], "token": "t",
         }),
-        _ => return None,
+        _ => return crate::backups::post(path),
     })
 }
 
@@ -81,6 +81,7 @@ fn get(path: &str, query: &str) -> Option<Value> {
             }]})),
             "/review/reasons" => Some(json!({"items": [{"code": "fee", "label": EVIL, "is_active": true}]})),
             "/review/limits" => Some(json!({"items": [{"currency": "EUR", "amount": "10000.00"}]})),
+            "/webhooks" => crate::notifications::get("/api/webhooks"),
             "/review/waiting" => items(json!([decision("proposed", "u2"), decision("proposed", "u1")])),
             "/audit" => items(json!([audit()])),
             _ => None,
@@ -99,12 +100,13 @@ fn get(path: &str, query: &str) -> Option<Value> {
         "/api/analytics/dashboard" => Some(json!({
             "period_days": 30, "jobs_by_state": {"completed": 1}, "records": 4, "matched_records": 2,
             "matched_share": 0.5, "matches": 1, "exceptions": 2, "exceptions_by_kind": {"missing_left": 2},
-            "rejected_lines": 1, "recent": [run_line()],
+            "rejected_lines": 1, "repeated_runs": 2, "recent": [run_line()],
         })),
         "/api/audit" => items(json!([audit()])),
         "/api/workers" => Some(json!({"items": [{
             "name": "worker-1", "version": "1.0", "state": "live", "kinds": ["reconciliation"], "slots": 4,
-            "running": 1, "job_ids": ["job"], "started_at": AT, "heartbeat_at": AT,
+            "running": 1, "job_ids": ["job"], "started_at": AT, "heartbeat_at": AT, "drain_asked_at": AT,
+            "drain_asked_by": EVIL,
         }]})),
         "/api/queues" => items(json!([{
             "name": "reconciliation", "available": 1, "scheduled": 0, "running": 1, "oldest_age_s": 90.0,
@@ -123,7 +125,7 @@ fn get(path: &str, query: &str) -> Option<Value> {
             "error": "the <ledger> is gone", "oldest_created_at": AT, "newest_created_at": AT,
         }])),
         "/api/jobs/job" => Some(job()),
-        "/api/files" => items(json!([{"id": "a", "name": EVIL}])),
+        "/api/files" => items(json!([{"id": "a", "name": EVIL, "size_bytes": 12_345, "created_at": AT}])),
         "/api/files/a/preview" | "/api/files/b/preview" => Some(preview()),
         "/api/data-sources" => items(json!([source()])),
         "/api/data-sources/a" | "/api/data-sources/b" => Some(source()),
@@ -142,7 +144,10 @@ fn get(path: &str, query: &str) -> Option<Value> {
             {"due_at": AT, "outcome": "fired", "job_id": "job", "reason": null},
             {"due_at": AT, "outcome": "failed", "job_id": null, "reason": EVIL},
         ])),
-        _ => of_run(path.strip_prefix("/api/reconciliation/jobs/done")?, query),
+        _ => match path.strip_prefix("/api/reconciliation/jobs/done") {
+            Some(below) => of_run(below, query),
+            None => crate::backups::get(path).or_else(|| crate::notifications::get(path)),
+        },
     }
 }
 
@@ -150,6 +155,8 @@ fn of_run(below: &str, query: &str) -> Option<Value> {
     match below {
         "/results" => items(json!([found()])),
         "/exceptions" => items(json!([found_exception()])),
+        "/rules" => Some(json!({"rules": {"version": 1, "pass": []}})),
+        "/chain" => Some(json!({"items": [chain_run("before", 1), chain_run("done", 2)]})),
         "/rejected-lines" => items(json!([
             {"side": "left", "line": 3, "column": "Amount", "reason": "is not an amount", "excerpt": EVIL},
         ])),
@@ -162,7 +169,7 @@ fn of_run(below: &str, query: &str) -> Option<Value> {
             "by_kind": [{"kind": "missing_right", "state": "open", "currency": "EUR", "count": 1, "amount": "70.00"}],
             "by_assignee": [{"user_id": "u2", "name": EVIL, "count": 1}],
             "by_age": [{"days_from": 0, "days_through": 7, "count": 1}, {"days_from": 91, "days_through": null, "count": 0}],
-            "waiting": 1,
+            "waiting": 1, "suggested_open": 2, "suggested": 3,
         })),
         "/review/matches" if query.contains("suggested") => items(json!([reviewed("as_found")])),
         "/review/matches/1" => Some(reviewed("accepted")),
@@ -242,7 +249,8 @@ fn decision(status: &str, by: &str) -> Value {
 fn audit() -> Value {
     json!({
         "number": 7, "at": AT, "action": "review.decide", "subject": {"kind": "decision", "id": EVIL},
-        "by": {"user_id": "u1", "name": EVIL, "ip": "192.0.2.1"}, "before": null, "after": {"x": EVIL},
+        "by": {"user_id": "u1", "name": null, "ip": "192.0.2.1", "request_id": EVIL},
+        "account": {"name": EVIL, "email": EVIL}, "before": null, "after": {"x": EVIL},
         "hash": "00ff",
     })
 }
@@ -251,6 +259,13 @@ fn run_line() -> Value {
     json!({
         "id": "done", "name": "January", "state": "completed", "percent": null, "error": EVIL, "records": 4,
         "matched": 2, "matches": 1, "exceptions": 2, "created_at": AT, "finished_at": LATER,
+    })
+}
+
+fn chain_run(id: &str, position: i64) -> Value {
+    json!({
+        "id": id, "name": EVIL, "position": position, "state": "completed", "left_source_id": "a",
+        "right_source_id": "b", "created_at": AT, "records": 4, "matched": 2, "exceptions": 2,
     })
 }
 
@@ -274,6 +289,7 @@ fn run(state: &str) -> Value {
         "open_remainder_right",
         "converted_out",
         "converted_in",
+        "converted_difference",
         "difference",
     ]
     .into_iter()
@@ -315,7 +331,7 @@ fn job_line() -> Value {
     })
 }
 
-fn job() -> Value {
+pub fn job() -> Value {
     json!({
         "id": "job", "kind": "reconciliation", "queue": "reconciliation", "project_id": "one", "batch_id": null,
         "state": "dead", "priority": 5, "attempt": 5, "attempts_max": 5, "args": {"name": EVIL}, "result": null,
@@ -339,7 +355,7 @@ fn preview() -> Value {
     let guess = |is: &str| json!({"is": is, "confidence": 0.9});
     json!({
         "format": guess("csv"), "encoding": guess("utf-8"), "delimiter": guess(";"), "header_line": guess("1"),
-        "decimal_mark": guess(","), "mapping": null, "rows": [typed_row()], "problems": [{"says": EVIL}],
+        "decimal_mark": guess(","), "mapping": null, "rows": [typed_row()], "problems": [{"at": "id", "says": EVIL}],
         "columns": [
             {"name": EVIL, "role": "date", "confidence": 0.9, "date_formats": [guess("%d.%m.%Y")],
              "date_order_unclear": true, "examples": [EVIL]},
@@ -350,7 +366,10 @@ fn preview() -> Value {
 }
 
 fn source() -> Value {
-    json!({"id": "a", "name": EVIL, "mapping": {"fields": {"description": EVIL}}})
+    json!({
+        "id": "a", "file_id": "a", "name": EVIL, "created_at": AT,
+        "mapping": {"format": "csv", "id": EVIL, "fields": {"description": EVIL}},
+    })
 }
 
 fn schedule() -> Value {

@@ -4,7 +4,7 @@ use super::reference::{Key, Section, sections};
 use figment::value::{Tag, Value};
 use figment::{Figment, Provider};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -69,6 +69,26 @@ pub(super) fn unknown_keys(sources: &Figment) -> Vec<String> {
         let meant = nearest.map_or(String::new(), |name| format!("; there is {name}"));
         lines.push(format!("{unknown}: there is no such setting ({from}){meant}"));
     }
+    lines
+}
+
+/// Variables that name a key but for the two underscores after its section: they would be passed over in silence, as
+/// those of the tests and of scripts, which share the prefix, are. One line each.
+pub(super) fn misspelt_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    let plain = |section: &&Section| !section.name.contains(['<', '[']);
+    let keys = sections().iter().filter(plain).flat_map(|section| {
+        section.keys.iter().map(move |key| format!("{}.{}", section.name, key.name).to_uppercase())
+    });
+    let meant: BTreeMap<String, String> =
+        keys.map(|key| (key.replace('.', "_"), format!("COUNTERFOIL_{}", key.replace('.', "__")))).collect();
+    let mut lines: Vec<String> = names
+        .filter(|name| !name.contains("__"))
+        .filter_map(|name| {
+            let meant = meant.get(name.strip_prefix("COUNTERFOIL_")?)?;
+            Some(format!("{name}: there is no such variable; there is {meant}"))
+        })
+        .collect();
+    lines.sort();
     lines
 }
 
@@ -217,6 +237,22 @@ fn nearest(name: &str, of: &[String]) -> Option<String> {
 mod tests {
     use super::super::Config;
     use super::*;
+
+    #[test]
+    fn a_variable_with_one_underscore_too_few_is_told() {
+        let names = [
+            "COUNTERFOIL_AUTH_REGISTRATION",
+            "COUNTERFOIL_AUTH__REGISTRATION",
+            "COUNTERFOIL_TEST_DIR",
+            "HOME",
+        ];
+        assert_eq!(
+            misspelt_variables(names.map(str::to_owned).into_iter()),
+            [
+                "COUNTERFOIL_AUTH_REGISTRATION: there is no such variable; there is COUNTERFOIL_AUTH__REGISTRATION"
+            ]
+        );
+    }
 
     #[test]
     fn each_value_has_its_origin_and_secrets_are_not_shown() {

@@ -82,6 +82,8 @@ fn read() -> Vec<Section> {
             }
         }
     }
+    // A section that only has others in it needs no words of its own.
+    sections.retain(|section| !section.keys.is_empty());
     sections
 }
 
@@ -254,7 +256,8 @@ mod tests {
         for name in ["auth.sealing_key", "auth.signing_key", "broker.url", "database.url", "redis.url"] {
             assert!(secret.iter().any(|key| key == name), "{name} in {secret:?}");
         }
-        let code = [include_str!("../config.rs"), include_str!("notifications.rs")];
+        let code =
+            [include_str!("../config.rs"), include_str!("notifications.rs"), include_str!("telemetry.rs")];
         let hidden: usize =
             code.iter().map(|code| code.matches("\n    #[serde(serialize_with = \"hidden\")]").count()).sum();
         assert_eq!(secret.len(), hidden, "every hidden key has the schema of a secret: {secret:?}");

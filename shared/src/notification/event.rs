@@ -60,6 +60,23 @@ pub enum Event {
     BackupSlow { backup_id: BackupId, class: String, seconds: u64, seconds_max: u64 },
     #[serde(rename = "backup.store_filling")]
     StoreFilling { store: String, used_percent: u32 },
+    #[serde(rename = "backup.store_down")]
+    StoreDown { store: String, why: String },
+    #[serde(rename = "backup.harmed")]
+    BackupHarmed { backups: u64 },
+    #[serde(rename = "backup.restore_not_proven")]
+    RestoreNotProven { last_at: Option<DateTime<Utc>> },
+    /// More than the promise is not archived; `since`: up to when everything is.
+    #[serde(rename = "wal.behind")]
+    WalBehind { bytes: u64, since: Option<DateTime<Utc>> },
+    #[serde(rename = "wal.archiving_fails")]
+    WalArchivingFails { last_at: Option<DateTime<Utc>> },
+    /// Archiving is slower than writing, and the database's disk fills.
+    #[serde(rename = "wal.piles_up")]
+    WalPilesUp { bytes: u64, bytes_max: u64 },
+    /// Segments between archived ones are in no store.
+    #[serde(rename = "wal.missing")]
+    WalMissing { segments: u64, first: String },
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled {
         webhook_id: uuid::Uuid,
@@ -137,6 +154,13 @@ impl Event {
             Self::BackupSizeDeviates { .. } => EventKind::BackupSizeDeviates,
             Self::BackupSlow { .. } => EventKind::BackupSlow,
             Self::StoreFilling { .. } => EventKind::StoreFilling,
+            Self::StoreDown { .. } => EventKind::StoreDown,
+            Self::BackupHarmed { .. } => EventKind::BackupHarmed,
+            Self::RestoreNotProven { .. } => EventKind::RestoreNotProven,
+            Self::WalBehind { .. } => EventKind::WalBehind,
+            Self::WalArchivingFails { .. } => EventKind::WalArchivingFails,
+            Self::WalPilesUp { .. } => EventKind::WalPilesUp,
+            Self::WalMissing { .. } => EventKind::WalMissing,
             Self::WebhookDisabled { .. } => EventKind::WebhookDisabled,
             Self::LoginSuspicious { .. } => EventKind::LoginSuspicious,
             Self::ConditionOver { .. } => EventKind::ConditionOver,
@@ -164,7 +188,14 @@ impl Event {
             | Self::StoresDown { .. }
             | Self::BackupSizeDeviates { .. }
             | Self::BackupSlow { .. }
-            | Self::StoreFilling { .. } => Audience::PlatformAdministrators,
+            | Self::StoreFilling { .. }
+            | Self::StoreDown { .. }
+            | Self::BackupHarmed { .. }
+            | Self::RestoreNotProven { .. }
+            | Self::WalBehind { .. }
+            | Self::WalArchivingFails { .. }
+            | Self::WalPilesUp { .. }
+            | Self::WalMissing { .. } => Audience::PlatformAdministrators,
         }
     }
 
@@ -181,6 +212,13 @@ impl Event {
             Self::BackupSizeDeviates { class, .. } => Some(format!("backup.size_deviates:{class}")),
             Self::BackupSlow { class, .. } => Some(format!("backup.slow:{class}")),
             Self::StoreFilling { store, .. } => Some(format!("backup.store_filling:{store}")),
+            Self::StoreDown { store, .. } => Some(format!("backup.store_down:{store}")),
+            Self::BackupHarmed { .. }
+            | Self::RestoreNotProven { .. }
+            | Self::WalBehind { .. }
+            | Self::WalArchivingFails { .. }
+            | Self::WalPilesUp { .. }
+            | Self::WalMissing { .. } => Some(self.kind().as_str().into()),
             Self::WebhookDisabled { webhook_id, .. } => Some(format!("webhook.disabled:{webhook_id}")),
             _ => None,
         }
@@ -298,6 +336,55 @@ impl Event {
                 facts: vec![],
                 link: None,
             },
+            Self::StoreDown { store, why } => Message {
+                title: format!("The store {store} of backups does not answer"),
+                says: "Backups go to the others, and it gets what it missed when it is back.".into(),
+                facts: vec![fact("Why", why)],
+                link: None,
+            },
+            Self::BackupHarmed { backups } => Message {
+                title: format!("{backups} backups have a copy that is missing or damaged"),
+                says: "They can still be restored from another store, and the copy could not be replaced: \
+                       `counterfoil backup verify --heal` tries again and says why."
+                    .into(),
+                facts: vec![],
+                link: None,
+            },
+            Self::RestoreNotProven { last_at } => Message {
+                title: "No restore was proven lately".into(),
+                says: "`counterfoil backup drill` restores the newest backup and compares every table."
+                    .into(),
+                facts: vec![fact("Last proven", &moment(*last_at))],
+                link: None,
+            },
+            Self::WalBehind { bytes, since } => Message {
+                title: format!("{bytes} bytes of WAL are not archived"),
+                says: "If the database's disk were lost now, more would be lost than promised.".into(),
+                facts: vec![fact("Archived up to", &moment(*since))],
+                link: None,
+            },
+            Self::WalArchivingFails { last_at } => Message {
+                title: "Archiving WAL fails".into(),
+                says: "PostgreSQL keeps what it cannot archive, and its disk fills; its log says why.".into(),
+                facts: vec![fact("Last archived", &moment(*last_at))],
+                link: None,
+            },
+            Self::WalPilesUp { bytes, bytes_max } => Message {
+                title: "WAL is written faster than it is archived".into(),
+                says: "What is not archived stays on the database's disk: make archiving faster or writing \
+                       slower before it is full."
+                    .into(),
+                facts: vec![fact("Bytes that wait", bytes), fact("max_wal_size", bytes_max)],
+                link: None,
+            },
+            Self::WalMissing { segments, first } => Message {
+                title: format!("{segments} segments of archived WAL are missing"),
+                says: "No moment after them can be reached from an older base backup: take a new one \
+                       (`counterfoil backup create --kind base`), then find out who removed them."
+                    .into(),
+                facts: vec![fact("First", first)],
+                link: None,
+            },
             Self::WebhookDisabled { webhook_id, host, why } => Message {
                 title: format!("A webhook to {host} was switched off"),
                 says: format!("{why}. Nothing is sent to it until somebody switches it on again."),
@@ -337,6 +424,10 @@ impl Event {
 
 fn fact(label: &'static str, value: &impl ToString) -> Fact {
     Fact { label, value: value.to_string() }
+}
+
+fn moment(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "never".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// One line: whatever would break it, in a header of a mail above all, is a blank.

@@ -34,6 +34,20 @@ pub enum EventKind {
     BackupSlow,
     #[serde(rename = "backup.store_filling")]
     StoreFilling,
+    #[serde(rename = "backup.store_down")]
+    StoreDown,
+    #[serde(rename = "backup.harmed")]
+    BackupHarmed,
+    #[serde(rename = "backup.restore_not_proven")]
+    RestoreNotProven,
+    #[serde(rename = "wal.behind")]
+    WalBehind,
+    #[serde(rename = "wal.archiving_fails")]
+    WalArchivingFails,
+    #[serde(rename = "wal.piles_up")]
+    WalPilesUp,
+    #[serde(rename = "wal.missing")]
+    WalMissing,
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
     #[serde(rename = "login.suspicious")]
@@ -144,7 +158,7 @@ impl PersonalChannel {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 16] = [
+    pub const ALL: [EventKind; 23] = [
         Self::JobDead,
         Self::ReconciliationFinished,
         Self::ExceptionAssigned,
@@ -156,6 +170,13 @@ impl EventKind {
         Self::BackupSizeDeviates,
         Self::BackupSlow,
         Self::StoreFilling,
+        Self::StoreDown,
+        Self::BackupHarmed,
+        Self::RestoreNotProven,
+        Self::WalBehind,
+        Self::WalArchivingFails,
+        Self::WalPilesUp,
+        Self::WalMissing,
         Self::WebhookDisabled,
         Self::LoginSuspicious,
         Self::ConditionOver,
@@ -176,6 +197,13 @@ impl EventKind {
             Self::BackupSizeDeviates => "backup.size_deviates",
             Self::BackupSlow => "backup.slow",
             Self::StoreFilling => "backup.store_filling",
+            Self::StoreDown => "backup.store_down",
+            Self::BackupHarmed => "backup.harmed",
+            Self::RestoreNotProven => "backup.restore_not_proven",
+            Self::WalBehind => "wal.behind",
+            Self::WalArchivingFails => "wal.archiving_fails",
+            Self::WalPilesUp => "wal.piles_up",
+            Self::WalMissing => "wal.missing",
             Self::WebhookDisabled => "webhook.disabled",
             Self::LoginSuspicious => "login.suspicious",
             Self::ConditionOver => "condition.over",
@@ -195,13 +223,21 @@ impl EventKind {
 
     pub fn severity(self) -> Severity {
         match self {
-            Self::BackupFailed | Self::BackupStale | Self::BackupVerificationFailed | Self::StoresDown => {
-                Severity::Critical
-            }
+            Self::BackupFailed
+            | Self::BackupStale
+            | Self::BackupVerificationFailed
+            | Self::StoresDown
+            | Self::WalBehind
+            | Self::WalArchivingFails
+            | Self::WalPilesUp
+            | Self::WalMissing => Severity::Critical,
             Self::JobDead
             | Self::BackupSizeDeviates
             | Self::BackupSlow
             | Self::StoreFilling
+            | Self::StoreDown
+            | Self::BackupHarmed
+            | Self::RestoreNotProven
             | Self::WebhookDisabled
             | Self::LoginSuspicious => Severity::Warning,
             Self::ReconciliationFinished

@@ -2,6 +2,7 @@
 
 use super::{QueueName, amqp, figures, in_process};
 use crate::ids::JobId;
+use crate::telemetry::trace::TraceContext;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A hint that a job is available, with the slot to run it in.
@@ -18,6 +19,8 @@ pub struct Delivery {
     pub queue: QueueName,
     /// Delivered before, perhaps to somebody who took the lease and died before acknowledging.
     pub redelivered: bool,
+    /// The span of its sending, where that was recorded.
+    pub trace: Option<TraceContext>,
     receipt: Receipt,
     slot: OwnedSemaphorePermit,
 }
@@ -41,7 +44,11 @@ impl Delivery {
         slot: OwnedSemaphorePermit,
     ) -> Self {
         figures::count_delivery(&queue);
-        Self { job_id, queue, redelivered, receipt: Receipt(receipt), slot }
+        Self { job_id, queue, redelivered, trace: None, receipt: Receipt(receipt), slot }
+    }
+
+    pub(super) fn sent_in(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
     }
 
     /// Takes the message off the queue; the slot stays. See [`Receipt::ack`].

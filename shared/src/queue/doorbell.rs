@@ -2,6 +2,7 @@
 
 use super::QueueName;
 use crate::ids::JobId;
+use crate::telemetry::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 
 /// One hint: job `job_id` is available on queue `queue`.
@@ -16,6 +17,8 @@ pub struct Doorbell {
     pub job_id: JobId,
     /// 0 (last) to 9 (first). A wish: what holds is the order in which doorbells are published.
     pub priority: u8,
+    /// The span of its sending, for the headers: whoever looks at messages finds the trace. Of sampled traces only.
+    pub trace: Option<TraceContext>,
 }
 
 /// What became of a published batch, by outbox id. Each id of the batch is in exactly one list.

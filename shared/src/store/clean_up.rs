@@ -98,6 +98,10 @@ impl Store {
                  (SELECT id FROM invitations WHERE expires_at < now() - interval '30 days' LIMIT $1)",
             "DELETE FROM login_failures WHERE subject IN
                  (SELECT subject FROM login_failures WHERE last_at < now() - interval '2 days' LIMIT $1)",
+            "DELETE FROM provider_logins WHERE state IN
+                 (SELECT state FROM provider_logins WHERE expires_at < now() LIMIT $1)",
+            "DELETE FROM last_writes WHERE credential_id IN
+                 (SELECT credential_id FROM last_writes WHERE written_at < now() - interval '1 day' LIMIT $1)",
             "DELETE FROM rate_limits WHERE subject IN
                  (SELECT subject FROM rate_limits WHERE paid_off_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
         ] {

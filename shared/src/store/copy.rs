@@ -3,6 +3,7 @@
 
 use super::StoreError;
 use sqlx::PgConnection;
+use std::time::Instant;
 use uuid::Uuid;
 
 /// Bytes collected before they are sent: large enough that a round trip does not matter, small enough that a
@@ -13,16 +14,19 @@ const CHUNK_BYTES: usize = 512 * 1024;
 pub struct CopyWriter<'c> {
     sink: sqlx::postgres::PgCopyIn<&'c mut PgConnection>,
     buffer: Vec<u8>,
+    statement: String,
+    started_at: Instant,
 }
 
 impl<'c> CopyWriter<'c> {
     /// `statement` is `COPY table (columns) FROM STDIN (FORMAT binary)`.
     pub async fn start(conn: &'c mut PgConnection, statement: &str) -> Result<Self, StoreError> {
+        let started_at = Instant::now();
         let sink = conn.copy_in_raw(statement).await?;
         let mut buffer = Vec::with_capacity(CHUNK_BYTES + 64 * 1024);
         buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
         buffer.extend_from_slice(&[0; 8]); // no flags, no header extension
-        Ok(Self { sink, buffer })
+        Ok(Self { sink, buffer, statement: statement.to_owned(), started_at })
     }
 
     /// Starts a row; exactly `columns` values must follow.
@@ -44,7 +48,17 @@ impl<'c> CopyWriter<'c> {
     pub async fn finish(mut self) -> Result<u64, StoreError> {
         self.buffer.extend_from_slice(&(-1i16).to_be_bytes());
         self.sink.send(self.buffer.as_slice()).await?;
-        Ok(self.sink.finish().await?)
+        let rows = self.sink.finish().await?;
+        // As the driver reports every statement but this kind, for figures and traces.
+        tracing::debug!(
+            target: "sqlx::query",
+            summary = self.statement,
+            db.statement = "",
+            rows_affected = rows,
+            rows_returned = 0,
+            elapsed_secs = self.started_at.elapsed().as_secs_f64(),
+        );
+        Ok(rows)
     }
 }
 

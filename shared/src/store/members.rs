@@ -50,6 +50,57 @@ async fn lock(
     })
 }
 
+/// Makes somebody a member in this role, or gives them this role, in the caller's transaction. `false`: they had it, or
+/// there is no such project. The last administrator stays one.
+pub async fn assign(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    user_id: UserId,
+    role: ProjectRole,
+) -> Result<bool, StoreError> {
+    if lock(conn, project_id, user_id).await? == MemberChange::LastAdmin {
+        return Ok(false);
+    }
+    let done = sqlx::query(
+        "INSERT INTO project_members AS m (project_id, user_id, role)
+         SELECT id, $2, $3 FROM projects WHERE id = $1
+         ON CONFLICT (project_id, user_id) DO UPDATE SET role = excluded.role WHERE m.role <> excluded.role",
+    )
+    .bind(project_id)
+    .bind(user_id)
+    .bind(role)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends a membership, and the keys that act for this person in the project, in the caller's transaction.
+pub async fn remove(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<MemberChange, StoreError> {
+    let change = lock(conn, project_id, user_id).await?;
+    if change != MemberChange::Done {
+        return Ok(change);
+    }
+    sqlx::query("DELETE FROM project_members WHERE project_id = $1 AND user_id = $2")
+        .bind(project_id)
+        .bind(user_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "UPDATE api_keys SET revoked_at = $3 WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(project_id)
+    .bind(user_id)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(change)
+}
+
 impl Store {
     /// Members by id, those behind `after`, at most `limit`.
     pub async fn members(
@@ -95,7 +146,7 @@ impl Store {
         Ok(MemberChange::Done)
     }
 
-    /// Ends a membership, and the keys that act for this person in the project.
+    /// [`remove`] as a change of its own.
     pub async fn remove_member(
         &self,
         project_id: ProjectId,
@@ -103,23 +154,10 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<MemberChange, StoreError> {
         let mut tx = self.begin().await?;
-        let change = lock(&mut tx, project_id, user_id).await?;
+        let change = remove(&mut tx, project_id, user_id, now).await?;
         if change != MemberChange::Done {
             return Ok(change);
         }
-        sqlx::query("DELETE FROM project_members WHERE project_id = $1 AND user_id = $2")
-            .bind(project_id)
-            .bind(user_id)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query(
-            "UPDATE api_keys SET revoked_at = $3 WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL",
-        )
-        .bind(project_id)
-        .bind(user_id)
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
         Note::of(project_id, "member", user_id).commit(tx).await?;
         Ok(MemberChange::Done)
     }

@@ -4,18 +4,21 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod access;
+pub mod access_changes;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
 pub mod backlog;
 pub mod backups;
 pub mod batches;
+pub mod chains;
 pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
 pub mod examination;
 pub mod files;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod job_ledger;
 pub mod jobs;
@@ -34,12 +37,14 @@ pub mod rate_limits;
 pub mod reach;
 pub mod reconciliation_lines;
 pub mod reconciliations;
+pub mod replica;
 pub mod results;
 pub mod review;
 pub mod schedules;
 pub mod second_factors;
 pub mod server_figures;
 pub mod sessions;
+pub mod text;
 pub mod unmatched_amounts;
 pub mod users;
 pub mod wake;
@@ -87,6 +92,15 @@ pub enum StoreError {
     /// A bug of ours or damaged data: trying again will not help.
     #[error("the database refused the statement")]
     Broken(#[source] sqlx::Error),
+}
+
+/// A connection could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("connecting to PostgreSQL at {place}")]
+pub struct NotConnected {
+    pub place: String,
+    #[source]
+    source: sqlx::Error,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -158,7 +172,7 @@ pub struct PoolLimits {
     pub acquire_timeout: Duration,
 }
 
-/// Connections in use and idle, of how many, for tenants and the system together.
+/// Connections of one pool that are open, those of them that nobody uses, and the most it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PoolFigures {
     pub size: u32,
@@ -252,16 +266,32 @@ impl Store {
         Ok(())
     }
 
+    /// Opens one connection beside the pool, once, and says why when that fails: a pool tries again until its time is up,
+    /// and then knows that it is.
+    pub async fn try_to_connect(&self) -> Result<(), NotConnected> {
+        use sqlx::Connection;
+        let options = self.system.connect_options();
+        let place = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let failed = |source| NotConnected { place: place.clone(), source };
+        let connecting = sqlx::PgConnection::connect_with(&options);
+        let connected = tokio::time::timeout(self.system.options().get_acquire_timeout(), connecting).await;
+        let connection = connected.map_err(|_| failed(sqlx::Error::PoolTimedOut))?.map_err(failed)?;
+        connection.close().await.map_err(failed)
+    }
+
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
         Ok(self.pool().begin().await?)
     }
 
-    pub fn pool_figures(&self) -> PoolFigures {
-        PoolFigures {
-            size: self.system.size() + self.tenants.size(),
-            idle: (self.system.num_idle() + self.tenants.num_idle()) as u32,
-            max: self.system.options().get_max_connections() + self.tenants.options().get_max_connections(),
-        }
+    /// Of each pool, by its name: when one is used up, the other cannot help.
+    pub fn pool_figures(&self) -> [(&'static str, PoolFigures); 2] {
+        [("tenants", &self.tenants), ("system", &self.system)].map(|(name, pool)| {
+            let (size, idle) = (pool.size(), pool.num_idle() as u32);
+            (name, PoolFigures { size, idle, max: pool.options().get_max_connections() })
+        })
     }
 
     /// Closes every connection; later calls fail.

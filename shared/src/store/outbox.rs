@@ -132,7 +132,7 @@ impl Store {
             .map(|(place, outbox_id, job_id)| {
                 let request = place as usize - 1;
                 let priority = wanted[request].0.priority;
-                (request, Doorbell { outbox_id, queue: queue.clone(), job_id, priority })
+                (request, Doorbell { outbox_id, queue: queue.clone(), job_id, priority, trace: None })
             })
             .collect();
         Ok(OutboxBatch { tx, doorbells })

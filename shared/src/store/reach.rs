@@ -94,15 +94,18 @@ pub fn decide(project: ProjectId) {
     });
 }
 
-/// Puts the reach on a connection that is about to be handed out. Every way to a connection of tenants comes through
+/// Puts the reach, and who is behind the work, on a connection that is about to be handed out. Every way to a connection of tenants comes through
 /// here, so what an earlier user of it had set never stays; a round trip, some 50 microseconds on one machine.
 pub(super) async fn put_on(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let (project, job) = current().map(|reach| reach.settings()).unwrap_or_default();
+    let user = super::audit::current().and_then(|context| context.user_id());
     sqlx::query(
-        "SELECT set_config('counterfoil.project_id', $1, false), set_config('counterfoil.job_id', $2, false)",
+        "SELECT set_config('counterfoil.project_id', $1, false), set_config('counterfoil.job_id', $2, false),
+                set_config('counterfoil.user_id', $3, false)",
     )
     .bind(project)
     .bind(job)
+    .bind(user.map_or_else(String::new, |user| user.to_string()))
     .execute(conn)
     .await?;
     Ok(())

@@ -251,7 +251,7 @@ pub async fn complete(conn: &mut PgConnection, job_id: JobId, summary: &Summary)
         "UPDATE reconciliations SET
              left_records = $2, right_records = $3, left_matched = $4, right_matched = $5, matches = $6,
              suggested = $7, exceptions = $8, left_rejected = $9, right_rejected = $10, balance = $11,
-             exceptions_by_kind = $12, passes = $13, completed_at = now()
+             exceptions_by_kind = $12, passes = $13, completed_at = clock_timestamp()
          WHERE job_id = $1",
     )
     .bind(job_id)

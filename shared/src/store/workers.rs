@@ -1,10 +1,12 @@
 //! Worker processes as they tell of themselves. Nothing depends on it but those who look: what a worker may do is
 //! decided by its leases alone.
 
+use super::audit::{Note, Tenant};
 use super::{Store, StoreError};
 use crate::ids::JobId;
 use crate::job::JobKind;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use std::time::Duration;
 
 /// How often a worker tells that it lives.
@@ -42,7 +44,11 @@ pub struct WorkerView {
     pub slots: i32,
     pub started_at: DateTime<Utc>,
     pub heartbeat_at: DateTime<Utc>,
+    /// Takes nothing new: it stops, or was asked to and has heard it.
     pub is_draining: bool,
+    /// Since when an operator wants it to take nothing new.
+    pub drain_asked_at: Option<DateTime<Utc>>,
+    pub drain_asked_by: Option<String>,
     /// Its last heartbeat is longer ago than [`SILENT_AFTER`].
     pub is_silent: bool,
     /// Leases it holds.
@@ -61,20 +67,58 @@ pub struct WorkerCounts {
 
 impl Store {
     /// Tells that this worker lives; makes its row when there is none. Goes the way of the renewals, past the
-    /// transactions of jobs.
-    pub async fn heartbeat(&self, worker: &NewWorker, is_draining: bool) -> Result<(), StoreError> {
-        sqlx::query(
+    /// transactions of jobs. `true`: somebody wants it to take nothing new.
+    pub async fn heartbeat(&self, worker: &NewWorker, is_draining: bool) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
             "INSERT INTO workers (name, version, kinds, slots, is_draining) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (name) DO UPDATE SET heartbeat_at = now(), is_draining = excluded.is_draining",
+             ON CONFLICT (name) DO UPDATE SET heartbeat_at = now(), is_draining = excluded.is_draining
+             RETURNING drain_asked_at IS NOT NULL",
         )
         .bind(&worker.name)
         .bind(worker.version)
         .bind(worker.kinds.iter().map(JobKind::as_str).collect::<Vec<_>>())
         .bind(i32::try_from(worker.slots).unwrap_or(i32::MAX))
         .bind(is_draining)
-        .execute(&self.renewals)
+        .fetch_one(&self.renewals)
+        .await?)
+    }
+
+    /// Wants a worker to finish what it runs and to take nothing new, until [`Store::let_worker_take_jobs`]. It hears of
+    /// it with its next heartbeat. One that was asked already keeps who asked first. `false`: there is none of that
+    /// name.
+    pub async fn drain_worker(&self, name: &str, asked_by: &str) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let asked_at: Option<DateTime<Utc>> = sqlx::query_scalar(
+            "UPDATE workers SET drain_asked_at = coalesce(drain_asked_at, now()),
+                                drain_asked_by = coalesce(drain_asked_by, $2)
+             WHERE name = $1 RETURNING drain_asked_at",
+        )
+        .bind(name)
+        .bind(asked_by)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(())
+        let Some(asked_at) = asked_at else { return Ok(false) };
+        Note::of(Tenant::SYSTEM, "worker", name)
+            .after(json!({"drain_asked_at": asked_at}))
+            .commit(tx)
+            .await?;
+        Ok(true)
+    }
+
+    /// A worker may take jobs again. `false`: there is none of that name.
+    pub async fn let_worker_take_jobs(&self, name: &str) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let before: Option<(Option<DateTime<Utc>>,)> = sqlx::query_as(
+            "WITH before AS (SELECT name, drain_asked_at FROM workers WHERE name = $1 FOR UPDATE)
+             UPDATE workers SET drain_asked_at = NULL, drain_asked_by = NULL FROM before
+             WHERE workers.name = before.name RETURNING before.drain_asked_at",
+        )
+        .bind(name)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some((before,)) = before else { return Ok(false) };
+        Note::of(Tenant::SYSTEM, "worker", name).before(json!({"drain_asked_at": before})).commit(tx).await?;
+        Ok(true)
     }
 
     /// The worker has ended in order.
@@ -106,7 +150,8 @@ impl Store {
                  SELECT lease_worker, count(*) AS jobs, (array_agg(id ORDER BY id))[1:$3] AS ids
                  FROM jobs WHERE state = 'running' GROUP BY lease_worker
              )
-             SELECT name, version, kinds, slots, started_at, heartbeat_at, is_draining,
+             SELECT name, version, kinds, slots, started_at, heartbeat_at, is_draining, drain_asked_at,
+                    drain_asked_by,
                     heartbeat_at < now() - $1 * interval '1 second' AS is_silent,
                     coalesce(running.jobs, 0) AS running, coalesce(running.ids, '{}') AS job_ids
              FROM workers LEFT JOIN running ON running.lease_worker = workers.name

@@ -203,7 +203,7 @@ impl Metric {
         self
     }
 
-    pub(super) const fn reserved(mut self, part: &'static str) -> Self {
+    pub const fn reserved(mut self, part: &'static str) -> Self {
         self.presence = Presence::Reserved(part);
         self
     }

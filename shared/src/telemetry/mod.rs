@@ -1,26 +1,53 @@
-//! Logs and metrics, the same in every role. What is counted is in [`table`].
+//! Logs, metrics and traces, the same in every role. What is counted is in [`table`].
 
+mod lines;
 pub mod metric;
 mod process;
 mod reference;
 mod statements;
 pub mod table;
+pub mod trace;
 
 pub use reference::reference;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Config, Log, LogFormat};
 use metric::{Metric, MetricKind, Presence, Role};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use statements::{StatementNames, StatementTimes};
 use std::io::IsTerminal;
+use std::sync::Arc;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+/// Logs, metrics and traces of a running role. To be dropped last: it sends the spans that are left, for at most five
+/// seconds.
+pub struct Telemetry {
+    pub metrics: Metrics,
+    _exporter: Option<trace::Exporter>,
+}
+
+impl Telemetry {
+    /// Once per process. `Err` says what is wrong with the configuration.
+    pub fn start(config: &Config, roles: &[Role]) -> Result<Self, String> {
+        start_logging(&config.log)?;
+        let metrics = Metrics::install(roles)?;
+        let service = match roles {
+            [role] => format!("counterfoil-{}", role.as_str()),
+            _ => "counterfoil".to_owned(),
+        };
+        let exporter =
+            trace::Exporter::start(&config.telemetry.otlp, &service).map_err(|error| error.to_string())?;
+        Ok(Self { metrics, _exporter: exporter })
+    }
+}
+
 /// Starts logging to standard error. `Err` names what is wrong with the filter.
-pub fn start_logging(log: &Log) -> Result<(), String> {
+fn start_logging(log: &Log) -> Result<(), String> {
     // lapin logs every reconnection attempt as an error of its own; our sessions report them once.
     let filter =
-        EnvFilter::try_new(format!("{},lapin=off", log.filter)).map_err(|e| format!("log.filter: {e}"))?;
+        EnvFilter::try_new(format!("{},lapin=off", log.filter())).map_err(|e| format!("log.filter: {e}"))?;
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
@@ -28,13 +55,15 @@ pub fn start_logging(log: &Log) -> Result<(), String> {
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if json {
-        lines.json().flatten_event(true).with_span_list(false).boxed()
+        lines.fmt_fields(JsonFields::new()).event_format(lines::JsonLines).boxed()
     } else {
-        lines.with_target(false).boxed()
+        lines.with_target(false).fmt_fields(lines::PrettyFields).boxed()
     };
+    let names = Arc::new(StatementNames::default());
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(statements::StatementTimes::default().with_filter(statements::filter()))
+        .with(trace::TraceLayer::new(names.clone()).with_filter(trace::filter()))
+        .with(StatementTimes(names).with_filter(statements::filter()))
         .try_init()
         .map_err(|e| e.to_string())
 }

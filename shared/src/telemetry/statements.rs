@@ -4,7 +4,7 @@
 use metrics::Histogram;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -12,10 +12,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Context;
 
-const STATEMENT: &str = "sqlx::query";
+pub(super) const STATEMENT: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 
-/// Statements whose histogram is remembered. There are a few hundred in the program.
+/// Statements whose name is remembered. There are a few hundred in the program.
 const REMEMBERED_MAX: usize = 4000;
 /// Pairs of operation and table; more become `other`.
 const NAMES_MAX: usize = 200;
@@ -25,18 +25,13 @@ pub(super) fn filter() -> Targets {
     Targets::new().with_target(STATEMENT, LevelFilter::DEBUG).with_target(ACQUIRE, LevelFilter::DEBUG)
 }
 
-#[derive(Default)]
-pub(super) struct StatementTimes {
-    by_statement: RwLock<HashMap<u64, Histogram>>,
-    names: RwLock<HashSet<(&'static str, String)>>,
-}
+pub(super) struct StatementTimes(pub Arc<StatementNames>);
 
 impl<S: Subscriber> Layer<S> for StatementTimes {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut seen = Seen { times: self, statement: None, elapsed_s: None, acquired_s: None };
-        event.record(&mut seen);
-        if let (Some(histogram), Some(elapsed_s)) = (seen.statement, seen.elapsed_s) {
-            histogram.record(elapsed_s);
+        let seen = Statement::read(event, &self.0);
+        if let (Some(name), Some(elapsed_s)) = (seen.name, seen.elapsed_s) {
+            name.times.record(elapsed_s);
         }
         if let Some(waited_s) = seen.acquired_s {
             metrics::histogram!("counterfoil_database_acquire_duration_seconds").record(waited_s);
@@ -44,14 +39,31 @@ impl<S: Subscriber> Layer<S> for StatementTimes {
     }
 }
 
-struct Seen<'t> {
-    times: &'t StatementTimes,
-    statement: Option<Histogram>,
-    elapsed_s: Option<f64>,
+/// What the database driver reported, of a statement or of a wait for a connection.
+pub(super) struct Statement<'n> {
+    names: &'n StatementNames,
+    pub name: Option<Arc<StatementName>>,
+    pub elapsed_s: Option<f64>,
+    pub rows: Option<i64>,
     acquired_s: Option<f64>,
 }
 
-impl Visit for Seen<'_> {
+/// By what a kind of statement is known in figures and traces.
+pub(super) struct StatementName {
+    pub operation: &'static str,
+    pub table: String,
+    times: Histogram,
+}
+
+impl<'n> Statement<'n> {
+    pub fn read(event: &Event<'_>, names: &'n StatementNames) -> Self {
+        let mut seen = Self { names, name: None, elapsed_s: None, rows: None, acquired_s: None };
+        event.record(&mut seen);
+        seen
+    }
+}
+
+impl Visit for Statement<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         match field.name() {
             "elapsed_secs" => self.elapsed_s = Some(value),
@@ -60,20 +72,32 @@ impl Visit for Seen<'_> {
         }
     }
 
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "rows_returned" {
+            self.rows = i64::try_from(value).ok();
+        }
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         // The statement is empty when the summary says it all; the summary comes first.
         if field.name() == "summary" && !value.ends_with('…')
             || field.name() == "db.statement" && !value.is_empty()
         {
-            self.statement = Some(self.times.histogram_of(value));
+            self.name = Some(self.names.of(value));
         }
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
 
-impl StatementTimes {
-    fn histogram_of(&self, sql: &str) -> Histogram {
+#[derive(Default)]
+pub(super) struct StatementNames {
+    by_statement: RwLock<HashMap<u64, Arc<StatementName>>>,
+    names: RwLock<HashSet<(&'static str, String)>>,
+}
+
+impl StatementNames {
+    fn of(&self, sql: &str) -> Arc<StatementName> {
         let mut hasher = DefaultHasher::new();
         sql.hash(&mut hasher);
         let key = hasher.finish();
@@ -81,14 +105,15 @@ impl StatementTimes {
             return known.clone();
         }
         let (operation, table) = self.bounded(name_of(sql));
-        let histogram = metrics::histogram!(
-            "counterfoil_database_query_duration_seconds", "operation" => operation, "table" => table
+        let times = metrics::histogram!(
+            "counterfoil_database_query_duration_seconds", "operation" => operation, "table" => table.clone()
         );
+        let name = Arc::new(StatementName { operation, table, times });
         let mut remembered = self.by_statement.write().unwrap_or_else(|e| e.into_inner());
         if remembered.len() < REMEMBERED_MAX {
-            remembered.insert(key, histogram.clone());
+            remembered.insert(key, name.clone());
         }
-        histogram
+        name
     }
 
     fn bounded(&self, name: (&'static str, String)) -> (&'static str, String) {
@@ -210,12 +235,12 @@ mod tests {
 
     #[test]
     fn names_are_bounded_whatever_is_asked() {
-        let times = StatementTimes::default();
+        let times = StatementNames::default();
         let kept = (0..1000).filter(|n| times.bounded(("select", format!("t{n}x"))).0 == "select").count();
         assert_eq!(kept, NAMES_MAX);
         assert_eq!(times.bounded(("select", "t3x".into())), ("select", "t3x".into()), "those known stay");
         for n in 0..2 * REMEMBERED_MAX {
-            let _ = times.histogram_of(&format!("SELECT {n}"));
+            let _ = times.of(&format!("SELECT {n}"));
         }
         assert_eq!(times.by_statement.read().unwrap().len(), REMEMBERED_MAX);
     }

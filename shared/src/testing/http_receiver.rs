@@ -20,7 +20,9 @@ pub struct ReceivedRequest {
     pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// With replacements for what is no UTF-8.
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 struct Shared {
@@ -145,7 +147,8 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let mut state = shared.state.lock().expect("whole");
-    state.requests.push(ReceivedRequest { path, headers, body: String::from_utf8_lossy(&body).into_owned() });
+    let text = String::from_utf8_lossy(&body).into_owned();
+    state.requests.push(ReceivedRequest { path, headers, body: text, bytes: body });
     let (status, location) = (state.status, state.location.clone());
     shared.changed.notify_all();
     drop(state);

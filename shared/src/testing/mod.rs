@@ -4,19 +4,23 @@
 //! them these types panic with that command in the message: a test that cannot run must not look passed.
 
 mod http_receiver;
+mod otlp_receiver;
 mod ports;
 mod postgres;
 mod postgres_server;
 mod rabbitmq;
 mod smtp_receiver;
 pub mod tcp_proxy;
+mod tls;
 
 pub use http_receiver::{HttpReceiver, ReceivedRequest};
+pub use otlp_receiver::{OtlpReceiver, ReceivedSpan, read_spans};
 pub use ports::free_ports;
 pub use postgres::TestDatabase;
 pub use postgres_server::PrivatePostgres;
 pub use rabbitmq::PrivateRabbitMq;
-pub use smtp_receiver::{ReceivedMail, SmtpReceiver};
+pub use smtp_receiver::{ReceivedMail, SmtpReceiver, SmtpSecurity};
+pub use tls::TestCertificate;
 
 use std::path::PathBuf;
 

@@ -48,6 +48,31 @@ impl PrivatePostgres {
         this
     }
 
+    /// Makes a streaming replica of this cluster in `dir` and starts it; it answers reads once this returns.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`] does.
+    pub fn replica(&self, dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("creating {}: {error}", dir.display()));
+        if let Some((uid, gid)) = self.account {
+            chown(&dir, Some(uid), Some(gid)).expect("giving the folder to the server's account");
+        }
+        let [port] = free_ports();
+        let mut replica = Self { dir, port, account: self.account, server: None };
+        let copied = replica
+            .command("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--host=127.0.0.1"])
+            .args(["--username=postgres", "--port", &self.port.to_string(), "--pgdata"])
+            .arg(replica.dir.join("data"))
+            .output()
+            .expect("running pg_basebackup");
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        replica.start_again();
+        replica
+    }
+
     /// For clients that connect directly; the superuser, who needs no password.
     pub fn url(&self) -> String {
         self.url_by(self.port)

@@ -1,5 +1,6 @@
 //! A RabbitMQ node of one test's own, to be killed, restarted and wiped.
 
+use super::TestCertificate;
 use super::ports::free_ports;
 use super::{RABBITMQ_CTL, RABBITMQ_EPMD, RABBITMQ_SERVER, required};
 use std::fs;
@@ -21,6 +22,7 @@ pub struct PrivateRabbitMq {
     amqp_port: u16,
     distribution_port: u16,
     epmd_port: u16,
+    /// Of what a node has besides: figures, or TLS.
     figures_port: u16,
     /// Erlang's name server. In the foreground and ours, since a node that finds none leaves a daemon behind.
     epmd: Child,
@@ -50,6 +52,21 @@ impl PrivateRabbitMq {
         Self::start_with(dir.into(), "[rabbitmq_prometheus].\n", conf).await
     }
 
+    /// As [`Self::start`], and it listens to `amqps`, too, with [`TestCertificate::localhost`].
+    pub async fn start_with_tls(dir: impl Into<PathBuf>) -> Self {
+        let TestCertificate { authority, certificate, key } = TestCertificate::localhost();
+        let conf = |port| {
+            format!(
+                "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\n\
+                 ssl_options.keyfile = {}\nssl_options.verify = verify_none\n",
+                authority.display(),
+                certificate.display(),
+                key.display()
+            )
+        };
+        Self::start_with(dir.into(), "[].\n", conf).await
+    }
+
     async fn start_with(dir: PathBuf, plugins: &str, conf: impl Fn(u16) -> String) -> Self {
         fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("creating {}: {error}", dir.display()));
         let [amqp_port, distribution_port, epmd_port, figures_port] = free_ports();
@@ -75,6 +92,11 @@ impl PrivateRabbitMq {
     /// For clients: user guest, virtual host `/`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
+    }
+
+    /// The same over TLS, of a node that was started so.
+    pub fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@localhost:{}/%2f", self.figures_port)
     }
 
     /// The port alone, to put a proxy in front.

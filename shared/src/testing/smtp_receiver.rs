@@ -1,6 +1,9 @@
-//! A mail server that takes mails and keeps them, and has bad days on purpose. It speaks SMTP (RFC 5321) over plain
-//! TCP, as far as a client that only delivers hears of it.
+//! A mail server that takes mails and keeps them, and has bad days on purpose. It speaks SMTP (RFC 5321) in the clear, after
+//! STARTTLS (RFC 3207) or over TLS from the start (RFC 8314), as far as a client that only delivers hears of it.
 
+use super::tls::{TestCertificate, Wire};
+use data_encoding::BASE64;
+use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,6 +26,19 @@ pub struct ReceivedMail {
     pub to: Vec<String>,
     /// Head and body, lines ending with `\r\n`.
     pub data: String,
+    /// User and password of the login, with a NUL before each; `None` without one.
+    pub login: Option<String>,
+    /// Whether it came over TLS.
+    pub is_secure: bool,
+}
+
+/// How far clients must go to deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    None,
+    /// Offers it, and takes no mail and no login without it.
+    StartTls,
+    Implicit,
 }
 
 #[derive(Default)]
@@ -57,8 +73,18 @@ impl SmtpReceiver {
         Self::start_at("127.0.0.1:0".parse().expect("an address"))
     }
 
+    /// On a free port, with [`TestCertificate::localhost`].
+    pub fn start_secure(security: SmtpSecurity) -> Self {
+        Self::listen("127.0.0.1:0".parse().expect("an address"), security)
+    }
+
     /// On this port, where another one may have listened before.
     pub fn start_at(address: SocketAddr) -> Self {
+        Self::listen(address, SmtpSecurity::None)
+    }
+
+    fn listen(address: SocketAddr, security: SmtpSecurity) -> Self {
+        let tls = TestCertificate::localhost().server();
         let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
@@ -69,10 +95,10 @@ impl SmtpReceiver {
                     if shared.stopped.load(Ordering::Acquire) {
                         return;
                     }
-                    let (Ok(stream), shared) = (stream, shared.clone()) else { continue };
+                    let (Ok(stream), shared, tls) = (stream, shared.clone(), tls.clone()) else { continue };
                     std::thread::spawn(move || {
                         // A client that leaves is its own business.
-                        let _ = converse(&stream, &shared);
+                        let _ = converse(stream, &shared, security, &tls);
                     });
                 }
             }
@@ -137,11 +163,19 @@ impl Drop for SmtpReceiver {
     }
 }
 
-fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?);
-    let mut out = stream;
-    let (mut from, mut to) = (String::new(), vec![]);
-    write!(out, "220 receiver.test ESMTP\r\n")?;
+fn converse(
+    stream: TcpStream,
+    shared: &Shared,
+    security: SmtpSecurity,
+    tls: &Arc<ServerConfig>,
+) -> std::io::Result<()> {
+    let wire = match security {
+        SmtpSecurity::Implicit => Wire::secure(stream, tls)?,
+        SmtpSecurity::None | SmtpSecurity::StartTls => Wire::Plain(stream),
+    };
+    let mut lines = BufReader::new(wire);
+    let (mut from, mut to, mut login) = (String::new(), vec![], None);
+    write!(lines.get_mut(), "220 receiver.test ESMTP\r\n")?;
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line)? == 0 {
@@ -153,7 +187,31 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             let text = line.split_once('<').map_or("", |(_, rest)| rest);
             text.split('>').next().unwrap_or("").to_owned()
         };
+        let is_secure = lines.get_ref().is_secure();
+        let must_secure = security == SmtpSecurity::StartTls && !is_secure;
+        if verb == "STARTTLS" && must_secure {
+            write!(lines.get_mut(), "220 go ahead\r\n")?;
+            let Wire::Plain(stream) = lines.into_inner() else { return Ok(()) };
+            lines = BufReader::new(Wire::secure(stream, tls)?);
+            continue;
+        }
+        let mut taken = None;
+        if verb == "DATA" && !to.is_empty() {
+            write!(lines.get_mut(), "354 go on\r\n")?;
+            taken = Some(read_data(&mut lines)?);
+        }
+        let out = lines.get_mut();
         match verb.as_str() {
+            "EHLO" if must_secure => write!(out, "250-receiver.test\r\n250-8BITMIME\r\n250 STARTTLS\r\n")?,
+            "EHLO" if is_secure => {
+                write!(out, "250-receiver.test\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SMTPUTF8\r\n")?
+            }
+            "MAIL" | "AUTH" if must_secure => write!(out, "530 5.7.0 first STARTTLS\r\n")?,
+            "AUTH" => {
+                let given = line.rsplit(' ').next().and_then(|text| BASE64.decode(text.as_bytes()).ok());
+                login = given.and_then(|bytes| String::from_utf8(bytes).ok());
+                write!(out, "235 2.7.0 welcome\r\n")?;
+            }
             "EHLO" => write!(out, "250-receiver.test\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n")?,
             "HELO" | "NOOP" => write!(out, "250 ok\r\n")?,
             "RSET" => {
@@ -176,11 +234,13 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
                     }
                 }
             }
-            "DATA" if to.is_empty() => write!(out, "503 no recipients\r\n")?,
             "DATA" => {
-                write!(out, "354 go on\r\n")?;
-                let data = read_data(&mut lines)?;
-                let mail = ReceivedMail { from: from.clone(), to: std::mem::take(&mut to), data };
+                let Some(data) = taken else {
+                    write!(out, "503 no recipients\r\n")?;
+                    continue;
+                };
+                let (from, to) = (from.clone(), std::mem::take(&mut to));
+                let mail = ReceivedMail { from, to, data, login: login.clone(), is_secure };
                 let mut state = shared.state.lock().expect("whole");
                 state.mails.push(mail);
                 shared.changed.notify_all();

@@ -85,7 +85,7 @@ impl Place {
     /// A doorbell for a job of its own.
     pub fn doorbell(&self, queue: QueueName) -> Doorbell {
         let outbox_id = self.next_outbox_id.fetch_add(1, Ordering::Relaxed);
-        Doorbell { outbox_id, queue, job_id: JobId::new(), priority: 5 }
+        Doorbell { outbox_id, queue, job_id: JobId::new(), priority: 5, trace: None }
     }
 
     /// Rings for this many new jobs, all confirmed.

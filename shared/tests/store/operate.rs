@@ -155,7 +155,8 @@ async fn a_dead_run_whose_open_items_another_has_stays_dead() {
     die(b).await;
     assert_eq!(store.redrive_job(b, &Asker::System).await.unwrap(), Some(JobState::Dead), "{c} continues it");
     die(c).await;
-    let all = store.act_on_jobs(BulkAction::Redrive, &JobFilter::default(), 10, &Asker::System).await.unwrap();
+    let all =
+        store.act_on_jobs(BulkAction::Redrive, &JobFilter::default(), 10, &Asker::System).await.unwrap();
     assert_eq!(all.changed, 1, "a chain does not branch");
     assert_eq!(store.redrive_job(b, &Asker::System).await.unwrap(), Some(JobState::Dead));
     assert_eq!(store.redrive_job(c, &Asker::System).await.unwrap(), Some(JobState::Available));

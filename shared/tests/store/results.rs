@@ -4,10 +4,10 @@ use super::*;
 use chrono::NaiveDate;
 use shared::ids::{DataSourceId, FileId, ProjectId, UserId};
 use shared::store::clean_up::Retention;
-use shared::store::partitions::ExpiredResults;
 use shared::store::data_sources::NewDataSource;
 use shared::store::files::NewFile;
 use shared::store::jobs::{become_writer, confirm};
+use shared::store::partitions::ExpiredResults;
 use shared::store::reconciliations::{NewReconciliation, Summary, complete, insert};
 use shared::store::results::*;
 use shared::store::users::NewUser;
@@ -315,7 +315,10 @@ async fn a_month_past_its_retention_is_dropped_whole() {
     let (day, nothing) = (Duration::from_secs(86_400), ExpiredResults::default());
     assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing, "its job has not finished");
     write(&store, old_id, 3, &[]).await;
-    assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing, "its job has only just finished");
+    assert!(
+        store.drop_expired_results(day * 60, 100).await.unwrap() == nothing,
+        "its job has only just finished"
+    );
     let_pass(&store, old_id, day * 180).await;
     assert!(store.drop_expired_results(day * 365, 100).await.unwrap() == nothing, "still kept");
     let removed = store.drop_expired_results(day * 60, 1).await.unwrap();

@@ -315,9 +315,9 @@ async fn what_has_changed_since_is_not_decided() {
 async fn above_the_limit_a_decision_waits_for_another_person() {
     let run = small().await;
     run.limit(50_000).await;
-    assert!(!run.decide(&run.write_off(&[0])).await.unwrap().is_proposed);
+    assert!(!run.decide(&run.write_off(&[0])).await.unwrap().is_proposed());
     let proposed = run.decide(&run.write_off(&[4])).await.unwrap();
-    assert!(proposed.is_proposed);
+    assert!(proposed.is_proposed());
     run.check("a proposal").await;
     assert_eq!(run.state("exceptions", 4).await, "open");
     let waits = run.decide(&run.write_off(&[4])).await.unwrap_err();
@@ -334,7 +334,7 @@ async fn above_the_limit_a_decision_waits_for_another_person() {
     run.check("an approval").await;
     // Taking it back moves the same money.
     let undo = run.decide(&run.undo(proposed.id)).await.unwrap();
-    assert!(undo.is_proposed);
+    assert!(undo.is_proposed());
     run.judge(undo.id, run.ann, Verdict::Refused).await.unwrap();
     assert_eq!(run.state("exceptions", 4).await, "written_off");
     let undo = run.decide(&run.undo(proposed.id)).await.unwrap();
@@ -356,23 +356,48 @@ async fn records_above_the_limit_need_a_second_person_though_their_sum_is_nothin
     run.limit(50_000).await;
     // Made, taken apart, and found: the same money is asked about each time.
     let made = run.decide(&run.by_hand(&[0, 1], &[])).await.unwrap();
-    assert!(made.is_proposed);
+    assert!(made.is_proposed());
     run.judge(made.id, run.ann, Verdict::Approved).await.unwrap();
     let number = made.hand_match.expect("its number");
     assert_eq!(run.state("hand_matches", number).await, "standing");
     let apart = run.decide(&run.decision(Action::Unmatch, Subject::HandMatch, &[number])).await.unwrap();
-    assert!(apart.is_proposed);
+    assert!(apart.is_proposed());
     run.judge(apart.id, run.ann, Verdict::Approved).await.unwrap();
     assert_eq!(run.state("hand_matches", number).await, "undone");
     run.check("taking it apart").await;
     let rejected = run.decide(&run.decision(Action::Reject, Subject::Match, &[0])).await.unwrap();
-    assert!(rejected.is_proposed);
+    assert!(rejected.is_proposed());
     run.judge(rejected.id, run.ann, Verdict::Approved).await.unwrap();
     let undo = run.decide(&run.undo(rejected.id)).await.unwrap();
-    assert!(undo.is_proposed);
+    assert!(undo.is_proposed());
     run.judge(undo.id, run.ann, Verdict::Approved).await.unwrap();
     assert_eq!(run.state("matches", 0).await, "as_found");
     run.check("taking the rejection back").await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_loosened_holds_on_for_the_runs_that_were_there() {
+    let run = small().await;
+    run.limit(50_000).await;
+    run.limit(1_000_000).await;
+    assert!(run.decide(&run.write_off(&[4])).await.unwrap().is_proposed(), "90,000 were above it");
+    run.limit(2_000_000).await;
+    let mut tx = run.store.begin().await.unwrap();
+    remove_four_eyes_limit(&mut tx, run.project, "EUR").await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(
+        run.decide(&run.decision(Action::Reject, Subject::Match, &[1])).await.unwrap().status
+            == DecisionStatus::Effective,
+        "5,000 never were"
+    );
+    // As for a run that came after it.
+    sqlx::query("UPDATE reconciliations SET created_at = now() + interval '1 hour' WHERE job_id = $1")
+        .bind(run.job)
+        .execute(run.store.pool())
+        .await
+        .unwrap();
+    assert!(!run.decide(&run.write_off(&[1])).await.unwrap().is_proposed());
+    run.check("loosening").await;
 }
 
 #[tokio::test]
@@ -519,7 +544,7 @@ async fn try_something(run: &Run, random: &mut StdRng, done: &mut Vec<DecisionId
     };
     let says = format!("{:?} of {:?} {:?} {:?}", new.action, new.items, new.right, new.undoes);
     match run.decide(&new).await {
-        Ok(decided) if decided.is_proposed => {
+        Ok(decided) if decided.is_proposed() => {
             let (by, verdict) = match random.random_range(0..4) {
                 0 => (run.ann, Verdict::Refused),
                 1 => (run.jane, Verdict::Withdrawn),

@@ -2,7 +2,7 @@
 
 use super::results::accept_reconciliation;
 use super::*;
-use shared::ids::ProjectId;
+use shared::ids::{ProjectId, UserId};
 use shared::store::Connection;
 use shared::store::reach::{Reach, SYSTEM_ROLE, TENANT_ROLE};
 use shared::testing::TestDatabase;
@@ -23,14 +23,17 @@ const OPEN: &[(&str, &str)] = &[
     ("backup_stores", "the role of tenants has no right to it"),
     ("concurrency_limits", "read by every submission; changed by the system"),
     ("dispatch_marks", "how far the relay is"),
-    ("idempotency_keys", "by user and key, who may belong to several tenants"),
+    ("idempotency_keys", "of people: they see their own, by a policy of its own"),
+    ("identities", "the role of tenants has no right to it"),
     ("inbox", "of people, the role of tenants has no right to it"),
     ("job_ledger", "sums over all tenants, which the role of tenants may only add to"),
+    ("last_writes", "the role of tenants has no right to it"),
     ("login_failures", "the role of tenants has no right to it"),
     ("mail_bounces", "the role of tenants has no right to it"),
     ("notification_preferences", "of people, the role of tenants has no right to it"),
     ("notification_settings", "of people, the role of tenants has no right to it"),
     ("organisations", "names; tenants may only read"),
+    ("provider_logins", "the role of tenants has no right to it"),
     ("queue_pauses", "of the system; tenants may only read"),
     ("rate_limits", "the role of tenants has no right to it"),
     ("recovery_codes", "the role of tenants has no right to it"),
@@ -40,6 +43,7 @@ const OPEN: &[(&str, &str)] = &[
     ("sessions", "the role of tenants has no right to it"),
     ("shipped_schedules", "the role of tenants has no right to it"),
     ("users", "of people; tenants may only read their names"),
+    ("wal_archive", "the role of tenants has no right to it"),
     ("workers", "processes; tenants may only read"),
 ];
 
@@ -383,7 +387,9 @@ async fn an_owner_without_special_rights_can_run_everything_and_so_can_a_member(
         assert_eq!(tenants.matches(id, None, 0, 5).await.unwrap().len(), 0, "without a tenant");
         assert_eq!(store.matches(id, None, 0, 5).await.unwrap().len(), 5, "as {SYSTEM_ROLE}");
         assert!(store.acquire(id, "worker", LEASE).await.unwrap().is_some());
-        assert!(store.drop_expired_results(Duration::from_secs(86_400), 10).await.unwrap().partitions.is_empty());
+        assert!(
+            store.drop_expired_results(Duration::from_secs(86_400), 10).await.unwrap().partitions.is_empty()
+        );
         store.close().await;
     }
     // The roles belong to the cluster, which outlives the database.
@@ -427,4 +433,36 @@ async fn ten_thousand_tries_with_anothers_ids_reach_nothing() {
     });
     assert_eq!(found.await, 0, "of {TRIES} tries");
     assert_eq!(everything(&pool, &protected).await, before, "somebody changed something");
+}
+
+#[tokio::test]
+async fn answers_that_are_kept_are_seen_by_whoever_asked() {
+    use shared::store::audit::{AuditedBy, Context};
+    let (_db, tenants, pool) = seeded().await;
+    let people: Vec<UserId> =
+        sqlx::query_scalar("SELECT id FROM users ORDER BY id LIMIT 2").fetch_all(&pool).await.unwrap();
+    sqlx::query(
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, status, body)
+         SELECT id, 'row security', sha256('x'), 201, 'kept' FROM users",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let seen = async || -> Vec<UserId> {
+        let asked = sqlx::query_scalar("SELECT user_id FROM idempotency_keys WHERE key = 'row security'");
+        of(ACME).around(asked.fetch_all(tenants.pool())).await.unwrap()
+    };
+    for id in &people {
+        let by = AuditedBy { user_id: Some(*id), ..AuditedBy::default() };
+        assert_eq!(Context::new("a test", by.clone()).around(seen()).await, [*id]);
+        let taking = async {
+            sqlx::query("UPDATE idempotency_keys SET user_id = $1 WHERE key = 'row security'")
+                .bind(people.iter().find(|other| *other != id))
+                .execute(tenants.pool())
+                .await
+        };
+        let error = Context::new("a test", by).around(of(ACME).around(taking)).await.unwrap_err();
+        assert_eq!(code(&error), "42501");
+    }
+    assert_eq!(seen().await, [], "nobody");
 }

@@ -10,6 +10,7 @@ use shared::store::PoolLimits;
 use shared::store::audit::{AuditFilter, AuditedBy, Context, Note, Tenant};
 use shared::store::jobs::JobFilter;
 use shared::store::review::*;
+use shared::store::text::TEXT_WINDOW;
 use shared::testing::TestDatabase;
 use std::time::{Duration, Instant};
 
@@ -239,6 +240,25 @@ async fn look(store: &Store, filled: &Filled, which: usize, middle: i32) -> Opti
             store.dashboard(project, Duration::from_secs(30 * 86_400)).await.unwrap();
             "dashboard"
         }
+        19 => {
+            let filter = ExceptionFilter { text: Some("INV-1".into()), ..open() };
+            store.search_exceptions(job, &filter, ExceptionOrder::Amount, after(0), PAGE).await.unwrap();
+            "queue, a text that many have"
+        }
+        20 => {
+            let filter = ExceptionFilter { text: Some("nowhere".into()), ..open() };
+            store.search_exceptions(job, &filter, ExceptionOrder::Found, None, PAGE).await.unwrap();
+            "queue, a text that none has"
+        }
+        21 => {
+            store.search_matches(job, "nowhere", None, 0, PAGE).await.unwrap();
+            "results, a text that none has"
+        }
+        22 => {
+            let filter = MatchFilter { text: Some("nowhere".into()), ..Default::default() };
+            store.search_reviewed_matches(job, &filter, None, PAGE).await.unwrap();
+            "matches under review, a text that none has"
+        }
         _ => return None,
     };
     Some(what)
@@ -261,10 +281,57 @@ async fn what_is_looked_at_often_reads_little_more_than_it_shows() {
             16 | 17 => 5_000,
             // Counts the jobs of its period in an index: what is measured below, and cached.
             18 => continue,
+            // One window, and once more through an index to its end.
+            19.. => i64::from(TEXT_WINDOW) * 3,
             _ => i64::from(PAGE) * 8,
         };
         assert!(read <= most, "{what} read {read} rows");
     }
+}
+
+#[tokio::test]
+async fn texts_are_looked_for_in_bounded_steps_until_the_end() {
+    let db = TestDatabase::create().await;
+    let store = one_connection(&db).await;
+    let Filled { job, .. } = fill(&store, 90_000, 1, 1).await;
+    let found = async |text: &str, order: ExceptionOrder| {
+        let filter = ExceptionFilter {
+            text: Some(text.into()),
+            state: Some(ExceptionState::Open),
+            ..Default::default()
+        };
+        let (mut pages, mut ids, mut after) = (0, vec![], None);
+        loop {
+            let looked = store.search_exceptions(job, &filter, order, after, 7).await.unwrap();
+            pages += 1;
+            ids.extend(looked.items.into_iter().map(|item| item.found.record.id));
+            after = looked.resume_after;
+            if after.is_none() {
+                return (pages, ids);
+            }
+        }
+    };
+    // 40,500 open ones, behind 4,500 that are settled: three windows, whether there is something in them or not.
+    for order in [ExceptionOrder::Found, ExceptionOrder::Amount] {
+        assert_eq!(found("x44999", order).await, (3, vec!["X44999".into()]), "{order:?}");
+        assert_eq!(found("inv-44998", order).await, (3, vec!["X44998".into()]), "{order:?}");
+        assert_eq!(found("X7", order).await.1.len(), 1_000, "{order:?}");
+        assert_eq!(found("INV_44998", order).await, (3, vec![]), "{order:?}");
+    }
+    let (mut pages, mut after) = (0, None);
+    loop {
+        let looked = store.search_matches(job, "r89999", after, 0, 7).await.unwrap();
+        pages += 1;
+        after = looked.resume_after;
+        assert_eq!(looked.items.len(), usize::from(after.is_none()));
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, 5);
+    // Below the least confidence nothing is looked at.
+    let looked = store.search_matches(job, "r89999", None, 999_000, 7).await.unwrap();
+    assert_eq!((looked.items.len(), looked.resume_after), (0, None));
 }
 
 #[tokio::test]

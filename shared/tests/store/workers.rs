@@ -33,6 +33,27 @@ async fn workers_are_shown_with_what_they_run_until_they_stop() {
 }
 
 #[tokio::test]
+async fn a_worker_hears_with_its_heartbeat_that_it_should_take_nothing_new() {
+    let db = TestDatabase::create().await;
+    let store = db.store();
+    let beat = async |is_draining| store.heartbeat(&worker("worker-a"), is_draining).await.unwrap();
+    assert!(!beat(false).await);
+    store.heartbeat(&worker("worker-b"), false).await.unwrap();
+    assert!(store.drain_worker("worker-a", "one@example.org").await.unwrap());
+    assert!(store.drain_worker("worker-a", "two@example.org").await.unwrap());
+    assert!(!store.drain_worker("worker-c", "one@example.org").await.unwrap());
+    assert!(beat(false).await, "it is told");
+    assert!(beat(true).await, "and again: it may have missed it");
+    let seen = store.workers(10).await.unwrap();
+    let of = |name: &str| seen.iter().find(|seen| seen.name == name).unwrap();
+    assert_eq!(of("worker-a").drain_asked_by.as_deref(), Some("one@example.org"), "who asked first");
+    assert!(of("worker-a").is_draining && of("worker-b").drain_asked_at.is_none());
+    assert!(store.let_worker_take_jobs("worker-a").await.unwrap());
+    assert!(!store.let_worker_take_jobs("worker-c").await.unwrap());
+    assert!(!beat(false).await);
+}
+
+#[tokio::test]
 async fn silent_workers_are_shown_for_a_day_and_not_more_than_a_thousand() {
     let db = TestDatabase::create().await;
     let store = db.store();

@@ -2,6 +2,7 @@
 
 use super::header_row::{self, HeaderRow};
 use super::sample::{ROWS_MAX, Sample};
+use super::told::Told;
 use crate::ReadError;
 use crate::csv_lines::read_header;
 use crate::csv_reader::{CsvLine, CsvReader};
@@ -29,9 +30,10 @@ struct Lines {
 }
 
 /// `cut`: the text is only the beginning of the file, so that its last line may be half.
-pub(super) fn find(text: &[u8], cut: bool) -> Result<Shape, ReadError> {
+pub(super) fn find(text: &[u8], cut: bool, told: &Told) -> Result<Shape, ReadError> {
     let mut best: Option<(f64, usize, u8, Lines)> = None;
-    for delimiter in DELIMITERS {
+    let told_delimiter = told.delimiter.and_then(|c| u8::try_from(c).ok()).filter(u8::is_ascii);
+    for delimiter in DELIMITERS.into_iter().filter(|_| told_delimiter.is_none()).chain(told_delimiter) {
         let lines = lines_of(text, delimiter, cut)?;
         let (cells, share) = header_row::usual_cells(&lines.cells);
         // More cells in as many lines: what separates, separates often.
@@ -46,13 +48,20 @@ pub(super) fn find(text: &[u8], cut: bool) -> Result<Shape, ReadError> {
         read_header(&mut CsvReader::new(PhysicalLines::new(text, 0), b',', LINE_BYTES_MAX), |_| Ok(()))?;
         return Err(ReadError::Empty);
     };
-    let HeaderRow { row: at, confidence: header_confidence } = header_row::find(&lines.cells);
-    let header_line = (at > 0).then(|| u32::try_from(lines.numbers[at]).ok()).flatten();
+    let HeaderRow { row: at, confidence: header_confidence } = match told.header_among(&lines.numbers)? {
+        Some(row) => HeaderRow { row, confidence: Confidence::ONE },
+        None => header_row::find(&lines.cells),
+    };
+    let header_line =
+        (at > 0 || told.header_line.is_some()).then(|| u32::try_from(lines.numbers[at]).ok()).flatten();
     let mut rows = lines.cells.split_off(at);
     let names = rows.remove(0).iter().map(|name| name.trim().to_owned()).collect();
     Ok(Shape {
         delimiter: delimiter as char,
-        delimiter_confidence: Confidence::from_f64(if cells < 2 { 0.1 } else { 0.4 + 0.6 * score }),
+        delimiter_confidence: match told_delimiter {
+            Some(_) => Confidence::ONE,
+            None => Confidence::from_f64(if cells < 2 { 0.1 } else { 0.4 + 0.6 * score }),
+        },
         header_line,
         header_confidence,
         sample: Sample { names, rows },

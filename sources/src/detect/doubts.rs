@@ -32,7 +32,7 @@ impl Detection {
         {
             add("csv.encoding", format!("the text may be in another encoding than {}", encoding.name));
         }
-        if !self.sheets.is_empty() {
+        if self.sheet_is_guess {
             let shown = |name: &String| format!("{:?}", name.chars().take(60).collect::<String>());
             let all: Vec<String> = self.sheets.iter().take(12).map(shown).collect();
             let taken = self.excel.sheet.as_ref().or(self.sheets.first()).map(shown).unwrap_or_default();
@@ -44,9 +44,11 @@ impl Detection {
         }
         let with = |role| self.proposals.iter().find(move |proposal| proposal.role == Some(role));
         if with(ColumnRole::Id).is_none() {
-            let says =
-                "no column looks like an id: line numbers stand in, and a later run cannot continue this one";
-            add("id", says.to_owned());
+            let why = match &self.repeated_id {
+                Some((name, value)) => format!("the column {name:?} has {value:?} more than once"),
+                None => "no column looks like an id".to_owned(),
+            };
+            add("id", format!("{why}: line numbers stand in, and a later run cannot continue this one"));
         }
         if let Err(missing) = guess_mapping(self) {
             missing.iter().for_each(|MappingError { at, says }| add(at, says.clone()));

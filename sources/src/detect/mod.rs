@@ -12,17 +12,20 @@ mod profile;
 mod roles;
 mod sample;
 mod sniff;
+mod told;
 
 use crate::opened::refuse_others;
 use crate::text_encoding::{self, TextEncoding};
 use crate::transcode::Transcode;
 use crate::{ExcelOptions, Format, ReadError, ReadLimits, STATEMENT_COLUMNS, tables};
 pub use doubts::Doubt;
+use header_row::HeaderRow;
 use matching::{Confidence, DecimalMark};
 use sample::Sample;
 use serde::Serialize;
 use std::fs::File;
 use std::io::Read;
+pub use told::Told;
 
 /// What decides must lie within so many bytes of a file's beginning.
 const DETECT_BYTES_MAX: u64 = 1 << 20;
@@ -43,14 +46,18 @@ pub struct Detection {
     pub header_confidence: Confidence,
     /// For Excel: the sheet where that is not the first one, and its header row where other rows stand above it.
     pub excel: ExcelOptions,
-    /// All sheets of a workbook whose first one does not look like the table.
+    /// Of a workbook, at most 200.
     pub sheets: Vec<String>,
+    /// The first sheet does not look like the table, and this one does; nobody has said so.
+    pub sheet_is_guess: bool,
     /// The names in the header line, the keys of the first elements, or those of a bank statement.
     pub columns: Vec<String>,
     /// One for each column, in the same order; empty for bank statements.
     pub proposals: Vec<ColumnProposal>,
     /// How the amounts are written, where there are any.
     pub decimal_mark: Option<DecimalGuess>,
+    /// A column that is called an id and is none, because a value comes again: its name and that value.
+    pub repeated_id: Option<(String, String)>,
     /// ISO 4217, when the name of the amount column says it.
     pub currency: Option<String>,
 }
@@ -104,45 +111,61 @@ pub struct DecimalGuess {
 
 /// Looks at the first MiB of a file at most; at all of a workbook or a Parquet file, whose table of contents is
 /// at their end.
-pub fn peek_columns(mut input: impl Read) -> Result<Detection, ReadError> {
+pub fn peek_columns(input: impl Read) -> Result<Detection, ReadError> {
+    peek_columns_as(input, &Told::default())
+}
+
+/// As [`peek_columns`], but for what somebody says who knows better. That is certain then; an error where the file is
+/// not like that.
+pub fn peek_columns_as(mut input: impl Read, told: &Told) -> Result<Detection, ReadError> {
     let mut head = vec![];
     (&mut input).take(DETECT_BYTES_MAX).read_to_end(&mut head)?;
     match sniff::typed_format_of(&head) {
-        Some(format) => detect_table(format, tables::spool(head.chain(input), |_| Ok(()))?),
-        None => detect(&head),
+        Some(format) => detect_table(format, tables::spool(head.chain(input), |_| Ok(()))?, told),
+        None => detect_text(&head, told),
     }
 }
 
-fn detect_table(format: Format, file: File) -> Result<Detection, ReadError> {
-    let first = detect_sheet(format, &file, ExcelOptions::default());
-    if format != Format::Excel || first.as_ref().is_ok_and(Detection::looks_like_a_table) {
+fn detect_table(format: Format, file: File, told: &Told) -> Result<Detection, ReadError> {
+    let first = detect_sheet(format, file.try_clone()?, told);
+    let is_table = first.as_ref().is_ok_and(Detection::looks_like_a_table);
+    if format != Format::Excel || told.sheet.is_some() || is_table {
         return first;
     }
-    // A cover, notes, a chart: the table is on another sheet. Two sheets that both look like one are for a person.
-    let sheets =
-        if matches!(&first, Ok(_) | Err(ReadError::Empty)) { tables::sheet_names(&file)? } else { vec![] };
-    for sheet in sheets.iter().skip(1).take(SHEETS_MAX) {
-        let excel = ExcelOptions { sheet: Some(sheet.clone()), ..ExcelOptions::default() };
-        match detect_sheet(format, &file, excel) {
-            Ok(found) if found.looks_like_a_table() => return Ok(Detection { sheets, ..found }),
-            _ => {}
+    // A cover, notes, a chart: the table may be on another sheet.
+    if matches!(&first, Ok(_) | Err(ReadError::Empty)) {
+        for sheet in tables::sheet_names(file.try_clone()?)?.into_iter().skip(1).take(SHEETS_MAX) {
+            let of_sheet = Told { sheet: Some(sheet), ..told.clone() };
+            match detect_sheet(format, file.try_clone()?, &of_sheet) {
+                Ok(found) if found.looks_like_a_table() => {
+                    return Ok(Detection { sheet_is_guess: true, ..found });
+                }
+                _ => {}
+            }
         }
     }
-    first.map(|first| Detection { sheets, ..first })
+    first
 }
 
 /// Sheets that are looked at behind the first one.
 const SHEETS_MAX: usize = 12;
 
-fn detect_sheet(format: Format, file: &File, excel: ExcelOptions) -> Result<Detection, ReadError> {
+fn detect_sheet(format: Format, file: File, told: &Told) -> Result<Detection, ReadError> {
     let mut detection = Detection::new(format, Confidence::ONE);
-    let limits = ReadLimits::default();
+    let (excel, limits) = (told.excel(), ReadLimits::default());
+    let again = file.try_clone()?;
     let request = tables::Request { format, excel: &excel, columns: &[], limits: &limits };
-    let (numbers, mut rows) = tables::sample(file.try_clone()?, &request, sample::ROWS_MAX)?;
-    detection.excel = excel;
-    let at = header_row::find(&rows);
-    if format == Format::Excel && at.row > 0 {
-        detection.excel.header_row = u32::try_from(numbers[at.row]).ok();
+    let (numbers, mut rows) = tables::sample(file, &request, sample::ROWS_MAX)?;
+    let at = match told.header_among(&numbers)? {
+        Some(row) if format == Format::Excel => HeaderRow { row, confidence: Confidence::ONE },
+        _ => header_row::find(&rows),
+    };
+    if format == Format::Excel {
+        detection.excel.sheet.clone_from(&told.sheet);
+        detection.sheets = tables::sheet_names(again)?;
+        if at.row > 0 || told.header_line.is_some() {
+            detection.excel.header_row = u32::try_from(numbers[at.row]).ok();
+        }
     }
     detection.header_confidence = if format == Format::Parquet { Confidence::ONE } else { at.confidence };
     let mut rows = rows.split_off(at.row);
@@ -154,11 +177,18 @@ fn detect_sheet(format: Format, file: &File, excel: ExcelOptions) -> Result<Dete
 /// As [`peek_columns`], from the first bytes of a file: up to 1 MiB is worth giving. A workbook or Parquet file
 /// must be whole.
 pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
-    if let Some(format) = sniff::typed_format_of(head) {
-        return detect_table(format, tables::spool(head, |_| Ok(()))?);
+    match sniff::typed_format_of(head) {
+        Some(format) => detect_table(format, tables::spool(head, |_| Ok(()))?, &Told::default()),
+        None => detect_text(head, &Told::default()),
     }
+}
+
+fn detect_text(head: &[u8], told: &Told) -> Result<Detection, ReadError> {
     refuse_others(head)?;
-    let (encoding, encoding_confidence) = text_encoding::find(head);
+    let (encoding, encoding_confidence) = match told.encoding()? {
+        Some(encoding) => (encoding, Confidence::ONE),
+        None => text_encoding::find(head),
+    };
     let mut text = vec![];
     Transcode::new(head, encoding).read_to_end(&mut text)?;
     if text.trim_ascii().is_empty() {
@@ -179,7 +209,7 @@ pub fn detect(head: &[u8]) -> Result<Detection, ReadError> {
         Format::Json => json_sample::of(&text)?,
         Format::Csv => {
             let cut = head.len() as u64 >= DETECT_BYTES_MAX;
-            let shape = csv_shape::find(&text, cut)?;
+            let shape = csv_shape::find(&text, cut, told)?;
             detection.encoding =
                 Some(TextEncoding { name: encoding.name(), confidence: encoding_confidence });
             detection.delimiter = Some(shape.delimiter);
@@ -205,9 +235,11 @@ impl Detection {
             header_confidence: Confidence::ZERO,
             excel: ExcelOptions::default(),
             sheets: vec![],
+            sheet_is_guess: false,
             columns: vec![],
             proposals: vec![],
             decimal_mark: None,
+            repeated_id: None,
             currency: None,
         }
     }
@@ -242,6 +274,11 @@ fn describe(detection: &mut Detection, sample: Sample) {
         }
     };
     detection.proposals = sample.names.iter().enumerate().map(proposal).collect();
+    let has_id = detection.proposals.iter().any(|proposal| proposal.role == Some(ColumnRole::Id));
+    let mut called_id = sample.names.iter().zip(&profiles).enumerate();
+    detection.repeated_id = called_id
+        .find(|(column, (name, _))| !has_id && roles::is_called_id(*column, name))
+        .and_then(|(_, (name, profile))| Some((name.clone(), profile.repeated.clone()?)));
     detection.decimal_mark = roles.decimal_mark(&profiles);
     detection.currency = roles.currency_in_name(&sample.names);
     detection.columns = sample.names;

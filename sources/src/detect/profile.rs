@@ -54,8 +54,8 @@ pub(super) struct Profile {
     pub rows: usize,
     /// Values without repetitions.
     pub distinct: usize,
-    /// No value twice.
-    pub unique: bool,
+    /// The first value that comes again.
+    pub repeated: Option<String>,
     /// Formats that most values have, the likeliest first.
     pub dates: Vec<DateGuess>,
     pub date_order_unclear: bool,
@@ -94,8 +94,10 @@ pub(super) fn of(sample: &Sample, column: usize) -> Profile {
     let values: Vec<&str> = sample.filled(column).collect();
     let mut profile = Profile { filled: values.len(), rows: sample.rows.len(), ..Profile::default() };
     let mut seen = HashSet::new();
-    profile.distinct = values.iter().filter(|value| seen.insert(**value)).count();
-    profile.unique = profile.distinct == values.len();
+    let mut repeated = values.iter().filter(|value| !seen.insert(**value));
+    let first = repeated.next();
+    profile.distinct = values.len() - repeated.count() - usize::from(first.is_some());
+    profile.repeated = first.map(|value| value.chars().take(60).collect());
     for value in &values {
         let point = amount(value, DecimalMark::Point);
         let comma = amount(value, DecimalMark::Comma);

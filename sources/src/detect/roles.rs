@@ -87,7 +87,7 @@ fn fit(role: ColumnRole, column: usize, name: &str, profile: &Profile) -> f64 {
         ColumnRole::Currency => profile.share(profile.currencies),
         ColumnRole::Direction => profile.share(profile.directions),
         ColumnRole::Id => {
-            let whole = profile.filled == profile.rows && profile.unique;
+            let whole = profile.filled == profile.rows && profile.repeated.is_none();
             if whole { 1.0 } else { 0.0 }
         }
         ColumnRole::Field("value_date") => profile.date_share(),
@@ -121,6 +121,12 @@ fn is_plainly_called(role: ColumnRole, name: &str) -> bool {
         ColumnRole::Currency => name == "currency",
         _ => false,
     }
+}
+
+/// Named like an id, whatever its values are.
+pub(super) fn is_called_id(column: usize, name: &str) -> bool {
+    let name = plain(name);
+    score(ColumnRole::Id, &name).max(id_by_name(column, &name)) >= 0.9
 }
 
 /// `ledger_tx_id` in front is the file's own id, `order_id` behind it another one's.

@@ -9,6 +9,7 @@ mod cell;
 mod ods;
 mod parquet_rows;
 mod row;
+mod sheets;
 mod spool;
 mod xlsx;
 mod zip_check;
@@ -23,6 +24,7 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(crate) use sheets::sheet_names;
 pub(crate) use spool::spool;
 
 /// Takes the rows of a table with their numbers from 1, blank ones left out.
@@ -105,15 +107,6 @@ pub(crate) fn sample(
         Ok(if rows.len() > rows_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if rows.is_empty() { Err(ReadError::Empty) } else { Ok((numbers, rows)) }
-}
-
-/// The sheets of a workbook that [`for_each_row`] has read before; none of an OpenDocument.
-pub(crate) fn sheet_names(file: &File) -> Result<Vec<String>, ReadError> {
-    let names = catch_unwind(AssertUnwindSafe(|| match ods::content_of(file)? {
-        Some(_) => Ok(vec![]),
-        None => xlsx::sheet_names(file.try_clone()?),
-    }));
-    names.unwrap_or_else(|_| Err(broken("its structure is damaged")))
 }
 
 /// The readers underneath are other people's and some of them panic at damaged files: that is an error of the

@@ -49,7 +49,7 @@ pub(super) fn for_each(
     }
 }
 
-fn sheet_names(archive: &mut Archive) -> Result<Vec<String>, ReadError> {
+pub(super) fn sheet_names(archive: &mut Archive) -> Result<Vec<String>, ReadError> {
     let mut reader = Reader::from_reader(BufReader::new(archive.by_name(CONTENT).map_err(broken)?));
     let (mut names, mut buffer) = (vec![], vec![]);
     loop {
@@ -225,7 +225,10 @@ fn push(cell: &mut Option<OpenCell>, text: &str, bytes_max: usize) {
     }
 }
 
-fn next<'b, B: BufRead>(reader: &mut Reader<B>, buffer: &'b mut Vec<u8>) -> Result<Event<'b>, ReadError> {
+pub(super) fn next<'b, B: BufRead>(
+    reader: &mut Reader<B>,
+    buffer: &'b mut Vec<u8>,
+) -> Result<Event<'b>, ReadError> {
     match reader.read_event_into(buffer).map_err(broken)? {
         Event::DocType(_) => {
             Err(not_this_format("it has a document type declaration, which is not accepted"))
@@ -234,7 +237,7 @@ fn next<'b, B: BufRead>(reader: &mut Reader<B>, buffer: &'b mut Vec<u8>) -> Resu
     }
 }
 
-fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, ReadError> {
+pub(super) fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, ReadError> {
     let Some(attribute) = start.try_get_attribute(name).map_err(broken)? else { return Ok(None) };
     let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(broken)?;
     Ok(Some(value.into_owned()))

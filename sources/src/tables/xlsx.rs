@@ -43,12 +43,6 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// In the order of the workbook.
-pub(super) fn sheet_names(mut file: File) -> Result<Vec<String>, ReadError> {
-    file.rewind()?;
-    Ok(Xlsx::new(BufReader::new(file)).map_err(broken)?.sheet_names())
-}
-
 /// The sheet of that name, or the first one.
 pub(super) fn chosen(names: &[String], wanted: Option<&str>) -> Result<String, ReadError> {
     let found = match wanted {

@@ -1,7 +1,10 @@
 //! What a file seems to be, by its names and its values: realistic beginnings and the mapping proposed.
 
 use crate::common::read;
-use sources::{AmountCells, CurrencySource, Format, Mapping, ReadLimits, detect, guess_mapping};
+use matching::Confidence;
+use sources::{
+    AmountCells, CurrencySource, Format, Mapping, ReadLimits, Told, detect, guess_mapping, peek_columns_as,
+};
 use std::path::Path;
 
 /// A mapping on one line: `id date[format] amount currency | field=column …`.
@@ -175,6 +178,48 @@ fn a_good_name_bears_some_bad_lines() {
     let file = "Datum;Betrag;Waehrung\n31.01.2026;1,50;EUR\n30.01.2026;?;EUR\n29.01.2026;2,00;\n";
     let mapping = guess_mapping(&detect(file.as_bytes()).expect("a file")).expect("good names");
     assert_eq!(shown(&mapping), "- Datum[%d.%m.%Y] Betrag[,] Waehrung |");
+}
+
+#[test]
+fn what_a_person_says_is_believed() {
+    let file = "one;two|three\nid;a|b\n1;x|\u{e4}\n".as_bytes();
+    let as_told = |told: Told| peek_columns_as(file, &told);
+    let bars = Told { delimiter: Some('|'), header_line: Some(2), ..Told::default() };
+    let detection = as_told(bars).expect("a file");
+    assert_eq!(detection.columns, ["id;a", "b"]);
+    assert_eq!((detection.delimiter, detection.header_line), (Some('|'), Some(2)));
+    assert_eq!(
+        (detection.delimiter_confidence, detection.header_confidence),
+        (Confidence::ONE, Confidence::ONE)
+    );
+    let latin = Told { encoding: Some("windows-1252".into()), delimiter: Some('|'), ..Told::default() };
+    let detection = as_told(latin).expect("a file");
+    assert_eq!(detection.encoding.expect("CSV").name, "windows-1252");
+    assert_eq!(detection.proposals[1].examples, ["b", "\u{c3}\u{a4}"]);
+    for (told, says) in [
+        (Told { header_line: Some(9), ..Told::default() }, "line 9 has no names of columns"),
+        (Told { encoding: Some("klingon".into()), ..Told::default() }, "there is no encoding \"klingon\""),
+    ] {
+        assert_eq!(as_told(told).unwrap_err().to_string(), says);
+    }
+    assert_eq!(as_told(Told::default()).expect("a file"), detect(file).expect("a file"));
+}
+
+#[test]
+fn an_id_that_comes_again_is_named() {
+    let says = |file: &str| {
+        let doubts = detect(file.as_bytes()).expect("a file").doubts();
+        doubts.into_iter().find(|doubt| doubt.at == "id").map(|doubt| doubt.says)
+    };
+    let rest = "date,amount,currency\n";
+    let twice = says(&format!("id,{rest}7,2026-01-31,1,EUR\n8,2026-01-31,2,EUR\n7,2026-01-31,3,EUR\n"));
+    assert!(twice.expect("a doubt").starts_with("the column \"id\" has \"7\" more than once"));
+    assert_eq!(says(&format!("id,{rest}7,2026-01-31,1,EUR\n8,2026-01-31,2,EUR\n")), None);
+    assert!(
+        says("date,amount,currency\n2026-01-31,1,EUR\n")
+            .expect("a doubt")
+            .starts_with("no column looks like")
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
-use sources::{ReadLimits, detect, guess_mapping};
+use sources::{ReadLimits, Told, detect, guess_mapping, peek_columns_as};
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
@@ -97,6 +97,26 @@ fn the_sheet_that_looks_like_the_table_is_proposed_and_said() {
     assert!(doubts.iter().any(|doubt| doubt.at == "excel.sheet" && doubt.says == says), "{doubts:?}");
     let mapping = guess_mapping(&detection).expect("a mapping");
     assert_eq!(shown(&mapping, &file).lines().next(), Some("2 T1 2026-01-01 12.50 EUR"));
+}
+
+#[test]
+fn sheets_are_listed_and_another_one_is_looked_at() {
+    let detection = detect(&workbook()).expect("a workbook");
+    assert_eq!(detection.sheets, ["January", "February"]);
+    let as_told = |sheet: &str, header_line: Option<u32>| {
+        let told = Told { sheet: Some(sheet.into()), header_line, ..Told::default() };
+        peek_columns_as(workbook().as_slice(), &told)
+    };
+    let february = as_told("February", None).expect("a sheet");
+    assert_eq!((february.columns, february.excel.sheet), (vec!["Id".to_owned()], Some("February".into())));
+    let january = as_told("January", Some(4)).expect("a row");
+    assert_eq!((january.columns[0].as_str(), january.excel.header_row), ("4711", Some(4)));
+    assert!(as_told("January", Some(2)).unwrap_err().to_string().contains("line 2 has no names"));
+    assert!(as_told("March", None).unwrap_err().to_string().contains("no sheet \"March\""));
+    let ods = detect(&ods(
+        "<table:table-row><table:table-cell><text:p>a</text:p></table:table-cell></table:table-row>",
+    ));
+    assert_eq!(ods.expect("a sheet").sheets, ["S"]);
 }
 
 fn ods(rows: &str) -> Vec<u8> {

@@ -7,6 +7,7 @@ use ::backup::error::Error;
 use shared::job::JobProgress;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// A run that a job watches.
 pub struct Supervised {
@@ -32,7 +33,7 @@ impl Supervised {
     {
         // Whoever drops this drops the wish for the result.
         let _stopping = self.run.stop.clone().drop_guard();
-        let mut working = tokio::spawn(work);
+        let mut working = tokio::spawn(work.in_current_span());
         let mut percent: f32 = 0.0;
         loop {
             tokio::select! {

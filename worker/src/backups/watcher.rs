@@ -1,9 +1,11 @@
-//! The watcher: records → gauges and alarms; stores → records. Runs in every worker; what two of them write is the same.
+//! The watcher: records → gauges and alarms; stores → records. Runs in every worker; what two of them write is the same,
+//! and people are told by one of them.
 
 use super::Backups;
 use ::backup::engine::Engine;
 use ::backup::health::{self, Facts};
 use ::backup::stores::{StoreKind, StoreName};
+use ::backup::wal::{self, Lsn};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::store::backups::{AlertSeverity, BackupAlert, BackupStoreRecord};
 use shared::store::{Store, StoreError};
@@ -41,6 +43,9 @@ async fn look(backups: &Backups, engine: &Engine, counts: bool) -> Result<(), St
     match look_at_stores(engine, counts).await {
         Ok(seen) => store.record_backup_stores(&seen).await?,
         Err(error) => tracing::warn!(%error, "the notes of what is owed to stores cannot be read"),
+    }
+    if counts {
+        look_at_wal(store, engine).await?;
     }
     store.end_abandoned_restores().await?;
     let now = Utc::now();
@@ -90,6 +95,32 @@ async fn look_at_stores(
         });
     }
     Ok(seen)
+}
+
+/// Lists the archive of WAL, and writes down whether it has holes. A store that does not answer is not the end of the
+/// round: it has an alarm of its own.
+async fn look_at_wal(store: &Store, engine: &Engine) -> Result<(), StoreError> {
+    let archiver = store.archiver().await?;
+    let starts: Vec<(u32, Lsn)> = store
+        .wal_needed_from()
+        .await?
+        .iter()
+        .filter_map(|(timeline, lsn)| Some((u32::try_from(*timeline).ok()?, lsn.parse().ok()?)))
+        .collect();
+    if !archiver.is_on || starts.is_empty() {
+        return store.record_wal_archive(0, None).await;
+    }
+    match wal::look_for_missing(engine, &starts, archiver.segment_bytes.unsigned_abs()).await {
+        Ok(None) => Ok(()),
+        Ok(Some(missing)) => {
+            let segments = i64::try_from(missing.segments).unwrap_or(i64::MAX);
+            store.record_wal_archive(segments, missing.first.as_deref()).await
+        }
+        Err(error) => {
+            tracing::warn!(error = shared::chain(&error), "the archive of WAL cannot be looked at");
+            Ok(())
+        }
+    }
 }
 
 /// The same in every worker, since all read the same records.

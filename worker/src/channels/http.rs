@@ -1,12 +1,8 @@
 //! Requests to other systems: one `POST`, one answer, no redirect, and an end after ten seconds.
 
 use super::SendError;
-use super::guard::{Guard, GuardError};
+use shared::outgoing::{Guard, GuardError, agent};
 use std::time::{Duration, Instant};
-use ureq::config::Config;
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::DefaultConnector;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of an answer; what it says beyond is not read.
@@ -25,24 +21,7 @@ pub(super) struct Answer {
 impl Http {
     /// Guarded: only to where that lets us.
     pub fn new(guard: Option<Guard>) -> Self {
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        let config = Config::builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // A proxy would look names up anew, behind the guard's back.
-            .proxy(None)
-            // A connection that is kept was checked for another name's sake.
-            .max_idle_connections(0)
-            .user_agent(concat!("counterfoil/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
-            .build();
-        let connector = DefaultConnector::default();
-        Self(match guard {
-            Some(guard) => ureq::Agent::with_parts(config, connector, guard),
-            None => ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
-        })
+        Self(agent(guard, PATIENCE))
     }
 
     /// Sends `body`; the error does not quote the address, which may be secret. Also says how long it took, in

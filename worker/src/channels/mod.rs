@@ -5,7 +5,6 @@
 //!
 //! With `api` and `pages` this is all that speaks HTTP, and only outwards.
 
-mod guard;
 mod http;
 mod mail;
 mod pagerduty;
@@ -15,18 +14,18 @@ mod sms;
 mod smtp;
 mod webhook;
 
-pub use guard::is_public;
 pub use mail::{Mail, Mailer};
 pub use signature::sign;
 
-use guard::Guard;
 use http::Http;
 use secrecy::{ExposeSecret, SecretString};
 use shared::config::Config;
 use shared::notification::Channel;
+use shared::outgoing::Guard;
 use shared::sealing::{Sealing, SealingKey};
 use shared::store::notifications::deliveries::Delivery;
 use shared::store::notifications::webhooks::WebhookTarget;
+use tracing::{Instrument, Span, field};
 
 /// Why a channel cannot be used as configured. Names the key, never a secret.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +64,26 @@ impl SendError {
 pub struct Asked {
     pub status: Option<u16>,
     pub duration_ms: u64,
+}
+
+/// Addresses are in no trace.
+fn span_of(delivery: &Delivery) -> Span {
+    let channel = delivery.channel.as_str();
+    tracing::info_span!(
+        "send",
+        delivery_id = %delivery.id,
+        channel,
+        status = field::Empty,
+        otel.name = format_args!("send {channel}"),
+        otel.kind = "client",
+        otel.error = field::Empty,
+    )
+}
+
+fn tell(span: &Span, sent: &Result<(), SendError>) {
+    if let Err(error) = sent {
+        span.record("otel.error", field::display(error));
+    }
 }
 
 /// All channels that are configured.
@@ -128,6 +147,13 @@ impl Channels {
 
     /// Sends over any channel but webhooks.
     pub async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+        let span = span_of(delivery);
+        let sent = self.send_over(delivery).instrument(span.clone()).await;
+        tell(&span, &sent);
+        sent
+    }
+
+    async fn send_over(&self, delivery: &Delivery) -> Result<(), SendError> {
         let missing = |key: &str| SendError::passing(format!("{key} is not set in this worker"));
         match delivery.channel {
             Channel::Email => {
@@ -157,7 +183,14 @@ impl Channels {
         delivery: &Delivery,
         target: &WebhookTarget,
     ) -> (Asked, Result<(), SendError>) {
-        webhook::call(&self.guarded, self.sealing.as_ref(), delivery, target).await
+        let span = span_of(delivery);
+        let called = webhook::call(&self.guarded, self.sealing.as_ref(), delivery, target);
+        let (asked, sent) = called.instrument(span.clone()).await;
+        if let Some(status) = asked.status {
+            span.record("status", status);
+        }
+        tell(&span, &sent);
+        (asked, sent)
     }
 
     fn mail(&self, delivery: &Delivery) -> Mail {

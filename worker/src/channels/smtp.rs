@@ -8,7 +8,8 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
-use std::time::Duration;
+use shared::breaker::{Breaker, BreakerRules};
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// For a connection, and for the whole mail.
@@ -21,6 +22,8 @@ pub struct SmtpServer {
     port: u16,
     security: Security,
     credentials: Option<Credentials>,
+    /// A server that cannot be reached, five times in a row, is left alone for a while; what it says of a mail is no failure of it.
+    breaker: Breaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +75,24 @@ impl SmtpServer {
             (None, Security::StartTls) => 587,
             (None, Security::None) => 25,
         };
-        Ok(Self { host, port, security, credentials })
+        let breaker = Breaker::new("mail", BreakerRules::default());
+        Ok(Self { host, port, security, credentials, breaker })
     }
 
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
+        if let Err(wait) = self.breaker.admit(Instant::now()) {
+            let says = format!(
+                "the mail server failed again and again; it is left alone for {} s",
+                wait.as_secs() + 1
+            );
+            return Err(SendError::passing(says));
+        }
         match tokio::time::timeout(MAIL_MAX, self.converse(envelope, mail)).await {
             Ok(ended) => ended,
-            Err(_) => Err(SendError::passing(format!("the mail server took longer than {MAIL_MAX:?}"))),
+            Err(_) => {
+                self.breaker.failed(Instant::now());
+                Err(SendError::passing(format!("the mail server took longer than {MAIL_MAX:?}")))
+            }
         }
     }
 
@@ -95,7 +109,9 @@ impl SmtpServer {
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_MAX), &hello, at_once, None)
                 .await
+                .inspect_err(|_| self.breaker.failed(Instant::now()))
                 .map_err(before("connecting to the mail server"))?;
+        self.breaker.succeeded();
         if self.security == Security::StartTls {
             connection.starttls(tls()?, &hello).await.map_err(before("securing the connection"))?;
         }

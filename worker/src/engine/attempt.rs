@@ -16,6 +16,7 @@ use shared::policy::Policies;
 use shared::queue::Delivery;
 use shared::store::jobs::{Finish, LeaseAnswer, ReleaseError, release, release_free};
 use shared::store::{Store, StoreError};
+use shared::telemetry::trace::TraceContext;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -129,7 +130,7 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             let Some(delivery) = task.args.delivery.take() else { return Ok(()) };
-            let queue = delivery.queue.clone();
+            let (queue, sent_in) = (delivery.queue.clone(), delivery.trace);
             let (job_id, mut receipt, slot) = delivery.into_parts();
             let asked_at = Instant::now();
             let Some(answer) = layer.acquire(job_id).await else {
@@ -157,14 +158,7 @@ where
                     return Ok(());
                 }
             };
-            let span = tracing::info_span!(
-                "attempt",
-                job_id = %lease.job_id,
-                kind = %lease.kind,
-                attempt = lease.attempt,
-                fence = lease.fence,
-                request_id = lease.request_id.as_deref().unwrap_or(""),
-            );
+            let span = span_of(&lease, &layer.worker, sent_in);
             let _busy = BusySlot::of(queue.to_string());
             let context = JobContext::new(lease, layer.store.clone());
             task.args.context = Some(context.clone());
@@ -174,6 +168,34 @@ where
             Ok(())
         })
     }
+}
+
+/// Of the highest level, so that the ids stand in every line, whatever the filter lets through. A child of the span that
+/// accepted the job, so that all attempts are in one trace; linked to the sending of the doorbell that began this one.
+fn span_of(lease: &Lease, worker: &str, sent_in: Option<TraceContext>) -> tracing::Span {
+    let context = TraceContext::following(lease.trace);
+    tracing::error_span!(
+        "attempt",
+        job_id = %lease.job_id,
+        kind = %lease.kind,
+        attempt = lease.attempt,
+        fence = lease.fence,
+        request_id = lease.request_id.as_deref().unwrap_or(""),
+        trace_id = %context.trace_id(),
+        project_id = lease.project_id.map(tracing::field::display),
+        outcome = tracing::field::Empty,
+        worker,
+        otel.with.messaging.system = "rabbitmq",
+        otel.with.messaging.operation.name = "process",
+        otel.with.messaging.operation.type = "process",
+        otel.with.messaging.destination.name = lease.kind.as_str(),
+        otel.name = format_args!("process {}", lease.kind),
+        otel.kind = "consumer",
+        otel.context = %context,
+        otel.parent = lease.trace.map(tracing::field::display),
+        otel.link = sent_in.map(tracing::field::display),
+        otel.error = tracing::field::Empty,
+    )
 }
 
 /// Counts while it lives.
@@ -248,6 +270,7 @@ impl AttemptLayer {
         }
         metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
         tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
+        tracing::Span::current().record("outcome", ended);
     }
 
     /// Ends when a body that was told to stop, by whomever or for its time limit, has had its grace.
@@ -273,6 +296,9 @@ impl AttemptLayer {
             Finish::Retry { error, .. } => tracing::warn!(error, "attempt failed"),
             Finish::Dead { error } => tracing::error!(error, "attempt failed for good"),
             _ => {}
+        }
+        if let Finish::Retry { error, .. } | Finish::Dead { error } = &finish {
+            tracing::Span::current().record("otel.error", error);
         }
         self.release(context, &finish).await
     }

@@ -14,6 +14,7 @@ mod backend;
 mod heartbeat;
 mod leases;
 mod stuck;
+mod tap;
 mod together;
 
 use crate::body::{Bodies, Done, JobError};
@@ -31,6 +32,7 @@ use shared::store::workers::NewWorker;
 use std::sync::Arc;
 use std::time::Duration;
 use stuck::StuckWatch;
+use tap::Taps;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -84,9 +86,11 @@ impl Engine {
         let leases = Leases::new(self.store.clone(), self.lease_duration);
         let renewals_stop = CancellationToken::new();
         let renewing = tokio::spawn(leases.clone().keep_renewed(renewals_stop.clone()));
+        let taps = Taps::new();
         let telling = tokio::spawn(heartbeat::keep_telling(
             self.store.clone(),
             self.as_new_worker(kinds),
+            taps.clone(),
             stop.clone(),
             renewals_stop.clone(),
         ));
@@ -95,7 +99,7 @@ impl Engine {
         let desk = Desk::new(&self.store, &self.name, self.lease_duration);
         let mut executors = JoinSet::new();
         for kind in kinds {
-            executors.spawn(self.executor(kind, &desk, &leases, &stuck, stop.clone()));
+            executors.spawn(self.executor(kind, &desk, &leases, &stuck, &taps, stop.clone()));
         }
         tracing::info!(worker = %self.name, concurrency = self.concurrency, "worker serves {kinds:?}");
         let ended = self.supervise(executors, &leases, &stuck, &stop).await;
@@ -175,13 +179,14 @@ impl Engine {
         desk: &Desk,
         leases: &Leases,
         stuck: &StuckWatch,
+        taps: &Taps,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), EngineError>> + Send + 'static {
         let queue = kind.queue();
         let slots = Arc::new(Semaphore::new(self.concurrency));
         metrics::gauge!("counterfoil_worker_slots", "queue" => queue.to_string())
             .set(self.concurrency as f64);
-        let deliveries = self.queue.consume(queue.clone(), slots, stop.clone());
+        let deliveries = taps.deliveries(self.queue.clone(), queue.clone(), slots, stop.clone());
         let layer = AttemptLayer {
             worker: self.name.clone().into(),
             store: self.store.clone(),

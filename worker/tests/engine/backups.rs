@@ -91,7 +91,8 @@ impl World {
         let mut tx = self.store.begin().await.unwrap();
         enqueue(&mut tx, &job).await.unwrap();
         tx.commit().await.unwrap();
-        let doorbell = Doorbell { outbox_id: 1, queue: kind.queue(), job_id: job.id, priority: 9 };
+        let doorbell =
+            Doorbell { outbox_id: 1, queue: kind.queue(), job_id: job.id, priority: 9, trace: None };
         self.queue.publish(&[doorbell]).await.unwrap();
         job.id
     }
@@ -245,8 +246,9 @@ async fn a_cancelled_backup_leaves_nothing_and_is_no_failure() {
     let gone = tokio::time::timeout(PATIENCE, async {
         loop {
             let scratch = std::fs::read_dir(world.dir.path()).unwrap().flatten();
-            let left =
-                scratch.filter(|entry| entry.file_name().to_string_lossy().contains("scratch")).count();
+            let left = scratch
+                .filter(|entry| entry.file_name().to_string_lossy().starts_with("counterfoil-s"))
+                .count();
             if left == 0 && world.objects("near").is_empty() {
                 return;
             }

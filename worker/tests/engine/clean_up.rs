@@ -46,8 +46,8 @@ async fn a_clean_up_removes_what_is_past_its_retention_and_tells_how_much() {
     tx.commit().await.unwrap();
 
     let queue = Queue::in_process(&[JobKind::CLEAN_UP.queue()], 10);
-    let doorbell =
-        Doorbell { outbox_id: 1, queue: JobKind::CLEAN_UP.queue(), job_id: job.id, priority: job.priority };
+    let (queue_name, priority) = (JobKind::CLEAN_UP.queue(), job.priority);
+    let doorbell = Doorbell { outbox_id: 1, queue: queue_name, job_id: job.id, priority, trace: None };
     queue.publish(&[doorbell]).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine {

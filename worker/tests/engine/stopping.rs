@@ -91,6 +91,63 @@ async fn a_stopping_worker_finishes_what_it_runs_and_takes_nothing_new() {
     world.until(late, JobState::Completed).await;
 }
 
+/// Until the worker of that name says whether it drains.
+async fn until_draining(world: &World, name: &str, is_draining: bool) {
+    let said = async {
+        loop {
+            let seen = world.store.workers(10).await.unwrap();
+            if seen.iter().any(|worker| worker.name == name && worker.is_draining == is_draining) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, said).await.expect("the worker hears of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_drain_finishes_takes_nothing_new_and_takes_jobs_again() {
+    let world = World::new().await;
+    let (stop, worker) = world.start(world.engine("a"));
+    let running = world.accept("holds").await;
+    world.probe.until_running(1).await;
+    assert!(world.store.drain_worker("a", "somebody").await.unwrap());
+    until_draining(&world, "a", true).await;
+    // It has three free slots, and the queue has a doorbell.
+    let late = world.accept("succeeds").await;
+    world.probe.let_go(1);
+    world.until(running, JobState::Completed).await;
+    // Another worker is there at once for what this one left: so it was there to be taken.
+    let after = world.start(world.engine("b"));
+    world.until(late, JobState::Completed).await;
+    let by: Vec<String> = sqlx::query_scalar("SELECT worker FROM attempts WHERE job_id = $1")
+        .bind(late)
+        .fetch_all(world.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(by, ["b"]);
+    after.0.cancel();
+    after.1.await.unwrap().unwrap();
+    assert!(world.store.let_worker_take_jobs("a").await.unwrap());
+    let again = world.accept("succeeds").await;
+    world.until(again, JobState::Completed).await;
+    until_draining(&world, "a", false).await;
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_worker_can_still_be_stopped() {
+    let world = World::new().await;
+    let (stop, worker) = world.start(world.engine("a"));
+    until_draining(&world, "a", false).await;
+    assert!(world.store.drain_worker("a", "somebody").await.unwrap());
+    until_draining(&world, "a", true).await;
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+    assert!(world.store.workers(10).await.unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_finish_in_time_is_handed_back_uncounted() {
     let world = World::new().await;

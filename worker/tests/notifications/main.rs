@@ -1,6 +1,7 @@
 //! Notifications from the transaction in which something happened to a real receiver: PostgreSQL, the in-process queue,
 //! the real scheduler and worker; SMTP and HTTP over loopback, down and then up.
 
+mod backups;
 mod mail;
 mod people;
 mod services;

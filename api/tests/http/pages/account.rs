@@ -182,6 +182,12 @@ async fn people_are_invited_and_machines_get_keys() {
     for says in ["Api key: revoke", "Member: remove", "Invitation: create", "jane"] {
         assert!(page.contains(says), "no {says} in {page}");
     }
+    // Who did it from a page, and under which request.
+    assert!(!page.contains("nobody known") && page.contains("jane@example.org"), "{page}");
+    let records = page.matches("<tr data-item>").count();
+    assert_eq!(page.matches("Request <span").count(), records, "{page}");
+    assert!(jane.page(&format!("{base}/audit?who=JANE@")).await.contains("Api key: revoke"));
+    assert!(jane.page(&format!("{base}/audit?who=nobody+else")).await.contains("Nothing fits."));
     let page = jane.page(&format!("{base}/audit?action=member.remove&from=2020-01-01")).await;
     assert!(page.contains("Member: remove") && !page.contains("Api key: create"), "{page}");
 }

@@ -1,7 +1,8 @@
 //! The pages as a browser asks for them, on real services: what they show, what their forms do, and who may not.
 
 mod account;
-mod browser;
+pub mod browser;
+mod carry;
 mod flow;
 mod guard;
 mod jobs;

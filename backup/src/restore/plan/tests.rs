@@ -10,6 +10,7 @@ fn facts() -> Facts {
         database_bytes: Some(5),
         sessions: 3,
         databases: ["live".to_owned()].into(),
+        mark: None,
     }
 }
 
@@ -54,4 +55,18 @@ fn the_name_that_is_kept_is_free_and_fits() {
     let first = kept_name(&long, at(9), &BTreeSet::new());
     let second = kept_name(&long, at(9), &[first.clone()].into());
     assert!(second == format!("{first}_2") && second.len() <= 63, "{second}");
+}
+
+#[test]
+fn what_is_in_place_is_not_restored_again_unless_it_is_another_backup() {
+    let backup = manifest(BackupClass::Full, 1, 0).id;
+    let mark = |backup| RestoreMark::InPlace { backup, kept_as: Some("old".into()), at: at(8) };
+    let plan = plan_of(&Facts { mark: Some(mark(backup)), ..facts() }, &Wish::default()).unwrap();
+    assert!(plan.in_place.is_some() && plan.steps.is_empty() && plan.kept_as.is_none(), "{plan}");
+    assert!(plan.notes.iter().any(|note| note.contains("old")), "{:?}", plan.notes);
+    let loaded = RestoreMark::Loaded { backup, owners: true, at: at(8) };
+    for mark in [mark(Uuid::nil()), loaded] {
+        let plan = plan_of(&Facts { mark: Some(mark), ..facts() }, &Wish::default()).unwrap();
+        assert!(plan.in_place.is_none() && plan.steps.len() == 5, "{plan}");
+    }
 }

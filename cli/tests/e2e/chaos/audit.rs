@@ -65,7 +65,9 @@ impl Audit {
         };
         let mut last = i64::MAX;
         while last > 0 {
-            last = within(SETTLE_MAX, &format!("one of {last} jobs ends"), || open().filter(|left| *left < last));
+            last = within(SETTLE_MAX, &format!("one of {last} jobs ends"), || {
+                open().filter(|left| *left < last)
+            });
         }
         let mut connection = connect().expect("connecting");
         let jobs: Vec<Row> =

@@ -11,6 +11,7 @@ mod backoff;
 mod broker;
 mod consumer;
 mod dead_letters;
+mod headers;
 mod inspector;
 mod link;
 mod publisher;

@@ -5,6 +5,7 @@
 
 use super::super::{Doorbell, Published, QueueError, doorbell};
 use super::broker::Broker;
+use super::headers;
 use super::link::{Link, Role};
 use futures_util::future::try_join_all;
 use lapin::message::BasicReturnMessage;
@@ -132,7 +133,8 @@ impl Session {
             .with_delivery_mode(PERSISTENT)
             .with_content_type("application/json".into())
             .with_message_id(doorbell.outbox_id.to_string().into())
-            .with_priority(doorbell.priority);
+            .with_priority(doorbell.priority)
+            .with_headers(headers::written(doorbell.trace));
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let body = doorbell::encode(doorbell.job_id);
         self.channel
@@ -186,7 +188,13 @@ mod tests {
     fn batch(outbox_ids: std::ops::RangeInclusive<i64>) -> Vec<Doorbell> {
         let queue = QueueName::parse("q").expect("a name");
         outbox_ids
-            .map(|outbox_id| Doorbell { outbox_id, queue: queue.clone(), job_id: JobId::new(), priority: 0 })
+            .map(|outbox_id| Doorbell {
+                outbox_id,
+                queue: queue.clone(),
+                job_id: JobId::new(),
+                priority: 0,
+                trace: None,
+            })
             .collect()
     }
 

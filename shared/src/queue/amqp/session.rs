@@ -3,6 +3,7 @@
 use super::super::delivery::Life;
 use super::super::{Delivery, QueueError, doorbell, figures};
 use super::consumer::{Consumer, Receipt, interrupted};
+use super::headers;
 use super::link::{Link, Role};
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
@@ -91,11 +92,13 @@ impl Lane<'_> {
                     continue;
                 }
             };
+            let trace = headers::read(&message.properties);
             // While this message is not acknowledged no other follows it, with a prefetch of one.
             let (settle, may_settle) = oneshot::channel();
             let receipt = Life::Amqp(Receipt::new(message.acker, self.unsettled.token(), may_settle));
             let delivery =
-                Delivery::new(self.consumer.queue.clone(), job_id, message.redelivered, receipt, slot);
+                Delivery::new(self.consumer.queue.clone(), job_id, message.redelivered, receipt, slot)
+                    .sent_in(trace);
             if !self.deliver(delivery).await {
                 break;
             }

@@ -49,10 +49,12 @@ async fn deliver(
                 }
             }
         };
-        let redelivered = receipt.message.as_ref().is_some_and(|message| message.redelivered);
+        let (redelivered, trace) =
+            receipt.message.as_ref().map_or((false, None), |message| (message.redelivered, message.trace));
         // A place first: sending could not be given up without losing track of who holds the message.
         let Ok(place) = deliveries.reserve().await else { return };
-        place.send(Delivery::new(queue.clone(), job_id, redelivered, Life::InProcess(receipt), slot));
+        let delivery = Delivery::new(queue.clone(), job_id, redelivered, Life::InProcess(receipt), slot);
+        place.send(delivery.sent_in(trace));
     }
 }
 

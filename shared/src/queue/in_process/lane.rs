@@ -2,6 +2,7 @@
 
 use super::{Grave, Graveyard};
 use crate::queue::{QueueName, REDELIVERIES_MAX};
+use crate::telemetry::trace::TraceContext;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -26,13 +27,14 @@ struct State {
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) body: Vec<u8>,
+    pub(super) trace: Option<TraceContext>,
     pub(super) redelivered: bool,
-    failed_deliveries: u32,
+    pub(super) failed_deliveries: u32,
 }
 
 impl Message {
     pub(super) fn new(body: Vec<u8>) -> Self {
-        Self { body, redelivered: false, failed_deliveries: 0 }
+        Self { body, trace: None, redelivered: false, failed_deliveries: 0 }
     }
 }
 

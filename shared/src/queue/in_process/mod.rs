@@ -47,7 +47,7 @@ impl InProcessQueue {
         for doorbell in doorbells {
             let list = match self.0.lanes.get(&doorbell.queue) {
                 None => &mut published.unroutable,
-                Some(lane) if self.push(lane, doorbell::encode(doorbell.job_id)) => &mut published.confirmed,
+                Some(lane) if self.push(lane, doorbell) => &mut published.confirmed,
                 Some(_) => &mut published.unconfirmed,
             };
             list.push(doorbell.outbox_id);
@@ -131,7 +131,8 @@ impl InProcessQueue {
     }
 
     /// `false` when the queue is full.
-    fn push(&self, lane: &Arc<Lane>, body: Vec<u8>) -> bool {
+    fn push(&self, lane: &Arc<Lane>, doorbell: &Doorbell) -> bool {
+        let message = Message { trace: doorbell.trace, ..Message::new(doorbell::encode(doorbell.job_id)) };
         let mut mischief = self.0.mischief.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         match mischief.decide() {
             Fate::Lost => true,
@@ -141,7 +142,7 @@ impl InProcessQueue {
                 }
                 for _ in 0..copies {
                     let place = shuffled.then(|| mischief.random());
-                    lane.arrive(Message::new(body.clone()), delay, place);
+                    lane.arrive(message.clone(), delay, place);
                 }
                 true
             }

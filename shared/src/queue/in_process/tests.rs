@@ -15,7 +15,13 @@ fn queue(length_max: usize, trouble: Trouble) -> InProcessQueue {
 
 fn doorbells(count: i64) -> Vec<Doorbell> {
     (1..=count)
-        .map(|outbox_id| Doorbell { outbox_id, queue: queue_name(), job_id: JobId::new(), priority: 0 })
+        .map(|outbox_id| Doorbell {
+            outbox_id,
+            queue: queue_name(),
+            job_id: JobId::new(),
+            priority: 0,
+            trace: None,
+        })
         .collect()
 }
 

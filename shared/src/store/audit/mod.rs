@@ -63,6 +63,7 @@ pub struct NewAuditRecord {
 /// Who, and from where.
 #[derive(Debug, Clone, Default)]
 pub struct AuditedBy {
+    /// Its name and address are written down as they are at the time.
     pub user_id: Option<UserId>,
     /// Somebody without an account: a shell's user, an address that failed to log in.
     pub name: Option<String>,
@@ -75,22 +76,25 @@ pub struct AuditedBy {
 /// commit, other changes of the tenant wait. Two round trips.
 pub async fn append(conn: &mut PgConnection, new: NewAuditRecord) -> Result<(), StoreError> {
     // The update changes nothing; it locks the row and gives it, also when another transaction has just made it.
-    let (seq, previous, at): (i64, Vec<u8>, DateTime<Utc>) = sqlx::query_as(
+    let head: Head = sqlx::query_as(
         "INSERT INTO audit_heads AS h (tenant, seq, hash) VALUES ($1, 0, decode(repeat('00', 32), 'hex'))
          ON CONFLICT (tenant) DO UPDATE SET seq = h.seq
-         RETURNING seq, hash, clock_timestamp()",
+         RETURNING seq, hash, clock_timestamp() AS at, (SELECT name FROM users WHERE id = $2) AS name,
+                   (SELECT email FROM users WHERE id = $2) AS email",
     )
     .bind(new.tenant.0)
+    .bind(new.by.user_id)
     .fetch_one(&mut *conn)
     .await?;
-    let seq = seq + 1;
+    let Head { seq, hash: previous, at, name, email } = head;
+    let (seq, name) = (seq + 1, name.or(new.by.name));
     let content = canonical(&json!({
         "tenant": new.tenant.0, "seq": seq, "at": instant(at), "action": new.action,
         "subject": {"kind": new.subject_kind, "id": new.subject_id},
         "before": new.before, "after": new.after,
         "by": {
-            "user_id": new.by.user_id, "name": new.by.name, "ip": new.by.ip, "user_agent": new.by.user_agent,
-            "request_id": new.by.request_id,
+            "user_id": new.by.user_id, "name": name, "email": email, "ip": new.by.ip,
+            "user_agent": new.by.user_agent, "request_id": new.by.request_id,
         },
     }));
     sqlx::query(
@@ -111,6 +115,16 @@ pub async fn append(conn: &mut PgConnection, new: NewAuditRecord) -> Result<(), 
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The end of a chain, and who goes on with it.
+#[derive(sqlx::FromRow)]
+struct Head {
+    seq: i64,
+    hash: Vec<u8>,
+    at: DateTime<Utc>,
+    name: Option<String>,
+    email: Option<String>,
 }
 
 /// With microseconds, which is what Postgres keeps.

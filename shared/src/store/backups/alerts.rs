@@ -1,7 +1,9 @@
 //! What is wrong with backups, from when to when, and who has taken note of it.
 
 use crate::ids::BackupAlertId;
+use crate::notification::Event;
 use crate::store::audit::{Note, Tenant};
+use crate::store::notifications::notify;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -17,14 +19,16 @@ pub enum AlertSeverity {
 }
 
 /// A condition that holds now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewBackupAlert {
-    /// Which one: `backup_stale`; see `backup::alarms`.
+    /// Which one: `backup_stale`; see `backup::health::alarms`.
     pub kind: &'static str,
     /// Of which store or kind of backup; may be empty.
     pub subject: String,
     pub severity: AlertSeverity,
     pub message: String,
+    /// Tells people of it, once, and has a condition of its own; `None`: somebody else has told them.
+    pub event: Option<Event>,
 }
 
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -47,7 +51,8 @@ const COLUMNS: &str =
 
 impl Store {
     /// Brings the records up to what holds now: what is new is raised, what has ended is resolved. Returns what is new,
-    /// once, whoever calls at the same moment: the one who gets it tells people.
+    /// once, whoever calls at the same moment. People are told of it in the same transaction, and of its end by the notifier,
+    /// which looks at these records ([`Store::resolve_past_alerts`]).
     pub async fn note_backup_alerts(&self, now: &[NewBackupAlert]) -> Result<Vec<BackupAlert>, StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtext('backup alerts'))").execute(&mut *tx).await?;
@@ -67,8 +72,8 @@ impl Store {
                 continue;
             }
             let statement = format!(
-                "INSERT INTO backup_alerts (id, kind, subject, severity, message)
-                 VALUES ($1, $2, $3, $4, left($5, 1000)) RETURNING {COLUMNS}"
+                "INSERT INTO backup_alerts (id, kind, subject, severity, message, condition)
+                 VALUES ($1, $2, $3, $4, left($5, 1000), $6) RETURNING {COLUMNS}"
             );
             let new = sqlx::query_as(sqlx::AssertSqlSafe(statement))
                 .bind(BackupAlertId::new())
@@ -76,8 +81,12 @@ impl Store {
                 .bind(&alert.subject)
                 .bind(alert.severity)
                 .bind(&alert.message)
+                .bind(alert.event.as_ref().and_then(Event::condition))
                 .fetch_one(&mut *tx)
                 .await?;
+            if let Some(event) = &alert.event {
+                notify(&mut tx, None, event).await?;
+            }
             raised.push(new);
         }
         let kinds: Vec<&str> = now.iter().map(|alert| alert.kind).collect();

@@ -1,6 +1,7 @@
 //! Figures for gauges, alarms and the health score.
 
 use super::BackupKind;
+use crate::ids::BackupId;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -9,6 +10,7 @@ use sqlx::FromRow;
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct ClassFigures {
     pub class: BackupKind,
+    pub last_id: Option<BackupId>,
     /// Of the newest that is in as many stores as it needs; `None`: there never was one.
     pub last_finished_at: Option<DateTime<Utc>>,
     pub last_bytes: Option<i64>,
@@ -45,13 +47,25 @@ pub struct Archiver {
     pub last_archived: Option<String>,
     pub last_archived_at: Option<DateTime<Utc>>,
     pub last_failed_at: Option<DateTime<Utc>>,
+    /// `max_wal_size`: room that WAL may take on the database's disk before checkpoints come sooner.
+    pub wal_bytes_max: i64,
+}
+
+/// What a worker has seen of the archive of WAL in the stores.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct WalArchive {
+    /// Between archived ones that a kept base backup needs, in no store and owed to none.
+    pub missing_segments: i64,
+    /// Name of the first of them.
+    pub first_missing: Option<String>,
+    pub checked_at: DateTime<Utc>,
 }
 
 impl Store {
     /// All kinds, also those of which there is none.
     pub async fn backup_figures(&self) -> Result<Vec<ClassFigures>, StoreError> {
         Ok(sqlx::query_as(
-            "SELECT c.class, last.finished_at AS last_finished_at, last.sealed_bytes AS last_bytes,
+            "SELECT c.class, last.id AS last_id, last.finished_at AS last_finished_at, last.sealed_bytes AS last_bytes,
                     extract(epoch FROM last.finished_at - last.started_at)::float8 AS last_s,
                     usual.bytes AS usual_bytes, coalesce(failed.failures, 0) AS failures, failed.last_error
              FROM unnest(enum_range(NULL::backup_class)) AS c (class)
@@ -78,6 +92,20 @@ impl Store {
         .await?)
     }
 
+    /// When a backup of each kind was last brought back, in earnest or as a drill, and found to be what it should be;
+    /// kinds of which none ever was are missing. Of the rows of projects, a merge proves that; a merge from a full
+    /// backup does not prove that the whole database comes back.
+    pub async fn proven_restores(&self) -> Result<Vec<(BackupKind, DateTime<Utc>)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT b.class, max(r.finished_at) FROM restores r JOIN backups b ON b.id = r.backup_id
+             WHERE r.state = 'succeeded' AND NOT r.is_dry_run AND r.finished_at IS NOT NULL
+               AND (r.mode IN ('full', 'drill', 'point_in_time') OR b.class = 'tenant')
+             GROUP BY b.class",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
     /// Reads a row for each backup that is kept.
     pub async fn backup_verifications(&self) -> Result<Verifications, StoreError> {
         Ok(sqlx::query_as(
@@ -94,11 +122,15 @@ impl Store {
         .await?)
     }
 
-    /// Since when the schedule of hourly backups is there, or was.
+    /// Since when the schedule of hourly backups is there, or was; before the scheduler has made it, since the database is
+    /// there.
     pub async fn backups_expected_since(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT offered_at FROM shipped_schedules WHERE key = 'hourly_backup'")
-            .fetch_optional(self.pool())
-            .await?)
+        Ok(sqlx::query_scalar(
+            "SELECT coalesce((SELECT offered_at FROM shipped_schedules WHERE key = 'hourly_backup'),
+                             (SELECT min(installed_on) FROM _sqlx_migrations))",
+        )
+        .fetch_one(self.pool())
+        .await?)
     }
 
     pub async fn archiver(&self) -> Result<Archiver, StoreError> {
@@ -107,10 +139,47 @@ impl Store {
                     pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes,
                     CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn()::text END AS position,
                     last_archived_wal AS last_archived, last_archived_time AS last_archived_at,
-                    last_failed_time AS last_failed_at
+                    last_failed_time AS last_failed_at,
+                    (SELECT setting::bigint << 20 FROM pg_settings WHERE name = 'max_wal_size') AS wal_bytes_max
              FROM pg_stat_archiver",
         )
         .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// `None`: nobody has looked yet.
+    pub async fn wal_archive(&self) -> Result<Option<WalArchive>, StoreError> {
+        Ok(sqlx::query_as("SELECT missing_segments, first_missing, checked_at FROM wal_archive")
+            .fetch_optional(self.pool())
+            .await?)
+    }
+
+    /// What was seen now; whoever was last is right.
+    pub async fn record_wal_archive(
+        &self,
+        missing_segments: i64,
+        first_missing: Option<&str>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO wal_archive (missing_segments, first_missing) VALUES ($1, $2)
+             ON CONFLICT (is_it) DO UPDATE
+             SET missing_segments = excluded.missing_segments, first_missing = excluded.first_missing,
+                 checked_at = now()",
+        )
+        .bind(missing_segments)
+        .bind(first_missing)
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// From where on each kept base backup needs WAL: its timeline, and the position in text.
+    pub async fn wal_needed_from(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT (manifest -> 'wal' ->> 'timeline')::bigint, manifest -> 'wal' ->> 'start_lsn' FROM backups
+             WHERE class = 'base' AND state = 'committed' AND manifest -> 'wal' ->> 'start_lsn' IS NOT NULL",
+        )
+        .fetch_all(self.pool())
         .await?)
     }
 }

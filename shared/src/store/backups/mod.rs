@@ -8,7 +8,7 @@ mod restores;
 mod stores;
 
 pub use alerts::{AlertSeverity, BackupAlert, NewBackupAlert};
-pub use figures::{Archiver, ClassFigures, Verifications};
+pub use figures::{Archiver, ClassFigures, Verifications, WalArchive};
 pub use list::{BackupFilter, BackupLine, CopyLine, RetentionLine};
 pub use restores::{RestoreMode, RestoreRecord, RestoreState, RestoreView, record_restore};
 pub use stores::BackupStoreRecord;

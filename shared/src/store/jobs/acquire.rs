@@ -45,6 +45,7 @@ struct LeaseRow {
     attempts_max: i32,
     args: serde_json::Value,
     request_id: Option<String>,
+    traceparent: Option<String>,
     waited_s: f64,
 }
 
@@ -68,6 +69,7 @@ struct Taken {
     attempts_max: Option<i32>,
     args: Option<serde_json::Value>,
     request_id: Option<String>,
+    traceparent: Option<String>,
     waited_s: Option<f64>,
 }
 
@@ -101,7 +103,7 @@ impl Store {
                  INSERT INTO attempts (job_id, fence, attempt, worker)
                  SELECT id, fence, attempt, lease_worker FROM taken
              )
-             SELECT paused, limited, taken.id, kind, project_id, fence, attempt, attempts_max, args, request_id,
+             SELECT paused, limited, taken.id, kind, project_id, fence, attempt, attempts_max, args, request_id, traceparent,
                     greatest(0, extract(epoch FROM now() - due_at))::float8 AS waited_s
              FROM asked LEFT JOIN taken ON taken.id = asked.id",
         )
@@ -149,7 +151,7 @@ impl Store {
                  INSERT INTO attempts (job_id, fence, attempt, worker)
                  SELECT id, fence, attempt, lease_worker FROM taken
              )
-             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id,
+             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id, traceparent,
                     greatest(0, extract(epoch FROM now() - due_at))::float8 AS waited_s
              FROM taken",
         )
@@ -205,7 +207,7 @@ impl Store {
                  INSERT INTO attempts (job_id, fence, attempt, worker)
                  SELECT id, fence, attempt, lease_worker FROM taken
              )
-             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id,
+             SELECT id, kind, project_id, fence, attempt, attempts_max, args, request_id, traceparent,
                     greatest(0, extract(epoch FROM now() - due_at))::float8 AS waited_s
              FROM taken",
         )
@@ -255,6 +257,7 @@ impl Taken {
             attempts_max: self.attempts_max?,
             args: self.args?,
             request_id: self.request_id,
+            traceparent: self.traceparent,
             waited_s: self.waited_s?,
         })
     }
@@ -280,6 +283,7 @@ impl LeaseRow {
             attempts_max: self.attempts_max as u16,
             args: self.args,
             request_id: self.request_id,
+            trace: self.traceparent.and_then(|text| text.parse().ok()),
             waited: Duration::from_secs_f64(self.waited_s),
         })
     }

@@ -3,18 +3,19 @@
 use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;
 use crate::store::StoreError;
+use crate::telemetry::trace;
 use sqlx::PgConnection;
 
 /// Writes the job row and, when it may start now, its outbox row, in the caller's transaction: the job exists
-/// exactly if the change that caused it does (invariant 4).
+/// exactly if the change that caused it does (invariant 4). The span we are in becomes the parent of its attempts.
 pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<(), StoreError> {
     sqlx::query(
         "WITH accepted AS (
              INSERT INTO jobs (id, kind, queue, project_id, state, priority, args, due_at, attempts_max,
-                               created_by, request_id, concurrency_key)
+                               created_by, request_id, concurrency_key, traceparent)
              VALUES ($1, $2, $3, $4,
                      CASE WHEN $7 > now() THEN 'scheduled'::job_state ELSE 'available' END,
-                     $5, $6, coalesce($7, now()), $8, $9, $10, $11)
+                     $5, $6, coalesce($7, now()), $8, $9, $10, $11, $12)
              RETURNING id, queue, priority, state, project_id, concurrency_key
          )
          INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key)
@@ -32,6 +33,7 @@ pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<(), StoreE
     .bind(job.created_by)
     .bind(&job.request_id)
     .bind(job.concurrency_key.as_ref().map(ConcurrencyKey::as_str))
+    .bind(trace::current().map(|context| context.to_string()))
     .execute(conn)
     .await?;
     Ok(())

@@ -4,6 +4,7 @@ use crate::ids::{BatchId, JobId};
 use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;
 use crate::store::StoreError;
+use crate::telemetry::trace;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -43,11 +44,11 @@ async fn insert(
     sqlx::query(
         "WITH accepted AS (
              INSERT INTO jobs (id, kind, queue, project_id, state, priority, args, due_at, attempts_max,
-                               created_by, request_id, concurrency_key, batch_id)
+                               created_by, request_id, concurrency_key, batch_id, traceparent)
              SELECT id, kind, queue, project_id,
                     CASE WHEN due_at > now() THEN 'scheduled'::job_state ELSE 'available' END,
                     priority, args, coalesce(due_at, now()), attempts_max, created_by, request_id,
-                    concurrency_key, $12
+                    concurrency_key, $12, $13
              FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::jsonb[],
                          $7::timestamptz[], $8::integer[], $9::uuid[], $10::text[], $11::text[])
                   AS new (id, kind, queue, project_id, priority, args, due_at, attempts_max, created_by, request_id,
@@ -70,6 +71,7 @@ async fn insert(
     .bind(requests)
     .bind(keys)
     .bind(batch_id)
+    .bind(trace::current().map(|context| context.to_string()))
     .execute(conn)
     .await?;
     Ok(())

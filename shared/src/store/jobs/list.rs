@@ -8,6 +8,7 @@
 use crate::ids::{BatchId, JobId, ProjectId, first_id_at};
 use crate::job::{JobKind, JobState};
 use crate::queue::QueueName;
+use crate::store::text::contains;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
@@ -150,7 +151,7 @@ impl Store {
         let window = if text.is_some() { TEXT_WINDOW } else { limit.saturating_add(1) };
         let ids = self.find_jobs(filter, after, window).await?;
         let end = ids.last().copied().filter(|_| ids.len() == window as usize).map(JobId);
-        let pattern = text.map(|text| format!("%{}%", escape_like(text)));
+        let pattern = text.map(contains);
         let mut jobs: Vec<JobLine> = sqlx::query_as(
             "SELECT j.id, kind, queue, j.project_id, batch_id, state, priority, attempt, attempts_max, j.created_at,
                     due_at, finished_at, cancel_requested_at, lease_worker AS worker,
@@ -205,8 +206,4 @@ impl Store {
             .fetch_all(self.pool_for_project(filter.project_id))
             .await?)
     }
-}
-
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

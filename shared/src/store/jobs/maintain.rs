@@ -4,6 +4,7 @@
 use crate::ids::JobId;
 use crate::job::JobState;
 use crate::store::{Store, StoreError};
+use crate::telemetry::trace::TraceContext;
 use std::time::Duration;
 
 /// A job whose worker went silent.
@@ -16,6 +17,16 @@ pub struct Rescued {
     pub worker: String,
     pub attempt: i32,
     pub request_id: Option<String>,
+    pub traceparent: Option<String>,
+    /// How long the lease that expired was held, seconds; `None` when nothing is known of it.
+    pub held_s: Option<f64>,
+}
+
+impl Rescued {
+    /// The span that accepted it, if there was one.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.traceparent.as_ref()?.parse().ok()
+    }
 }
 
 impl Store {
@@ -75,17 +86,19 @@ impl Store {
                      lease_worker = NULL, lease_expires_at = NULL
                  FROM judged WHERE jobs.id = judged.id
                  RETURNING jobs.id, kind, queue, priority, state, judged.lease_worker AS worker, attempt, fence,
-                           error, request_id, project_id, concurrency_key, due_at, created_at
+                           error, request_id, project_id, concurrency_key, due_at, created_at, traceparent
              ), noted AS (
                  UPDATE attempts SET finished_at = now(), outcome = 'lease_expired', error = rescued.error
                  FROM rescued WHERE attempts.job_id = rescued.id AND attempts.fence = rescued.fence
+                 RETURNING job_id, extract(epoch FROM now() - started_at)::float8 AS held_s
              ), rung AS (
                  INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)
                  SELECT id, queue, priority, tenant_of(project_id), coalesce(concurrency_key, ''),
                         greatest(due_at, created_at)
                  FROM rescued WHERE state = 'available'
              )
-             SELECT id, kind, state, worker, attempt, request_id FROM rescued",
+             SELECT id, kind, state, worker, attempt, request_id, traceparent, noted.held_s
+             FROM rescued LEFT JOIN noted ON noted.job_id = rescued.id",
         )
         .bind(i64::from(limit))
         .bind(i64::from(expiries_max.max(1)))

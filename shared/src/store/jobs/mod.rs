@@ -34,8 +34,10 @@ pub use write::become_writer;
 use super::{Store, StoreError};
 use crate::ids::{BatchId, JobId, ProjectId};
 use crate::job::{JobProgress, JobState};
+use crate::telemetry::trace::TraceContext;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
+use std::collections::HashMap;
 
 /// A job as anybody outside the engine may see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -58,6 +60,7 @@ pub struct JobView {
     /// Of dead jobs; see [`Store::dead_groups`].
     pub error_fingerprint: Option<String>,
     pub request_id: Option<String>,
+    pub traceparent: Option<String>,
     /// Who runs it.
     pub worker: Option<String>,
     pub lease_expires_at: Option<DateTime<Utc>>,
@@ -85,6 +88,14 @@ pub struct QueueCount {
     pub oldest_age_s: f64,
 }
 
+impl JobView {
+    /// Names the trace it belongs to, if it came about in one.
+    pub fn trace_id(&self) -> Option<String> {
+        let context: TraceContext = self.traceparent.as_ref()?.parse().ok()?;
+        Some(context.trace_id().to_string())
+    }
+}
+
 impl Store {
     pub async fn job(&self, id: JobId) -> Result<Option<JobView>, StoreError> {
         Ok(self.jobs(&[id]).await?.pop())
@@ -96,12 +107,24 @@ impl Store {
         Ok(sqlx::query_as(
             "SELECT id, kind, queue, project_id, batch_id, state, priority, attempt, attempts_max, due_at, created_at,
                     finished_at, cancel_requested_at, progress, error, error_fingerprint, request_id,
-                    lease_worker AS worker, lease_expires_at
+                    traceparent, lease_worker AS worker, lease_expires_at
              FROM jobs WHERE id = ANY($1)",
         )
         .bind(ids)
         .fetch_all(self.pool())
         .await?)
+    }
+
+    /// Where those of `ids` belong whose trace is sampled. For the relay, which asks only where traces are sent.
+    pub async fn sampled_traces(&self, ids: &[JobId]) -> Result<HashMap<JobId, TraceContext>, StoreError> {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<(JobId, String)> =
+            sqlx::query_as("SELECT id, traceparent FROM jobs WHERE id = ANY($1) AND traceparent IS NOT NULL")
+                .bind(ids)
+                .fetch_all(self.pool())
+                .await?;
+        let read = |(id, text): (JobId, String)| Some((id, text.parse::<TraceContext>().ok()?));
+        Ok(rows.into_iter().filter_map(read).filter(|(_, context)| context.is_sampled()).collect())
     }
 
     /// What a job was asked to do.

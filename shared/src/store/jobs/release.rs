@@ -107,7 +107,8 @@ WITH ended AS (
                          $8::text[])
         AS ended (id, fence, next, outcome, is_counted, wait_s, result, error)
 ), ours AS (
-    SELECT ended.*, next::job_state AS next_state FROM ended
+    -- The time of the end: the transaction may have begun with writing results, minutes ago.
+    SELECT ended.*, next::job_state AS next_state, clock_timestamp() AS at FROM ended
     JOIN jobs ON jobs.id = ended.id AND jobs.fence = ended.fence AND jobs.state = 'running'
     {whose}
 ), released AS (
@@ -115,18 +116,22 @@ WITH ended AS (
         state = CASE WHEN cancel_requested_at IS NOT NULL AND next_state IN ('scheduled', 'available')
                      THEN 'cancelled' ELSE next_state END,
         finished_at = CASE WHEN next_state IN ('completed', 'cancelled', 'dead')
-                             OR cancel_requested_at IS NOT NULL THEN now() END,
+                             OR cancel_requested_at IS NOT NULL THEN ours.at END,
         attempt = attempt - CASE WHEN is_counted THEN 0 ELSE 1 END,
-        due_at = coalesce(now() + wait_s * interval '1 second', due_at),
+        due_at = coalesce(ours.at + wait_s * interval '1 second', due_at),
         rung_at = now(),
+        -- The last renewal was before the end.
+        progress = CASE WHEN next_state = 'completed'
+                        THEN progress || jsonb_build_object('percent', 100, 'rows_done', progress->'rows_total')
+                        ELSE progress END,
         result = ours.result,
         error = coalesce(ours.error, CASE WHEN next_state = 'completed' THEN NULL ELSE jobs.error END),
         lease_worker = NULL, lease_expires_at = NULL
     FROM ours WHERE jobs.id = ours.id
     RETURNING jobs.id, queue, priority, state, project_id, concurrency_key, due_at, created_at, jobs.fence,
-              ours.outcome, ours.error AS says
+              ours.outcome, ours.error AS says, ours.at
 ), noted AS (
-    UPDATE attempts SET finished_at = now(), outcome = released.outcome::attempt_outcome, error = released.says
+    UPDATE attempts SET finished_at = released.at, outcome = released.outcome::attempt_outcome, error = released.says
     FROM released WHERE attempts.job_id = released.id AND attempts.fence = released.fence
 ), rung AS (
     INSERT INTO outbox (job_id, queue, priority, project_id, concurrency_key, waiting_since)

@@ -4,6 +4,7 @@ use crate::ids::JobId;
 use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;
 use crate::store::{Store, StoreError};
+use crate::telemetry::trace;
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -59,10 +60,11 @@ pub async fn enqueue_unique(
         let made = sqlx::query(
             "WITH accepted AS (
                  INSERT INTO jobs (id, kind, queue, project_id, state, priority, args, due_at, attempts_max,
-                                   created_by, request_id, unique_key, unique_while, concurrency_key)
+                                   created_by, request_id, unique_key, unique_while, concurrency_key,
+                                   traceparent)
                  VALUES ($1, $2, $3, $4,
                          CASE WHEN $7 > now() THEN 'scheduled'::job_state ELSE 'available' END,
-                         $5, $6, coalesce($7, now()), $8, $9, $10, $11, $12, $13)
+                         $5, $6, coalesce($7, now()), $8, $9, $10, $11, $12, $13, $14)
                  ON CONFLICT DO NOTHING
                  RETURNING id, queue, priority, state, project_id, concurrency_key
              ), rung AS (
@@ -85,6 +87,7 @@ pub async fn enqueue_unique(
         .bind(&key)
         .bind(unique.holds)
         .bind(job.concurrency_key.as_ref().map(ConcurrencyKey::as_str))
+        .bind(trace::current().map(|context| context.to_string()))
         .execute(&mut *conn)
         .await?;
         if made.rows_affected() == 1 {

@@ -133,9 +133,17 @@ impl Store {
         let mut tx = self.begin().await?;
         let over: Vec<String> = sqlx::query_scalar(
             "SELECT condition FROM alerts a
-             WHERE resolved_at IS NULL AND event = 'backup.failed' AND EXISTS (
-                 SELECT FROM backups b WHERE b.state <> 'failed' AND b.finished_at > a.last_at
-                   AND b.class::text = split_part(a.condition, ':', 2))
+             WHERE resolved_at IS NULL AND (
+                 (event = 'backup.failed' AND EXISTS (
+                     SELECT FROM backups b WHERE b.state <> 'failed' AND b.finished_at > a.last_at
+                       AND b.class::text = split_part(a.condition, ':', 2)))
+                 -- It was healed, or is not kept any more.
+                 OR (event = 'backup.verification_failed' AND EXISTS (
+                     SELECT FROM backups b WHERE b.id::text = split_part(a.condition, ':', 2)
+                       AND (b.is_good OR b.state = 'removed')))
+                 -- Workers have found it over.
+                 OR (SELECT c.resolved_at IS NOT NULL FROM backup_alerts c WHERE c.condition = a.condition
+                     ORDER BY c.id DESC LIMIT 1))
              LIMIT 100 FOR UPDATE SKIP LOCKED",
         )
         .fetch_all(&mut *tx)

@@ -1,6 +1,7 @@
 //! Results of reconciliations: written once in bulk, read by range, deleted whole.
 
 mod read;
+mod search;
 mod write;
 
 pub(super) use read::{ExceptionRow, MatchRow};

@@ -1,7 +1,7 @@
 //! Taking a decision: looked at, noted, and in effect at once or once a second person agrees.
 
 use super::effect::{Decision, take_effect};
-use super::{Action, ITEMS_MAX, ReviewError, Subject, undo};
+use super::{Action, DecisionStatus, ITEMS_MAX, ReviewError, Subject, undo};
 use crate::ids::{DecisionId, JobId, ProjectId, UserId};
 use crate::notification::Event;
 use crate::store::StoreError;
@@ -47,13 +47,24 @@ pub struct Decided {
     pub id: DecisionId,
     pub project_id: ProjectId,
     pub action: Action,
-    /// It waits for a second person; nothing has changed so far.
-    pub is_proposed: bool,
+    pub status: DecisionStatus,
     pub items: i32,
     /// The match by hand that was made.
     pub hand_match: Option<i32>,
     /// Of the first item; for whoever decides on.
     pub version: i32,
+}
+
+impl Decided {
+    /// It waits for a second person; nothing has changed so far.
+    pub fn is_proposed(&self) -> bool {
+        self.status == DecisionStatus::Proposed
+    }
+}
+
+/// Where a new decision begins.
+pub(super) fn first_status(needs_approval: bool) -> DecisionStatus {
+    if needs_approval { DecisionStatus::Proposed } else { DecisionStatus::Effective }
 }
 
 /// An item under lock.
@@ -88,14 +99,14 @@ pub async fn decide(conn: &mut PgConnection, new: &NewDecision) -> Result<Decide
     let mut hand_match = None;
     let (held, needs_approval) = match new.action {
         Action::Match => {
-            let made = super::effect::prepare_match(conn, project_id, new).await?;
+            let made = super::effect::prepare_match(conn, new).await?;
             let needs_approval = made.is_above_limit;
             let held = made.held.clone();
             hand_match = Some(made);
             (held, needs_approval)
         }
         action => {
-            let held = hold(conn, project_id, new.job_id, new.subject, &new.items).await?;
+            let held = hold(conn, new.job_id, new.subject, &new.items).await?;
             for item in &held {
                 check_state(action, new.subject, item)?;
             }
@@ -133,7 +144,7 @@ pub async fn decide(conn: &mut PgConnection, new: &NewDecision) -> Result<Decide
         id,
         project_id,
         action: new.action,
-        is_proposed: needs_approval,
+        status: first_status(needs_approval),
         items: held.len() as i32,
         hand_match: made,
         version,
@@ -233,7 +244,6 @@ async fn check_member(
 /// Locks items in their order, so that nobody waits in a circle. All must be there, in the version asked for.
 pub(super) async fn hold(
     conn: &mut PgConnection,
-    project_id: ProjectId,
     job_id: JobId,
     subject: Subject,
     items: &[Item],
@@ -260,17 +270,13 @@ pub(super) async fn hold(
     let table = subject.table();
     let statement = format!(
         "SELECT ordinal, version, state::text AS state, {sort} AS sort, pending, {assigned}, reason_code,
-                CASE WHEN EXISTS (SELECT FROM four_eyes_limits WHERE project_id = $3)
-                     THEN is_match_above_four_eyes_limit($3, currency, {worth}, {records}) ELSE false END AS is_above_limit
+                CASE WHEN EXISTS (SELECT FROM four_eyes_limits_on($1))
+                     THEN is_match_above_four_eyes_limit($1, currency, {worth}, {records}) ELSE false END AS is_above_limit
          FROM {table} WHERE job_id = $1 AND ordinal = ANY($2) ORDER BY ordinal FOR UPDATE"
     );
     let ordinals: Vec<i32> = items.iter().map(|item| item.ordinal).collect();
-    let held: Vec<Held> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
-        .bind(job_id)
-        .bind(&ordinals)
-        .bind(project_id)
-        .fetch_all(conn)
-        .await?;
+    let held: Vec<Held> =
+        sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(job_id).bind(&ordinals).fetch_all(conn).await?;
     let by_ordinal: HashMap<i32, &Held> = held.iter().map(|item| (item.ordinal, item)).collect();
     for item in items {
         let Some(found) = by_ordinal.get(&item.ordinal) else {

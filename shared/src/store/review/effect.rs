@@ -243,7 +243,6 @@ pub(super) struct MatchByHand {
 /// Checks that records may be matched: open, of one currency, and a difference has a reason.
 pub(super) async fn prepare_match(
     conn: &mut PgConnection,
-    project_id: ProjectId,
     new: &NewDecision,
 ) -> Result<MatchByHand, ReviewError> {
     let all: Vec<Item> = new.items.iter().chain(&new.right).copied().collect();
@@ -251,7 +250,7 @@ pub(super) async fn prepare_match(
     if !(2..=HAND_RECORDS_MAX).contains(&all.len()) {
         return Err(wrong("left", format!("a match has 2 to {HAND_RECORDS_MAX} records, not {}", all.len())));
     }
-    let held = hold(conn, project_id, new.job_id, Subject::Exception, &all).await?;
+    let held = hold(conn, new.job_id, Subject::Exception, &all).await?;
     if held.len() != all.len() {
         return Err(wrong("left", "the same exception is named twice".into()));
     }
@@ -300,9 +299,9 @@ pub(super) async fn prepare_match(
         return Err(wrong("reason_code", "the sides differ: say why with one of the project's codes".into()));
     }
     let is_above_limit: bool = sqlx::query_scalar(
-        "SELECT is_above_four_eyes_limit($1, $2, greatest(abs($3::numeric), abs($4::numeric)))",
+        "SELECT is_match_above_four_eyes_limit($1, $2, greatest(abs($3::numeric), abs($4::numeric)), '[]')",
     )
-    .bind(project_id)
+    .bind(new.job_id)
     .bind(&currency)
     .bind(left_sum)
     .bind(right_sum)

@@ -2,6 +2,7 @@
 
 use super::{ExceptionState, MatchState};
 use crate::ids::{JobId, UserId};
+use crate::store::text::{push_match_has, push_record_has};
 use chrono::NaiveDate;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -31,6 +32,8 @@ pub struct ExceptionFilter {
     pub due_before: Option<NaiveDate>,
     /// Whether it waits for a second person.
     pub is_waiting: Option<bool>,
+    /// In the record's id or one of its fields, in any letter case.
+    pub text: Option<String>,
 }
 
 /// Largest first has an index for open ones; the others are read in their order within the run.
@@ -62,6 +65,8 @@ pub struct MatchFilter {
     pub amount_max: Option<i64>,
     pub due_before: Option<NaiveDate>,
     pub is_waiting: Option<bool>,
+    /// In the id or a field of one of its records, in any letter case.
+    pub text: Option<String>,
 }
 
 type Query = QueryBuilder<Postgres>;
@@ -93,6 +98,10 @@ impl ExceptionFilter {
         if let Some(through) = self.dated_through {
             query.push(" AND (record->>'date')::date <= ").push_bind(through);
         }
+        if let Some(text) = &self.text {
+            query.push(" AND ");
+            push_record_has(query, text);
+        }
     }
 }
 
@@ -121,6 +130,10 @@ impl MatchFilter {
         }
         if let Some(max) = self.amount_max {
             query.push(" AND worth_of_match(left_records, right_records) <= ").push_bind(max);
+        }
+        if let Some(text) = &self.text {
+            query.push(" AND ");
+            push_match_has(query, text);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::decide::lock_run;
 use super::effect::take_effect;
-use super::{Decided, ReviewError, Verdict, undo};
+use super::{Decided, DecisionStatus, ReviewError, Verdict, undo};
 use crate::ids::{DecisionId, JobId, ProjectId, UserId};
 use sqlx::PgConnection;
 
@@ -43,11 +43,16 @@ pub async fn judge(
     } else {
         undo::let_go(conn, &decision).await?;
     }
+    let status = match verdict {
+        Verdict::Approved => DecisionStatus::Effective,
+        Verdict::Refused => DecisionStatus::Refused,
+        Verdict::Withdrawn => DecisionStatus::Withdrawn,
+    };
     Ok(Decided {
         id,
         project_id,
         action: decision.action,
-        is_proposed: false,
+        status,
         items: ordinals.len() as i32,
         hand_match: None,
         version: 0,

@@ -5,8 +5,8 @@ use crate::ids::{DecisionId, JobId, UserId};
 use crate::store::results::{ExceptionRow, MatchRow, StoredException, StoredMatch, StoredRecord};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::QueryBuilder;
 use sqlx::types::Json;
+use sqlx::{Postgres, QueryBuilder};
 
 /// An exception, and what became of it.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub struct ReviewColumns {
 }
 
 #[derive(sqlx::FromRow)]
-struct ReviewedExceptionRow {
+pub(super) struct ReviewedExceptionRow {
     #[sqlx(flatten)]
     found: ExceptionRow,
     state: ExceptionState,
@@ -52,7 +52,7 @@ struct ReviewedExceptionRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct ReviewedMatchRow {
+pub(super) struct ReviewedMatchRow {
     #[sqlx(flatten)]
     found: MatchRow,
     state: MatchState,
@@ -89,26 +89,24 @@ pub struct ExceptionCursor {
     pub amount: i64,
 }
 
-const EXCEPTION_COLUMNS: &str = "ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
+pub(super) const EXCEPTION_COLUMNS: &str = "ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
     candidates, candidates_found, state, version, assignee, due_on, reason_code, comments, pending, hand_match,
     released_from";
-const MATCH_COLUMNS: &str = "ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
+pub(super) const MATCH_COLUMNS: &str = "ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
     right_records, reasons, open_side::text AS open_side, open_amount, state, version, assignee, due_on, reason_code,
     comments, pending";
 
-impl Store {
-    /// Exceptions after `after` that fit, at most `limit`.
-    pub async fn review_exceptions(
-        &self,
-        job_id: JobId,
-        filter: &ExceptionFilter,
-        order: ExceptionOrder,
-        after: Option<ExceptionCursor>,
-        limit: u32,
-    ) -> Result<Vec<ReviewedException>, StoreError> {
-        let mut query = QueryBuilder::new(format!("SELECT {EXCEPTION_COLUMNS} FROM exceptions"));
-        filter.push(&mut query, job_id);
-        match order {
+impl ExceptionCursor {
+    pub fn of(item: &ReviewedException) -> Self {
+        // Postgres has no absolute value of the smallest amount; nor has any file.
+        Self { ordinal: item.found.ordinal, amount: item.found.amount.checked_abs().unwrap_or(i64::MAX) }
+    }
+}
+
+impl ExceptionOrder {
+    /// Appends where to begin, and the order itself.
+    pub(super) fn push(self, query: &mut QueryBuilder<Postgres>, after: Option<ExceptionCursor>) {
+        match self {
             ExceptionOrder::Found => {
                 if let Some(after) = after {
                     query.push(" AND ordinal > ").push_bind(after.ordinal);
@@ -125,6 +123,22 @@ impl Store {
                 query.push(" ORDER BY abs(amount) DESC, ordinal");
             }
         }
+    }
+}
+
+impl Store {
+    /// Exceptions after `after` that fit, at most `limit`.
+    pub async fn review_exceptions(
+        &self,
+        job_id: JobId,
+        filter: &ExceptionFilter,
+        order: ExceptionOrder,
+        after: Option<ExceptionCursor>,
+        limit: u32,
+    ) -> Result<Vec<ReviewedException>, StoreError> {
+        let mut query = QueryBuilder::new(format!("SELECT {EXCEPTION_COLUMNS} FROM exceptions"));
+        filter.push(&mut query, job_id);
+        order.push(&mut query, after);
         query.push(" LIMIT ").push_bind(i64::from(limit));
         let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(vec![]) };
         let rows: Vec<ReviewedExceptionRow> = query.build_query_as().fetch_all(pool).await?;

@@ -19,6 +19,7 @@ mod history;
 mod judge;
 mod lists;
 mod proof;
+mod search;
 mod settings;
 mod undo;
 

@@ -92,7 +92,12 @@ pub struct ReviewCounts {
     pub by_age: Vec<AgeCount>,
     /// Decisions that wait for a second person.
     pub waiting: i64,
+    /// Suggested matches about which nobody has decided; [`SUGGESTED_MAX`] means that or more.
+    pub suggested_open: i64,
 }
+
+/// So many are counted: a range of an index that holds nothing else.
+const SUGGESTED_MAX: i64 = 100_000;
 
 impl Store {
     /// Counts a run's exceptions unless that was done: once a run, and a scan of them.
@@ -159,7 +164,16 @@ impl Store {
             .bind(job_id)
             .fetch_one(self.pool())
             .await?;
-        Ok(ReviewCounts { by_kind, by_assignee, by_age, waiting })
+        let suggested_open = sqlx::query_scalar(
+            "SELECT count(*) FROM (
+                 SELECT FROM matches WHERE job_id = $1 AND tier = 'suggested' AND state = 'as_found' LIMIT $2
+             ) AS waiting",
+        )
+        .bind(job_id)
+        .bind(SUGGESTED_MAX)
+        .fetch_one(self.pool())
+        .await?;
+        Ok(ReviewCounts { by_kind, by_assignee, by_age, waiting, suggested_open })
     }
 }
 

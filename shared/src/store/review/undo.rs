@@ -1,7 +1,7 @@
 //! Taking a decision back, by another one. Only the last word on an item can be taken back.
 
 use super::decide::{
-    Decided, Item, NewDecision, check_not_pending, hold, insert_decision, set_pending, wait,
+    Decided, Item, NewDecision, check_not_pending, first_status, hold, insert_decision, set_pending, wait,
 };
 use super::effect::{self, Decision};
 use super::{Action, ReviewError, Subject};
@@ -24,7 +24,7 @@ pub(super) async fn decide(
     let subject = held_subject(&target);
     let ordinals = held_ordinals(conn, &target).await?;
     let items: Vec<Item> = ordinals.iter().map(|&ordinal| Item { ordinal, version: None }).collect();
-    let held = hold(conn, project_id, new.job_id, subject, &items).await?;
+    let held = hold(conn, new.job_id, subject, &items).await?;
     for item in &held {
         check_not_pending(subject, item)?;
     }
@@ -59,7 +59,7 @@ pub(super) async fn decide(
         id,
         project_id,
         action: Action::Undo,
-        is_proposed: needs_approval,
+        status: first_status(needs_approval),
         items: held.len() as i32,
         hand_match: None,
         version: held.first().map_or(0, |item| item.version) + 1,

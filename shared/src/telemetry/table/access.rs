@@ -2,13 +2,12 @@
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
-const ACCESS: &str = "identity, roles and limits";
 const API: &[Role] = &[Role::Api];
 
 pub(super) const METRICS: &[Metric] = &[
     Metric::counter(
         "counterfoil_logins_total",
-        &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong"])],
+        &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong", "provider_refused"])],
         API,
         "Attempts to log in",
     ),
@@ -69,11 +68,13 @@ pub(super) const METRICS: &[Metric] = &[
             "secret",
             &[
                 "database.url",
+                "database.replica_url",
                 "broker.url",
                 "redis.url",
                 "auth.sealing_key",
                 "auth.signing_key",
                 "auth.signing_key_file",
+                "oidc.client_secret",
                 "mail.url",
                 "notifications.slack_url",
                 "notifications.pagerduty_key",
@@ -93,12 +94,16 @@ pub(super) const METRICS: &[Metric] = &[
     .once("the first request, where `redis.url` is set"),
     Metric::counter(
         "counterfoil_cache_requests_total",
-        &[
-            Label::bounded("cache", "the caches of the program"),
-            Label::one_of("outcome", &["hit", "miss", "failed"]),
-        ],
+        &[Label::one_of("cache", &["standings"]), Label::one_of("outcome", &["hit", "miss", "failed"])],
         API,
-        "Questions to a cache",
+        "Questions to what is kept in memory; failed: it could not be used, as changes were not heard of",
+    ),
+    Metric::gauge(
+        "counterfoil_circuit_open",
+        Unit::Flag,
+        &[Label::one_of("dependency", &["mail", "provider", "redis"])],
+        Role::ALL,
+        "Whether something that failed again and again is left alone for a while, as this process sees it",
     )
-    .reserved(ACCESS),
+    .once("the start of what uses it"),
 ];

@@ -2,20 +2,22 @@
 
 use crate::telemetry::metric::{Label, Metric, Role, Unit};
 
+const POOL: Label = Label::one_of("pool", &["tenants", "system"]);
+
 pub(super) const METRICS: &[Metric] = &[
     Metric::gauge(
         "counterfoil_database_connections",
         Unit::Count,
-        &[Label::one_of("state", &["idle", "used"])],
+        &[POOL, Label::one_of("state", &["idle", "used"])],
         Role::ALL,
-        "Connections of this process",
+        "Connections of this process: what is done for tenants has a pool of its own",
     ),
     Metric::gauge(
         "counterfoil_database_connections_max",
         Unit::Count,
-        &[],
+        &[POOL],
         Role::ALL,
-        "Most connections this process opens",
+        "Most connections the pool opens",
     ),
     Metric::histogram(
         "counterfoil_database_acquire_duration_seconds",
@@ -75,6 +77,12 @@ pub(super) const METRICS: &[Metric] = &[
         &[],
         Role::ALL,
         "Age of the oldest transaction in this database: it holds back the clean-up of dead rows",
+    ),
+    Metric::counter(
+        "counterfoil_replica_reads_total",
+        &[Label::one_of("by", &["replica", "primary"])],
+        &[Role::Api],
+        "Reads that may go to the replica, by who answered them; none without `database.replica_url`",
     ),
     Metric::gauge(
         "counterfoil_database_replication_lag_seconds",

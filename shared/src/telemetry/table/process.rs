@@ -49,6 +49,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Most file descriptors it may open",
     ),
     Metric::gauge("counterfoil_process_threads", Unit::Count, &[], Role::ALL, "Threads"),
+    Metric::counter(
+        "counterfoil_trace_spans_total",
+        &[Label::one_of("outcome", &["exported", "dropped", "failed"])],
+        Role::ALL,
+        "Spans of sampled traces: taken by the collector, dropped because the queue was full, or not taken by the collector",
+    ),
     Metric::gauge(
         "counterfoil_disk_size_bytes",
         Unit::Bytes,

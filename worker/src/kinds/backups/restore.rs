@@ -12,7 +12,7 @@ use ::backup::jobs::{PointWanted, RestoreArgs, RestoreWhat};
 use ::backup::kinds::tenant::Tenants;
 use ::backup::postgres::Target;
 use ::backup::records::RestoreLog;
-use ::backup::restore::full::{Planned, perform as perform_full, plan as plan_full};
+use ::backup::restore::full::{Planned, acknowledge, perform as perform_full, plan as plan_full};
 use ::backup::restore::merge::{self, MergeWish};
 use ::backup::restore::plan::Wish;
 use ::backup::restore::point_in_time::{self, Until};
@@ -47,6 +47,8 @@ pub(super) async fn run(backups: Backups, context: JobContext) -> Result<Done, J
     warn_if_unrecorded(context.store().record_restore(&log.0).await);
     let supervised = Supervised::new(&context, 0);
     let progress = supervised.run.clone();
+    let (restored, reached) =
+        (log.0.target.clone().filter(|_| record_mode == RestoreMode::Full), server.clone());
     let work = async move {
         match mode {
             RestoreWhat::Drill { backup_id } => {
@@ -89,6 +91,15 @@ pub(super) async fn run(backups: Backups, context: JobContext) -> Result<Done, J
         log.0.backup_id = shared::ids::BackupId(id);
     }
     warn_if_unrecorded(context.store().record_restore(&log.0).await);
+    if let (Ok(_), Some(database), false) = (&performed, restored, dry_run)
+        && let Err(error) = acknowledge(&reached, &database).await
+    {
+        tracing::warn!(
+            error = shared::chain(&error),
+            database,
+            "it still says that nobody was told of its restore"
+        );
+    }
     done(&performed.map_err(|error| job_error("the restore", &error))?)
 }
 

@@ -18,6 +18,7 @@ use shared::store::results::FirstSeen;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub(super) struct Reconcile {
     pub objects: Objects,
@@ -66,13 +67,15 @@ impl Reconcile {
         let mut phase = figures::PhaseWatch::start();
         let read = {
             let (bench, objects) = (bench.clone(), self.objects.clone());
-            context.blocking(move || read::both_sides(&bench, &objects, &left, &right)).await?
+            let reading = context.blocking(move || read::both_sides(&bench, &objects, &left, &right));
+            reading.instrument(tracing::info_span!("read")).await?
         };
         phase.ends("read");
         if asked.continues.is_some() {
             bench.report("reading open items", READ_PERCENT, 0, 0);
         }
-        let takeover = Takeover::load(store, &asked, &read).await?;
+        let load = Takeover::load(store, &asked, &read);
+        let takeover = load.instrument(tracing::info_span!("take over")).await?;
         let here = FirstSeen { run: asked.chain_position, job_id, on: asked.created_at.date_naive() };
         let results = {
             let bench = bench.clone();
@@ -85,11 +88,13 @@ impl Reconcile {
                     let open_items = flow::account(&joined, &outcome, here)?;
                     Ok(write::Results { joined, outcome, rules, open_items })
                 })
+                .instrument(tracing::info_span!("match"))
                 .await?
         };
         phase.ends("match");
         bench.report("writing results", MATCHED_PERCENT, 0, results.outcome.matches.len() as u64);
-        let (state, summary) = write::write(&bench, job_id, results).await?;
+        let (state, summary) =
+            write::write(&bench, job_id, results).instrument(tracing::info_span!("write")).await?;
         phase.ends("write");
         figures::count(&summary);
         Ok(Done::Released(state))

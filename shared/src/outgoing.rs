@@ -1,26 +1,53 @@
-//! Where webhooks may lead. Users give the addresses, and this process stands inside a network: without a guard it
-//! would ask that network's machines, and the cloud's metadata, on behalf of strangers.
+//! Asking other systems over HTTP, and where that may lead. Users give the addresses of webhooks, a log-in provider those
+//! of its own parts, and this process stands inside a network: without a guard it would ask that network's machines, and
+//! the cloud's metadata, on behalf of strangers.
 //!
 //! The name is resolved once; every address it has is checked; the connection goes to one of the addresses that were
 //! checked. There is no second look-up that could answer otherwise, and redirects are not followed.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+/// A client that follows no redirect, knows no proxy, and gives up after `patience`. Statuses are answers, not errors.
+/// Guarded: it only goes where that lets it. Its calls block.
+pub fn agent(guard: Option<Guard>, patience: Duration) -> Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    let config = Config::builder()
+        .timeout_global(Some(patience))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // A proxy would look names up anew, behind the guard's back.
+        .proxy(None)
+        // A connection that is kept was checked for another name's sake.
+        .max_idle_connections(0)
+        .user_agent(concat!("counterfoil/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .build();
+    let connector = DefaultConnector::default();
+    match guard {
+        Some(guard) => Agent::with_parts(config, connector, guard),
+        None => Agent::with_parts(config, connector, DefaultResolver::default()),
+    }
+}
 
 /// Refuses what is neither public nor allowed.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     allowed: Vec<IpNet>,
     resolver: DefaultResolver,
 }
 
 /// Says no address: whoever reads the log of a webhook could map the network with it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum GuardError {
+pub enum GuardError {
     #[error("the address is not a public one")]
     NotPublic,
     #[error("public addresses need https")]
@@ -28,6 +55,7 @@ pub(super) enum GuardError {
 }
 
 impl Guard {
+    /// Lets through to public addresses by https, and to `allowed` in any way.
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed, resolver: DefaultResolver::default() }
     }

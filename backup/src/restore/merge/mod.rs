@@ -3,23 +3,25 @@
 //! Everything happens in one transaction: rows are staged in temporary tables, compared with the manifest there, then
 //! with what is live, and only then brought in. A dry run goes the same way and rolls back.
 
-use super::full::stage;
+mod bringing;
+mod staged;
+
 use super::proof::Check;
 use super::report::{Report, Stopwatch};
+use super::staging::Staging;
 use crate::engine::{Engine, Protected, Run};
 use crate::error::{Doing, Error, Result};
-use crate::kinds::tenant::{self, Part, TenantRows, Tenants, columns, copy_out};
+use crate::kinds::tenant::{self, Tenants, copy_out};
 use crate::kinds::{PartsReader, stream};
 use crate::manifest::{Manifest, read_manifest};
-use crate::postgres::{
-    Column, Figures, Snapshot, Surroundings, Table, Target, close, differences, figures_in, primary_key,
-    quoted, row_hash,
-};
+use crate::postgres::{Column, Figures, Snapshot, Surroundings, Target, close, figures_in};
 use crate::seal::DataKey;
 use crate::stores::{BackupClass, BackupFolder};
+use bringing::{bring_in, conflict};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::Connection;
+use staged::{check_staged, fitting, load, make_partitions};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -57,7 +59,31 @@ pub struct Comparison {
     pub extra: u64,
     /// Rows that were, or would be, inserted or replaced.
     pub changed: u64,
+    /// Those that differ, the first [`CONFLICTS_MAX`] by key.
+    #[serde(default)]
+    pub conflicts: Vec<Conflict>,
 }
+
+/// A row that is live and in the backup, and differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Its primary key, as text.
+    pub key: String,
+    /// In which columns.
+    pub columns: Vec<String>,
+    pub kept: Kept,
+}
+
+/// Whose row is there now, or would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    Live,
+    Backup,
+}
+
+/// Of one table; `Comparison::different` counts all of them.
+pub const CONFLICTS_MAX: usize = 100;
 
 /// What a merge did, or would do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,8 +123,17 @@ pub async fn perform(
             Ok(merged(&manifest, wish, comparisons, safety_backups, watch, target))
         }
         BackupClass::Full => {
-            let (scratch, checks) =
-                stage(engine, target, &manifest, &key, false, engine.settings.jobs, run, &mut watch).await?;
+            let staging = Staging {
+                engine,
+                server: target,
+                manifest: &manifest,
+                key: &key,
+                owners: false,
+                jobs: engine.settings.jobs,
+                takes_up: true,
+                run,
+            };
+            let (scratch, checks) = staging.perform(&mut watch).await?;
             let merging = async {
                 if let Some(failed) = checks.iter().find(|check| !check.is_ok) {
                     return Err(Error::Differs(vec![format!("{}: {}", failed.name, failed.detail)]));
@@ -308,6 +343,14 @@ async fn merge_one(
     check_staged(&mut tx, &staged).await?;
     run.enter("merging");
     make_partitions(&mut tx, &staged).await?;
+    sqlx::query(
+        "SELECT set_config('counterfoil.project_was_there',
+                           CASE WHEN EXISTS (SELECT FROM projects WHERE id = $1) THEN 'yes' ELSE 'no' END, true)",
+    )
+    .bind(project)
+    .execute(&mut *tx)
+    .await
+    .doing("looking for the project")?;
     let mut comparisons = vec![];
     for part in &staged {
         if run.stop.is_cancelled() {
@@ -322,221 +365,4 @@ async fn merge_one(
     }
     close(session).await;
     Ok(comparisons)
-}
-
-/// A table to be staged: as it is live, with the backup's columns.
-struct Staged {
-    table: Table,
-    rows: TenantRows,
-    /// What the backup says of it.
-    figures: Figures,
-    stage: String,
-}
-
-/// Matches the backup's tables with the live ones. Live columns that the backup does not know get their defaults;
-/// anything else that does not fit is refused, all of it at once.
-fn fitting(live: &[Part], noted: Vec<(Figures, Vec<Column>)>) -> Result<Vec<Staged>> {
-    let mut against = vec![];
-    let mut staged = vec![];
-    for (figures, wanted) in &noted {
-        let Some(part) = live.iter().find(|part| part.table.name == figures.table) else {
-            against.push(format!("there is no table {}", figures.table));
-            continue;
-        };
-        let mut found = vec![];
-        for column in wanted {
-            match part.table.columns.iter().find(|c| c.name == column.name) {
-                None => against.push(format!("{} has no column {}", figures.table, column.name)),
-                Some(here) if here.type_name != column.type_name => against.push(format!(
-                    "{}.{} is {} here and {} in the backup",
-                    figures.table, column.name, here.type_name, column.type_name
-                )),
-                Some(here) => found.push(here.clone()),
-            }
-        }
-        staged.push(Staged {
-            table: Table { columns: found, ..part.table.clone() },
-            rows: part.rows,
-            figures: figures.clone(),
-            stage: format!("counterfoil_stage_{}", staged.len()),
-        });
-    }
-    if !against.is_empty() {
-        return Err(Error::Refused(format!("the backup does not fit this database: {}", against.join("; "))));
-    }
-    // In the order of the live foreign keys, which may differ from the backup's.
-    staged.sort_by_key(|staged| live.iter().position(|part| part.table.name == staged.table.name));
-    Ok(staged)
-}
-
-async fn load(session: &mut PgConnection, parts: &[Staged], mut pieces: mpsc::Receiver<Piece>) -> Result<()> {
-    for part in parts {
-        let make = format!(
-            "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
-            part.stage,
-            columns(&part.table, ""),
-            part.table.qualified()
-        );
-        session.execute(AssertSqlSafe(make)).await.doing(format!("staging {}", part.table.name))?;
-    }
-    let mut next = pieces.recv().await;
-    while let Some((name, first)) = next {
-        let part = parts.iter().find(|part| part.table.name == name).ok_or_else(|| Error::Damaged {
-            what: "the backup".into(),
-            how: format!("it has rows of {name:?}, which its manifest does not know"),
-        })?;
-        let doing = format!("staging {name}");
-        let statement =
-            format!("COPY {} ({}) FROM STDIN (FORMAT binary)", part.stage, columns(&part.table, ""));
-        let mut copy = session.copy_in_raw(&statement).await.doing(&doing)?;
-        copy.send(first).await.doing(&doing)?;
-        loop {
-            next = pieces.recv().await;
-            match next {
-                Some((ref same, ref mut piece)) if *same == name => {
-                    copy.send(std::mem::take(piece)).await.doing(&doing)?;
-                }
-                _ => break,
-            }
-        }
-        copy.finish().await.doing(&doing)?;
-    }
-    Ok(())
-}
-
-/// What is staged must be what was backed up, before any of it is used.
-async fn check_staged(session: &mut PgConnection, staged: &[Staged]) -> Result<()> {
-    let mut lines = vec![];
-    for part in staged {
-        let stage = Table { schema: "pg_temp".into(), name: part.stage.clone(), ..part.table.clone() };
-        let mut found = figures_in(session, &stage, None).await?;
-        (found.schema, found.table) = (part.figures.schema.clone(), part.figures.table.clone());
-        lines.extend(differences(std::slice::from_ref(&part.figures), &[found]));
-    }
-    if lines.is_empty() { Ok(()) } else { Err(Error::Differs(lines)) }
-}
-
-/// Results go to the partition of their month, which retention may have dropped meanwhile.
-async fn make_partitions(session: &mut PgConnection, staged: &[Staged]) -> Result<()> {
-    let Some(runs) = staged.iter().find(|part| part.table.name == "reconciliations") else { return Ok(()) };
-    let statement = format!(
-        "SELECT ensure_result_partitions(month) FROM (
-             SELECT DISTINCT date_trunc('month',
-                 to_timestamp(('x' || left(replace(job_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)) AS month
-             FROM {}) AS months",
-        runs.stage
-    );
-    session.execute(AssertSqlSafe(statement)).await.doing("making partitions").map(drop)
-}
-
-async fn bring_in(
-    session: &mut PgConnection,
-    part: &Staged,
-    project: Uuid,
-    policy: Policy,
-) -> Result<Comparison> {
-    let Staged { table, rows, stage, .. } = part;
-    let doing = format!("comparing {}", table.name);
-    let key = primary_key(session, table).await?;
-    if key.is_empty() || key.iter().any(|k| !table.columns.iter().any(|c| c.name == *k)) {
-        return Err(Error::Refused(format!("{} has no primary key to merge by", table.name)));
-    }
-    let on: Vec<String> = key.iter().map(|k| format!("t.{0} = s.{0}", quoted(k))).collect();
-    let on = on.join(" AND ");
-    let (live_hash, staged_hash) = (row_hash(table, "t"), row_hash(table, "s"));
-    let condition = rows.of(project).unwrap_or_else(|| "false".into());
-    let compare = format!(
-        "SELECT count(*) FILTER (WHERE t.{k} IS NULL) AS missing,
-                count(*) FILTER (WHERE t.{k} IS NOT NULL AND {live_hash} = {staged_hash}) AS equal,
-                count(*) FILTER (WHERE t.{k} IS NOT NULL AND {live_hash} <> {staged_hash}) AS different,
-                (SELECT count(*) FROM {live} AS t WHERE ({condition})
-                   AND NOT EXISTS (SELECT FROM {stage} AS s WHERE {on})) AS extra
-         FROM {stage} AS s LEFT JOIN {live} AS t ON {on}",
-        k = quoted(&key[0]),
-        live = table.qualified(),
-    );
-    let row = sqlx::query(AssertSqlSafe(compare)).fetch_one(&mut *session).await.doing(&doing)?;
-    let count = |name: &str| -> Result<u64> { Ok(row.try_get::<i64, _>(name).doing(&doing)?.unsigned_abs()) };
-    let mut comparison = Comparison {
-        tenant: project,
-        table: table.name.clone(),
-        missing: count("missing")?,
-        equal: count("equal")?,
-        different: count("different")?,
-        extra: count("extra")?,
-        changed: 0,
-    };
-    let overwrites = policy == Policy::Overwrite && matches!(rows, TenantRows::Changing(_));
-    let conflict_key: Vec<String> = key.iter().map(|k| quoted(k)).collect();
-    let set: Vec<String> = table
-        .columns
-        .iter()
-        .filter(|column| !key.contains(&column.name))
-        .map(|column| format!("{0} = excluded.{0}", quoted(&column.name)))
-        .collect();
-    let action = if overwrites && !set.is_empty() {
-        let live: Vec<String> = table.columns.iter().map(|c| format!("t.{}", quoted(&c.name))).collect();
-        let new: Vec<String> =
-            table.columns.iter().map(|c| format!("excluded.{}", quoted(&c.name))).collect();
-        format!(
-            "DO UPDATE SET {} WHERE ({}) IS DISTINCT FROM ({})",
-            set.join(", "),
-            live.join(", "),
-            new.join(", ")
-        )
-    } else {
-        "DO NOTHING".to_owned()
-    };
-    // The key is named: a conflict with any other unique key is not to be swallowed.
-    let statement = format!(
-        "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s ON CONFLICT ({}) {action}",
-        table.qualified(),
-        columns(table, ""),
-        columns(table, "s."),
-        conflict_key.join(", ")
-    );
-    let done = session
-        .execute(AssertSqlSafe(statement))
-        .await
-        .map_err(|error| conflict(error, &format!("bringing rows into {}", table.name)))?;
-    comparison.changed = done.rows_affected();
-    raise_sequences(session, table).await?;
-    Ok(comparison)
-}
-
-/// Numbers that came back must not be given out again.
-async fn raise_sequences(session: &mut PgConnection, table: &Table) -> Result<()> {
-    let doing = format!("raising the sequences of {}", table.name);
-    let sequences: Vec<(String, String)> = sqlx::query_as(
-        "SELECT a.attname::text, pg_get_serial_sequence($1, a.attname)
-         FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
-           AND pg_get_serial_sequence($1, a.attname) IS NOT NULL",
-    )
-    .bind(table.qualified())
-    .fetch_all(&mut *session)
-    .await
-    .doing(&doing)?;
-    for (column, sequence) in sequences {
-        let statement = format!(
-            "SELECT setval('{0}', top) FROM (SELECT max({1}) AS top FROM {2}) AS m
-             WHERE top > (SELECT last_value FROM {0})",
-            sequence.replace('\'', "''"),
-            quoted(&column),
-            table.qualified()
-        );
-        session.execute(AssertSqlSafe(statement)).await.doing(&doing)?;
-    }
-    Ok(())
-}
-
-/// What the database will not have is somebody's to decide; nothing was changed.
-fn conflict(error: sqlx::Error, doing: &str) -> Error {
-    match error.as_database_error() {
-        Some(refused) if refused.constraint().is_some() => Error::Refused(format!(
-            "{doing}: the backup's rows conflict with live ones by {} ({}); nothing was changed",
-            refused.constraint().unwrap_or_default(),
-            refused.message()
-        )),
-        _ => Error::Database { doing: doing.into(), source: error },
-    }
 }

@@ -1,71 +1,15 @@
-//! Places for a while: folders and databases that are removed when they are not needed, also when their maker was
-//! killed.
+//! Databases for a while: removed when they are not needed, also when their maker was killed; one with all of a backup in
+//! it is kept for a day, for whoever goes on with the restore.
 
+use super::restore_mark::{RESUMABLE_FOR, RestoreMark};
 use super::{Surroundings, Target, close, quoted};
 use crate::error::{Doing, Error, Result};
+use chrono::Utc;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const DIR_PREFIX: &str = "counterfoil-scratch-";
 const DATABASE_PREFIX: &str = "counterfoil_scratch_";
-/// `/counterfoil-scratch-<32 digits>/run/.s.PGSQL.5432.lock`
-const SOCKET_BYTES: usize = 76;
 const SWAP_TRIES: usize = 20;
-
-/// A folder that only we may enter, removed with the value. Its lock file is locked while its maker lives.
-pub struct ScratchDir {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl ScratchDir {
-    /// Removes what killed processes have left in `parent`, then makes a new one.
-    pub fn create(parent: &Path) -> Result<Self> {
-        sweep_dirs(parent);
-        let path = parent.join(format!("{DIR_PREFIX}{}", Uuid::new_v4().simple()));
-        let doing = || format!("making {}", path.display());
-        fs::DirBuilder::new().mode(0o700).create(&path).doing(doing())?;
-        let lock = File::create_new(path.join("lock")).doing(doing())?;
-        lock.try_lock().map_err(std::io::Error::from).doing(doing())?;
-        Ok(Self { path, _lock: lock })
-    }
-
-    /// In `parent`, or in a temporary folder whose name is short enough for a socket below it: 107 bytes in all.
-    pub fn create_short(parent: &Path) -> Result<Self> {
-        let temp = std::env::temp_dir();
-        let fits = |dir: &&Path| dir.as_os_str().len() <= 107 - SOCKET_BYTES;
-        Self::create([parent, &temp].into_iter().find(fits).unwrap_or(Path::new("/tmp")))
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for ScratchDir {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "a scratch folder stays");
-        }
-    }
-}
-
-fn sweep_dirs(parent: &Path) {
-    for found in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if !found.file_name().to_string_lossy().starts_with(DIR_PREFIX) {
-            continue;
-        }
-        // One without its lock file is just being made.
-        let Ok(lock) = File::open(found.path().join("lock")) else { continue };
-        if lock.try_lock().is_ok() {
-            tracing::info!(path = %found.path().display(), "removing what a killed process has left");
-            let _ = fs::remove_dir_all(found.path());
-        }
-    }
-}
 
 /// A database for a while. A session of its maker holds a lock on its name; whoever gets that lock may remove it.
 pub struct ScratchDatabase {
@@ -105,9 +49,31 @@ impl ScratchDatabase {
         Ok(Self { target: server.with_database(&name), name, server, keeper })
     }
 
+    /// The one that a killed restore of `backup` has left, with everything in it; `None`: there is none that is free.
+    pub async fn take_up(server: &Target, backup: Uuid, owners: bool) -> Result<Option<Self>> {
+        let server = server.with_database("postgres");
+        let mut keeper = server.connect().await?;
+        for (name, mark) in scratch_databases(&mut keeper).await? {
+            let is_it = matches!(mark, Some(RestoreMark::Loaded { backup: of, owners: o, .. }) if (of, o) == (backup, owners));
+            if is_it && lock(&mut keeper, &name).await.is_ok() {
+                tracing::info!(name, %backup, "going on with what a killed restore has loaded");
+                return Ok(Some(Self { target: server.with_database(&name), name, server, keeper }));
+            }
+        }
+        close(keeper).await;
+        Ok(None)
+    }
+
+    /// Everything of `backup` is in it: whoever comes after a signal goes on from here.
+    pub async fn mark_loaded(&mut self, backup: Uuid, owners: bool) -> Result<()> {
+        let statement = RestoreMark::Loaded { backup, owners, at: Utc::now() }.statement(&self.name);
+        let doing = "noting that everything is loaded";
+        self.keeper.execute(AssertSqlSafe(statement)).await.doing(doing).map(drop)
+    }
+
     /// Puts it in the place of `live`, which is kept as `kept_as`, in one transaction: whoever is killed, either both
-    /// have their new names or neither. Ends every session of `live`.
-    pub async fn replace(mut self, live: &str, kept_as: &str) -> Result<()> {
+    /// have their new names or neither, and `live` says that `backup` is in its place. Ends every session of `live`.
+    pub async fn replace(mut self, live: &str, kept_as: Option<&str>, backup: Uuid) -> Result<()> {
         let keeper = &mut self.keeper;
         let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(live)
@@ -115,10 +81,13 @@ impl ScratchDatabase {
             .await
             .doing("looking for the database to replace")?;
         let mut swap = vec![];
+        let kept_as = kept_as.filter(|_| is_there).map(str::to_owned);
         if is_there {
+            let kept_as = kept_as.as_deref().unwrap_or_default();
             swap.push(format!("ALTER DATABASE {} RENAME TO {}", quoted(live), quoted(kept_as)));
         }
         swap.push(format!("ALTER DATABASE {} RENAME TO {}", quoted(&self.name), quoted(live)));
+        swap.push(RestoreMark::InPlace { backup, kept_as, at: Utc::now() }.statement(live));
         for tried in 1.. {
             sqlx::query(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname IN ($1, $2)",
@@ -204,18 +173,30 @@ async fn lock(keeper: &mut PgConnection, name: &str) -> Result<()> {
     if got { Ok(()) } else { Err(Error::Refused(format!("database {name} belongs to somebody else"))) }
 }
 
-/// Removes scratch databases whose makers are gone; returns their names. May run twice at once.
+/// By name, each with what it says of itself.
+async fn scratch_databases(keeper: &mut PgConnection) -> Result<Vec<(String, Option<RestoreMark>)>> {
+    let found: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT datname::text, shobj_description(oid, 'pg_database') FROM pg_database
+         WHERE starts_with(datname, $1) ORDER BY datname",
+    )
+    .bind(DATABASE_PREFIX)
+    .fetch_all(keeper)
+    .await
+    .doing("listing scratch databases")?;
+    Ok(found.into_iter().map(|(name, comment)| (name, RestoreMark::parse(comment.as_deref()))).collect())
+}
+
+/// Removes scratch databases whose makers are gone, but for those that a restore may go on with; returns their names.
+/// May run twice at once.
 pub async fn sweep_scratch_databases(server: &Target) -> Result<Vec<String>> {
     let mut keeper = server.with_database("postgres").connect().await?;
-    let found: Vec<String> =
-        sqlx::query_scalar("SELECT datname::text FROM pg_database WHERE starts_with(datname, $1)")
-            .bind(DATABASE_PREFIX)
-            .fetch_all(&mut keeper)
-            .await
-            .doing("listing scratch databases")?;
     let mut removed = vec![];
-    for name in found {
-        if lock(&mut keeper, &name).await.is_ok() {
+    for (name, mark) in scratch_databases(&mut keeper).await? {
+        let is_wanted = matches!(
+            mark,
+            Some(RestoreMark::Loaded { at, .. }) if (Utc::now() - at).to_std().unwrap_or_default() < RESUMABLE_FOR
+        );
+        if !is_wanted && lock(&mut keeper, &name).await.is_ok() {
             drop_database(&mut keeper, &name).await?;
             removed.push(name);
         }
