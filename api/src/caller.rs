@@ -106,11 +106,17 @@ impl Credential {
         }
     }
 
-    /// Who it is, and how they stand to a thing.
-    pub async fn look_up(&self, api: &Api, owner: Owner) -> Result<(Caller, Standing), Problem> {
+    /// Who it is, and how they stand to a thing. What is kept counts where it is enough: nobody is refused by what may
+    /// have changed a moment ago.
+    pub async fn look_up(
+        &self,
+        api: &Api,
+        owner: Owner,
+        is_enough: impl Fn(&Caller, &Standing) -> bool,
+    ) -> Result<(Caller, Standing), Problem> {
         let asked = match api.standings.find(&self.right(), owner) {
             // Kept longer than the key may live, and found with another token of the same session.
-            Ok((caller, standing)) if self.is_in_time(api, &caller) => {
+            Ok((caller, standing)) if self.is_in_time(api, &caller) && is_enough(&caller, &standing) => {
                 return Ok((self.now(caller), standing));
             }
             Ok(_) => return self.ask(api, owner).await,

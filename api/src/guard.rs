@@ -239,7 +239,8 @@ async fn identify(
         Named::Thing(owner) => owner,
         _ => Owner::Nothing,
     };
-    let (caller, standing) = credential.look_up(api, owner).await?;
+    let is_enough = |caller: &Caller, standing: &Standing| judge(policy, caller, standing, named).is_ok();
+    let (caller, standing) = credential.look_up(api, owner, is_enough).await?;
     shared::store::audit::is_user(caller.user_id);
     Ok((request, caller, standing, named))
 }
@@ -299,7 +300,8 @@ impl Api {
         needs: ProjectRole,
     ) -> Result<Granted, Problem> {
         let credential = Credential::read(self, headers).await?;
-        let looking_up = credential.look_up(self, Owner::Project(project_id));
+        let is_enough = |_: &Caller, standing: &Standing| judge_role(standing, needs).is_ok();
+        let looking_up = credential.look_up(self, Owner::Project(project_id), is_enough);
         let (_, standing) = Reach::System("guard").around(looking_up).await?;
         let granted = judge_role(&standing, needs)?;
         reach::decide(project_id);

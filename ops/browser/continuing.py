@@ -36,7 +36,7 @@ class Continuing(Pages):
         for run in (2, 3):
             page.get_by_role("link", name="Continue this one with new files").click()
             expect(page.get_by_text(f"This is run {run} of a chain.")).to_be_visible()
-            left, right = (NEXT_BANK, NEXT_LEDGER) if run == 2 else (NEXT_BANK.replace("B", "C"), LEDGER)
+            left, right = (NEXT_BANK, NEXT_LEDGER) if run == 2 else (NEXT_BANK.replace("\nB", "\nC"), LEDGER)
             self.upload(page, csv(f"bank-{run}.csv", left), csv(f"ledger-{run}.csv", right))
             expect(page.get_by_text("The mapping is that of the run before.").first).to_be_visible()
             self.go_on(page)
@@ -69,6 +69,7 @@ class Continuing(Pages):
         page.goto(self.p("/reconcile"))
         odd = "Printed by us, page 1\nId|Date|Amount|Currency|Text\n1|2026-01-05|10.00|EUR|a, b\n2|2026-01-06|11.00|EUR|c, d\n"
         self.upload(page, csv("odd.csv", odd), csv("ledger.csv", LEDGER))
+        page.locator("input[name='right.currency']").fill("EUR")
         left = page.locator("section", has=page.locator("#left-title"))
         with page.expect_navigation():
             left.get_by_label("Between cells").select_option("|")
@@ -76,6 +77,6 @@ class Continuing(Pages):
         left.get_by_label("Names of the columns in line").fill("2")
         with page.expect_navigation():
             left.get_by_label("Names of the columns in line").blur()
-        expect(left.get_by_text("2 records")).to_be_visible()
+        expect(left.get_by_text("2 records", exact=True)).to_be_visible()
         expect(left.get_by_label("Currency means")).to_have_value("currency")
         self.assertEqual(self.troubles, [])

@@ -127,7 +127,7 @@ pub(crate) async fn create_data_source(
     let mapping = match body.mapping.as_ref().map(MappingBody::check) {
         Some(Ok(mapping)) => Some(mapping),
         Some(Err(wrong)) => {
-            mistakes.extend(wrong);
+            add_mistakes(&mut mistakes, wrong);
             None
         }
         None => None,
@@ -158,6 +158,13 @@ pub(crate) async fn create_data_source(
     let made = json!({"name": new.name, "file_id": new.file_id, "mapping": new.mapping});
     Note::of(project_id, "data_source", new.id).after(made).commit(tx).await?;
     Ok(response)
+}
+
+/// What is missing is told once, though both its shape and its meaning ask for it.
+pub(crate) fn add_mistakes(mistakes: &mut Vec<Mistake>, more: Vec<Mistake>) {
+    let new = more.into_iter().filter(|one| mistakes.iter().all(|known| known.pointer != one.pointer));
+    let new: Vec<Mistake> = new.collect();
+    mistakes.extend(new);
 }
 
 async fn file_of(

@@ -1,7 +1,7 @@
 //! A mapping tried on a file, before anything is stored.
 
 use super::typed::TypedRow;
-use crate::data_sources::{MappingBody, mapping_mistake};
+use crate::data_sources::{MappingBody, add_mistakes, mapping_mistake};
 use crate::problem::Problem;
 use crate::read::{Fields, JsonDraft, PathId, ReadBody, object};
 use crate::state::Api;
@@ -73,7 +73,7 @@ pub(crate) async fn try_mapping(
     let mapping = match body.and_then(|body| body.mapping).map(|mapping| mapping.check()) {
         Some(Ok(mapping)) if mistakes.is_empty() => mapping,
         Some(Err(wrong)) => {
-            mistakes.extend(wrong);
+            add_mistakes(&mut mistakes, wrong);
             return Err(Problem::invalid(mistakes));
         }
         _ => return Err(Problem::invalid(mistakes)),

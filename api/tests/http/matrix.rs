@@ -141,11 +141,19 @@ async fn every_route_lets_in_exactly_whom_its_policy_names() {
             }
             is_removed = method == "DELETE";
             let answer = ask(&actor.client, method, path, operation, &ids).await;
-            // Nobody is a member, key, session or invitation of the id that is asked for there, and no limit has the name.
-            let names_nobody =
-                ["{user_id}", "{key_id}", "{invitation_id}", "sessions/{id}", "{scope}", "{address}"]
-                    .iter()
-                    .any(|p| path.contains(p));
+            // Nobody is a member, key, session, invitation or worker of the id that is asked for there, and no limit has
+            // the name.
+            let names_nobody = [
+                "{user_id}",
+                "{key_id}",
+                "{invitation_id}",
+                "sessions/{id}",
+                "{scope}",
+                "{address}",
+                "workers/{name}",
+            ]
+            .iter()
+            .any(|p| path.contains(p));
             // Operators withdraw there what they proposed; the second word is refused by the decision itself, also to a
             // key of the person who proposed it.
             if path.ends_with("/verdict") && answer.text().contains("The second word ") {

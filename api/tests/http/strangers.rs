@@ -251,8 +251,9 @@ async fn strangers_cannot_tell_what_exists() {
         // Word for word what is said about ids that nobody has.
         let told = |answer: Answer| {
             let mut problem = answer.problem(404, "not_found");
-            problem["request_id"] = Value::Null;
-            problem["instance"] = Value::Null;
+            for member in ["request_id", "trace_id", "instance"] {
+                problem[member] = Value::Null;
+            }
             problem
         };
         let unknown = ask(&stranger, &method, &path, &operation, &nobodys).await;

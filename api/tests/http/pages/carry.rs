@@ -123,6 +123,9 @@ async fn what_was_found_out_wrongly_is_corrected() {
     assert!(page.contains("How the file is read") && page.contains("% sure"), "{page}");
     // The currency is asked for once, at its field; nothing there looks filled in.
     assert!(page.contains("aria-invalid=\"true\"") && !page.contains("placeholder=\"EUR\""), "{page}");
+    let (_, left) = page.split_once("id=\"left-title\"").expect("a side");
+    let (left, _) = left.split_once("id=\"right-title\"").expect("the other one");
+    assert_eq!(left.matches("mapping › currency").count(), 1, "{left}");
     let action = format!("{base}/reconcile/columns");
     let mut fields = values(&page, &action);
     set(&mut fields, "left.delimiter", "|");
