@@ -122,7 +122,7 @@ class Notifications(Pages):
         self.assertNotEqual(page.locator("#made").inner_text(), secret)
         page.once("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="Remove").click()
-        expect(page.get_by_text("No webhooks yet.")).to_be_visible()
+        expect(page.get_by_text("No webhooks yet.")).to_be_visible(timeout=PATIENCE_MS)
         self.assertEqual(self.troubles, [])
 
     def until_listed(self, page, state, requests=0, receiver=None):

@@ -116,8 +116,8 @@ fn commands_exist() {
             let words: Vec<String> = command.split_whitespace().skip(1).map(str::to_owned).collect();
             let is_name = |word: &&String| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             let plain = words.iter().take_while(|word| is_name(word) && !word.starts_with('-'));
-            let mut names: Vec<String> = plain.take(2).cloned().collect();
-            // The second word may be an argument.
+            let mut names: Vec<String> = plain.take(3).cloned().collect();
+            // The last words may be arguments.
             let says = loop {
                 let known = help.entry(names.clone()).or_insert_with(|| {
                     let asked = output(counterfoil().args(&names).arg("--help"));

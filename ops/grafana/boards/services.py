@@ -245,6 +245,19 @@ PROCESSES = [
         "By whether the collector took them. Dropped: more came than the queue holds. Failed: the collector is away.",
         (rate("counterfoil_trace_spans_total", "outcome"), "{{outcome}}"),
     ),
+    panel(
+        "Dependencies not asked for now",
+        "none",
+        "1 while a circuit is open: after five failures in a row a dependency is left alone for a minute.",
+        ("max by (dependency) (counterfoil_circuit_open)", "{{dependency}}"),
+        thresholds=[(None, "green"), (1, "red")],
+    ),
+    panel(
+        "Reads that may come from the replica",
+        "ops",
+        "By who answered: the replica, or the primary since the replica lacked a write of the session.",
+        (rate("counterfoil_replica_reads_total", "by"), "{{by}}"),
+    ),
     panel("Cache hits", "percentunit", "Share of the questions that a cache could answer.",
         (
             """sum by (cache) (rate(counterfoil_cache_requests_total{outcome="hit"}[$__rate_interval]))

@@ -62,7 +62,7 @@ mod tests {
         for values in [&[] as &[i64], &[0], &[i64::MAX, -5]] {
             let drawn = columns("Sizes", &values.iter().map(|value| column(*value)).collect::<Vec<_>>()).0;
             assert!(
-                !drawn.contains("NaN") && !drawn.contains("inf") && !drawn.contains("height=\"-"),
+                !drawn.contains("NaN") && !drawn.contains("\"inf\"") && !drawn.contains("height=\"-"),
                 "{drawn}"
             );
         }

@@ -256,8 +256,12 @@ mod tests {
         for name in ["auth.sealing_key", "auth.signing_key", "broker.url", "database.url", "redis.url"] {
             assert!(secret.iter().any(|key| key == name), "{name} in {secret:?}");
         }
-        let code =
-            [include_str!("../config.rs"), include_str!("notifications.rs"), include_str!("telemetry.rs")];
+        let code = [
+            include_str!("../config.rs"),
+            include_str!("notifications.rs"),
+            include_str!("oidc.rs"),
+            include_str!("telemetry.rs"),
+        ];
         let hidden: usize =
             code.iter().map(|code| code.matches("\n    #[serde(serialize_with = \"hidden\")]").count()).sum();
         assert_eq!(secret.len(), hidden, "every hidden key has the schema of a secret: {secret:?}");

@@ -102,7 +102,7 @@ pub(super) const METRICS: &[Metric] = &[
         "counterfoil_circuit_open",
         Unit::Flag,
         &[Label::one_of("dependency", &["mail", "provider", "redis"])],
-        Role::ALL,
+        &[Role::Api, Role::Worker],
         "Whether something that failed again and again is left alone for a while, as this process sees it",
     )
     .once("the start of what uses it"),
