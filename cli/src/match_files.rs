@@ -8,6 +8,7 @@ mod carry;
 mod failure;
 mod guessed;
 mod inputs;
+mod mappings;
 mod memory;
 mod progress;
 mod rendered;
@@ -37,7 +38,8 @@ use summary::Summary;
   3    reading, matching or writing failed; nothing was written
   130  interrupted; nothing was written")]
 pub struct MatchArgs {
-    /// For example the bank statement; CSV or JSON.
+    /// For example the bank statement: CSV, JSON, Excel (.xlsx), OpenDocument (.ods), Parquet, or a bank's own format
+    /// (MT940, camt, OFX, BAI2).
     left: PathBuf,
     /// For example the ledger.
     right: PathBuf,
@@ -48,6 +50,10 @@ pub struct MatchArgs {
     /// The same for RIGHT.
     #[arg(long, value_name = "FILE")]
     right_mapping: Option<PathBuf>,
+    /// Folder for left.mapping.toml and right.mapping.toml, the mappings that this run uses: to be corrected, and given
+    /// with the options above the next time. Written before anything is matched.
+    #[arg(long, value_name = "DIR")]
+    write_mapping: Option<PathBuf>,
     /// ISO 4217: the currency of a file without a mapping that does not say one itself, such as the statement of a
     /// single account.
     #[arg(long, value_name = "CODE")]
@@ -104,12 +110,17 @@ pub fn run(args: MatchArgs) -> ExitCode {
 fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     let interrupt = Interrupt::listen()?;
     staging::refuse_existing(&args.out, args.force)?;
-    let (left, right) = (
-        Input::prepare(Side::Left, &args.left, args.left_mapping.as_deref(), args.currency.as_deref()),
-        Input::prepare(Side::Right, &args.right, args.right_mapping.as_deref(), args.currency.as_deref()),
-    );
+    let is_standard = args.rules.is_none() && args.preset.is_none();
+    let prepare = |side, path, mapping: &Option<PathBuf>| {
+        Input::prepare(side, path, mapping.as_deref(), args.currency.as_deref(), is_standard)
+    };
+    let left = prepare(Side::Left, &args.left, &args.left_mapping);
+    let right = prepare(Side::Right, &args.right, &args.right_mapping);
     let (left, right) = failure::both(left, right)?;
-    let Fitted { rules, dropped } = rules_of(args, &left, &right)?;
+    if let Some(folder) = &args.write_mapping {
+        mappings::write(folder, [&left, &right], args.force)?;
+    }
+    let Fitted { mut rules, dropped } = rules_of(args, &left, &right)?;
     let mut chain = match &args.carry {
         Some(folder) => Chain::read(folder, [&left, &right])?,
         None => Chain::none(),
@@ -134,6 +145,14 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     let working_set = memory.working_set(left_side.records.len() + right_side.records.len())?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
+    if is_standard && left.mapping.has_amounts() {
+        let keys = matching::shared_keys(&left_side.records, &right_side.records, watch);
+        let keys = keys.map_err(|_| Failure::Interrupted)?;
+        for key in &keys {
+            eprintln!("{}, {}: {key}", args.left.display(), args.right.display());
+        }
+        rules.passes = RuleSet::standard_with(&left.fields(), &right.fields(), &keys).passes;
+    }
     let outcome =
         matching::reconcile_within(working_set, &left_side.records, &right_side.records, &rules, watch);
     let mut outcome = outcome.map_err(|error| match error {

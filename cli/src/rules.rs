@@ -94,7 +94,7 @@ fn check_file(args: &CheckArgs) -> Result<bool, Failure> {
     let text = read_settings(&args.file)?;
     let fields = |side, file: &Option<PathBuf>, mapping: &Option<PathBuf>| match file {
         None => Ok(None),
-        Some(file) => Input::prepare(side, file, mapping.as_deref(), args.currency.as_deref())
+        Some(file) => Input::prepare(side, file, mapping.as_deref(), args.currency.as_deref(), false)
             .map(|input| Some(input.fields())),
     };
     let left = fields(Side::Left, &args.left, &args.left_mapping);

@@ -479,3 +479,65 @@ fn what_cannot_be_carried_is_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("open_items.jsonl: line 1"), "{}", text(&output.stderr));
 }
+
+const GATEWAY: &str = "gateway_tx_id,order_id,amount,currency,captured_at\n";
+const ORDERS: &str = "order_id,gross_amount,currency,order_date\n";
+
+/// Thirty payments of thirty orders, the third for another amount than its order.
+fn payments_and_orders() -> TempDir {
+    let (mut gateway, mut orders) = (GATEWAY.to_owned(), ORDERS.to_owned());
+    for i in 1..=30 {
+        let paid = if i == 3 { 209 } else { 100 + i };
+        gateway += &format!("GTW-{i:04},ORD-{:04},{paid}.50,EUR,2026-03-{i:02}\n", 31 - i);
+        orders += &format!("ORD-{:04},{}.50,EUR,2026-03-{i:02}\n", 31 - i, 100 + i);
+    }
+    folder_with(&[("gateway.csv", &gateway), ("orders.csv", &orders)])
+}
+
+#[test]
+fn a_key_that_both_files_share_is_found_and_used() {
+    let folder = payments_and_orders();
+    let output = run(&folder, "gateway.csv", "orders.csv", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let says = "order_id on the left is id on the right: 100 % of the values coincide (confidence 1.00)";
+    assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    let matches = csv_rows(&folder.path().join("out/matches.csv"));
+    assert_eq!(matches.iter().filter(|line| !line["left_id"].is_empty()).count(), 29);
+    let exceptions = csv_rows(&folder.path().join("out/exceptions.csv"));
+    let kinds: Vec<&str> = exceptions.iter().map(|line| line["kind"].as_str()).collect();
+    assert_eq!(kinds, ["amount_differs", "amount_differs"], "{exceptions:?}");
+}
+
+#[test]
+fn the_mapping_that_was_guessed_can_be_written_and_given_back() {
+    let folder = payments_and_orders();
+    let first = run(&folder, "gateway.csv", "orders.csv", &["--write-mapping", "mappings"]);
+    assert_eq!(first.status.code(), Some(1), "{}", text(&first.stderr));
+    let before = fs::read(folder.path().join("out/matches.csv")).expect("matches");
+    let given = [
+        "--left-mapping",
+        "mappings/left.mapping.toml",
+        "--right-mapping",
+        "mappings/right.mapping.toml",
+        "--force",
+    ];
+    let second = run(&folder, "gateway.csv", "orders.csv", &given);
+    assert_eq!(second.status.code(), Some(1), "{}", text(&second.stderr));
+    assert!(!text(&second.stderr).contains("guessed"), "{}", text(&second.stderr));
+    assert_eq!(fs::read(folder.path().join("out/matches.csv")).expect("matches"), before);
+    // A file that somebody corrected is not written over.
+    fs::remove_dir_all(folder.path().join("out")).expect("results");
+    let third = run(&folder, "gateway.csv", "orders.csv", &["--write-mapping", "mappings"]);
+    assert_eq!(third.status.code(), Some(2));
+    assert!(text(&third.stderr).contains("left.mapping.toml"), "{}", text(&third.stderr));
+}
+
+#[test]
+fn a_file_that_is_no_table_is_refused_as_such() {
+    let folder = folder_with(&[("orders.csv", ORDERS)]);
+    let program: Vec<u8> = (0..4_000u32).flat_map(|i| [b'a', 0, 3, (i * i % 256) as u8, b',']).collect();
+    fs::write(folder.path().join("program"), program).expect("a file");
+    let output = run(&folder, "program", "orders.csv", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no table"), "{}", text(&output.stderr));
+}

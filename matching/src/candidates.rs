@@ -69,6 +69,24 @@ impl Scope<'_> {
         })
     }
 
+    /// Both have one of the keys that speak against a pair, and not the same.
+    pub fn conflicts(&self, left: Node, right: Node) -> bool {
+        let (l, r) = (self.remainder.left.records, self.remainder.right.records);
+        !self.plan.conflict.is_empty() && self.plan.conflict.differ((l, left), (r, right))
+    }
+
+    /// A pair that shares a token, as far as the texts around it name the same reference.
+    pub fn agreed(&self, pair: Pair) -> Option<Pair> {
+        let (l, r) = (self.remainder.left.records, self.remainder.right.records);
+        let spread = self.plan.keys.agreed(pair.spread, (l, pair.left), (r, pair.right))?;
+        if spread == pair.spread {
+            return Some(pair);
+        }
+        let evidence = self.evidence(pair.left, pair.right, Some(KeyEvidence { spread }));
+        let confidence = evidence.confidence(self.plan);
+        (confidence >= self.threshold).then_some(Pair { confidence, spread, ..pair })
+    }
+
     /// The pair, when everything fits, the texts are alike enough, and the threshold is reached.
     pub fn candidate(
         &self,
@@ -97,6 +115,9 @@ impl Scope<'_> {
         // Dates and amounts first: texts cost a hundred times more.
         let days = self.plan.window.distance(l.date(left), r.date(right));
         if !self.plan.window.admits(days) || !amount.fits() || !self.held.allows(left, right) {
+            return Ok(None);
+        }
+        if self.conflicts(left, right) {
             return Ok(None);
         }
         if self.texts.is_some() {

@@ -9,7 +9,7 @@ mod sums;
 use crate::fees::Fee;
 use crate::pattern::Pattern;
 use crate::tolerance::Allowance;
-use crate::{Key, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule};
+use crate::{Cardinality, Key, NettingRule, Normalise, Pass, RuleError, RuleSet, Side, TextRule};
 
 const PASSES_MAX: usize = 64;
 const KEYS_MAX: usize = 8;
@@ -88,6 +88,19 @@ impl Mistakes<'_> {
         if pass.keys.iter().filter(|k| k.normalise == Normalise::Tokens).count() > 1 {
             self.add(format!("{at}.key"), "only one key of a pass may compare tokens");
         }
+        let is_sum = matches!(pass.cardinality, Cardinality::OneToMany | Cardinality::ManyToOne);
+        if !is_sum && pass.keys.iter().any(|key| key.normalise == Normalise::List) {
+            self.add(format!("{at}.key"), "lists are for passes 1:n and n:1");
+        }
+        if pass.conflict.len() > KEYS_MAX {
+            self.add(format!("{at}.conflict"), format!("at most {KEYS_MAX} keys are allowed"));
+        }
+        for (i, key) in pass.conflict.iter().enumerate() {
+            self.check_key(&format!("{at}.conflict[{i}]"), key);
+            if matches!(key.normalise, Normalise::Tokens | Normalise::List) {
+                self.add(format!("{at}.conflict[{i}].normalise"), "must compare one key with one");
+            }
+        }
         if let Err(errors) = Allowance::compile(&pass.amount) {
             errors.into_iter().for_each(|(field, says)| self.add(format!("{at}.amount.{field}"), says));
         }
@@ -103,6 +116,15 @@ impl Mistakes<'_> {
         if let Some(text) = &pass.text {
             self.check_text(&format!("{at}.text"), text);
         }
+        if let Some(doubt) = &pass.doubt {
+            self.check_text(&format!("{at}.doubt"), doubt);
+            if doubt.silent.is_some() {
+                self.add(
+                    format!("{at}.doubt.silent"),
+                    "is for texts that decide; one that names nobody is no doubt",
+                );
+            }
+        }
     }
 
     fn check_netting(&mut self, at: &str, rule: &NettingRule) {
@@ -115,6 +137,9 @@ impl Mistakes<'_> {
         }
         if rule.keys.iter().filter(|k| k.normalise == Normalise::Tokens).count() > 1 {
             self.add(format!("{at}.key"), "only one key of a rule may compare tokens");
+        }
+        if rule.keys.iter().any(|k| k.normalise == Normalise::List) {
+            self.add(format!("{at}.key"), "lists are for passes 1:n and n:1");
         }
         if rule.window_days > WINDOW_DAYS_MAX {
             self.add(format!("{at}.window_days"), format!("must be at most {WINDOW_DAYS_MAX}"));

@@ -37,17 +37,33 @@ pub(crate) struct Settled {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct KeyEvidence {
     /// How many pairs of records the key joins: 1 when it identifies both. Always 1 for keys that are not
-    /// tokens, for these were declared to identify.
+    /// tokens, for these were declared to identify. With [`Self::BARE`] set, the number of one of the records has
+    /// no prefix.
     pub spread: u32,
 }
 
 impl KeyEvidence {
     /// A token that joins more pairs is a common number, not a reference.
     pub const SPREAD_MAX: usize = 100;
+    /// A bit of [`Self::spread`], so that a candidate pair stays at 16 bytes: the records share a number that one of
+    /// them writes without the prefix of its series, see [`crate::series`].
+    pub const BARE: u32 = 1 << 31;
+    /// By judgement: with amount and day equal, such a number is still worth more than one that joins three pairs.
+    const BARE_STRENGTH: f64 = 0.6;
 
-    /// 1 for an identifying key, 0.1 for the most common one that still counts.
-    fn strength(&self) -> f64 {
-        1.0 / f64::from(self.spread.max(1)).sqrt()
+    pub fn is_bare(self) -> bool {
+        self.spread & Self::BARE != 0
+    }
+
+    /// How many pairs of records the key joins, at least 1.
+    fn pairings(self) -> u32 {
+        (self.spread & !Self::BARE).max(1)
+    }
+
+    /// 1 for an identifying key, 0.1 for the most common one that still counts; less for a number without prefix.
+    fn strength(self) -> f64 {
+        let whole = if self.is_bare() { Self::BARE_STRENGTH } else { 1.0 };
+        whole / f64::from(self.pairings()).sqrt()
     }
 }
 
@@ -150,9 +166,11 @@ impl Evidence {
         for (i, (field, value)) in shared.iter().enumerate() {
             // Several keys are one piece of evidence together: the first carries the weight of all.
             let weight = if i == 0 { key } else { 0.0 };
-            match self.key.map_or(1, |k| k.spread) {
-                0 | 1 => add(field, format!("{field} {value} on both sides"), weight),
-                n => add(field, format!("{field} {value} on both sides, as in {n} pairings"), weight),
+            let bare =
+                if self.key.is_some_and(KeyEvidence::is_bare) { ", once without a prefix" } else { "" };
+            match self.key.map_or(1, KeyEvidence::pairings) {
+                1 => add(field, format!("{field} {value} on both sides{bare}"), weight),
+                n => add(field, format!("{field} {value} on both sides{bare}, as in {n} pairings"), weight),
             }
         }
         match self.group {

@@ -61,7 +61,12 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Candidates, Cancelled> {
         return Ok(Candidates { gave_up: 1, ..Candidates::default() });
     }
     if tokens {
-        pairs = best_of_each(pairs, scope.watch)?;
+        let best = best_of_each(pairs, scope.watch)?;
+        let agreed = best.par_chunks(4096).map(|pairs| {
+            scope.watch.check()?;
+            Ok(pairs.iter().filter_map(|&pair| scope.agreed(pair)).collect::<Vec<_>>())
+        });
+        pairs = agreed.collect::<Result<Vec<_>, Cancelled>>()?.concat();
     }
     Ok(Candidates { pairs, right_frozen: vec![], gave_up: gave_up.into_inner() })
 }

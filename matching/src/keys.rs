@@ -72,9 +72,11 @@ pub(crate) fn normalise(text: &str, how: Normalise, out: &mut String) {
     out.clear();
     match how {
         Normalise::Exact => out.push_str(text.trim()),
-        Normalise::Alphanumeric | Normalise::Tokens | Normalise::Pattern | Normalise::CreditorReference => {
-            push_upper(text, out)
-        }
+        Normalise::Alphanumeric
+        | Normalise::Tokens
+        | Normalise::List
+        | Normalise::Pattern
+        | Normalise::CreditorReference => push_upper(text, out),
         Normalise::Digits => {
             let digits = text.chars().filter(char::is_ascii_digit);
             out.extend(digits.skip_while(|&c| c == '0'));

@@ -33,6 +33,7 @@ mod keyed;
 mod keys;
 mod learned;
 mod line_numbers;
+mod listed;
 mod money;
 mod nearby;
 mod netting;
@@ -51,7 +52,9 @@ mod rules;
 mod run;
 mod searched;
 mod select;
+mod series;
 mod settle;
+mod shared_keys;
 mod sorted;
 mod standard;
 mod subsets;
@@ -86,6 +89,7 @@ pub use rules::{
     Key, KnownCalendar, LesserSide, NettingKey, NettingRule, Normalise, Pass, Rate, Rounded, Rounding,
     RuleError, RuleSet, SearchRule, TextRule, Weekday,
 };
+pub use shared_keys::{Joins, SharedKey, shared_keys};
 pub use text_column::{KeptBytes, TextStore};
 pub(crate) use watch::Pulse;
 pub use watch::{Cancelled, Phase, Progress, Watch};

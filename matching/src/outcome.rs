@@ -163,7 +163,9 @@ impl Match {
             Note::OpenLeft => (Side::Left, self.difference),
             Note::OpenRight => (Side::Right, -self.difference),
             Note::OpenRightFlipped => (Side::Right, self.difference),
-            Note::Nothing | Note::ReversalNegative | Note::ReversalPositive => return None,
+            Note::Nothing | Note::Contradicted | Note::ReversalNegative | Note::ReversalPositive => {
+                return None;
+            }
         };
         Some(OpenRemainder { side, amount })
     }
@@ -203,9 +205,29 @@ pub(crate) enum Note {
     OpenRight,
     /// The same where right amounts are compared with their sign flipped: the difference as it is.
     OpenRightFlipped,
+    /// Its texts say otherwise, see [`Contradicted`].
+    Contradicted,
     /// Netted, and the negative amount takes back the positive one.
     ReversalNegative,
     ReversalPositive,
+}
+
+/// What texts that say otherwise take from the evidence of a match.
+pub(crate) struct Contradicted;
+
+impl Contradicted {
+    /// By judgement: about as much as an amount that does not fit would; six bits of odds.
+    const WEIGHT: f64 = -0.3;
+
+    pub fn less(evidence: Confidence) -> Confidence {
+        Confidence::from_f64((evidence.as_f64() + Self::WEIGHT).max(0.0))
+    }
+
+    /// `field`: where the texts are.
+    pub fn reason(field: &str) -> Reason {
+        let says = "the texts name two, each known to the other side";
+        Reason { field: field.to_owned(), says: says.into(), weight: Self::WEIGHT }
+    }
 }
 
 impl Note {

@@ -11,7 +11,7 @@ use crate::fees::Fee;
 use crate::keys::Column;
 use crate::learned::LearnedPlan;
 use crate::tolerance::{Allowance, AmountDistance, Window};
-use crate::{Cardinality, Confidence, Currency, Pass, Records, Row, RuleSet, Side, Watch};
+use crate::{Cardinality, Confidence, Currency, Pass, Records, Row, RuleSet, Side, TextRule, Watch};
 use std::borrow::Cow;
 
 /// A [`Pass`] with its names looked up and its numbers read. Made only from checked rules.
@@ -21,11 +21,15 @@ pub(crate) struct Plan<'r> {
     pub threshold: Confidence,
     pub margin: Confidence,
     pub keys: KeyPlan,
+    /// Two records with different ones of these are no candidates.
+    pub conflict: KeyPlan,
     pub allowance: Allowance,
     /// There when the pass compares different currencies.
     pub exchange: Option<ExchangePlan>,
     pub window: Window,
     pub text: Option<TextPlan>,
+    /// Matches whose texts are less alike are only suggested.
+    pub doubt: Option<TextPlan>,
     pub fee: FeePlan,
     pub search: Option<SearchPlan>,
     pub learned: Option<LearnedPlan>,
@@ -94,17 +98,23 @@ impl<'r> Plan<'r> {
         right: &Records,
         data: &Data<'_>,
     ) -> Option<Self> {
-        let keys = KeyPlan::of(&pass.keys, left, right)?;
+        let lists = match Shape::of(&pass) {
+            Shape::Sums(side) => Some(side),
+            Shape::Pairs | Shape::Groups => None,
+        };
+        let keys = KeyPlan::of(&pass.keys, left, right, lists)?;
+        let conflict = KeyPlan::of(&pass.conflict, left, right, None)?;
         let columns = |names: &[String], records: &Records| {
             names.iter().map(|n| Column::resolve(records, n)).collect::<Option<Vec<_>>>()
         };
-        let text = match &pass.text {
-            None => None,
+        let texts = |rule: &Option<TextRule>| match rule {
+            None => Some(None),
             Some(rule) => {
                 let (left, right) = (columns(&rule.left, left)?, columns(&rule.right, right)?);
-                Some(TextPlan { left, right, min: rule.min, silent: rule.silent })
+                Some(Some(TextPlan { left, right, min: rule.min, silent: rule.silent }))
             }
         };
+        let (text, doubt) = (texts(&pass.text)?, texts(&pass.doubt)?);
         let mut allowance = Allowance::compile(&pass.amount).ok()?;
         allowance.prepare(&data.all());
         let exchange = match &pass.currency {
@@ -137,10 +147,12 @@ impl<'r> Plan<'r> {
             threshold,
             margin,
             keys,
+            conflict,
             allowance,
             exchange,
             window,
             text,
+            doubt,
             fee,
             search,
             learned,

@@ -88,6 +88,13 @@ impl RuleSet {
                     text.left.retain(|field| fields.has(Side::Left, field));
                     text.right.retain(|field| fields.has(Side::Right, field));
                 }
+                if let Some(doubt) = &mut pass.doubt {
+                    doubt.left.retain(|field| fields.has(Side::Left, field));
+                    doubt.right.retain(|field| fields.has(Side::Right, field));
+                }
+                pass.doubt.take_if(|doubt| doubt.left.is_empty() || doubt.right.is_empty());
+                pass.conflict
+                    .retain(|key| fields.has(Side::Left, &key.left) && fields.has(Side::Right, &key.right));
                 if let Some(learned) = &mut pass.learned {
                     learned.compare.retain(|comparison| fields.have(comparison));
                     for comparison in &mut learned.compare {

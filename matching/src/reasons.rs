@@ -2,6 +2,7 @@
 
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::netting::NettingPlan;
+use crate::outcome::{Contradicted, Note};
 use crate::plan::{Plan, Shape};
 use crate::settle::rate_reasons;
 use crate::sums::Sums;
@@ -61,7 +62,11 @@ impl<'a> Reasoner<'a> {
     fn reasons_of_pass(&self, m: &Match) -> Vec<Reason> {
         let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
         if let (Some(learned), Some(plan)) = (&m.evidence.learned, &plan.learned) {
-            return learned.reasons(plan, (self.left, m.left[0]), (self.right, m.right[0]));
+            let mut reasons = learned.reasons(plan, (self.left, m.left[0]), (self.right, m.right[0]));
+            if m.evidence.note == Note::Contradicted {
+                reasons.push(Reason { weight: 0.0, ..Contradicted::reason("text") });
+            }
+            return reasons;
         }
         let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
         let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
@@ -77,6 +82,9 @@ impl<'a> Reasoner<'a> {
         };
         let shared = plan.keys.shared(&plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);
+        if let (Note::Contradicted, Some(rule)) = (m.evidence.note, &plan.pass.doubt) {
+            reasons.push(Contradicted::reason(rule.left.first().map_or("text", String::as_str)));
+        }
         let sum: f64 = reasons.iter().map(|r| r.weight).sum();
         let rest = ((m.confidence.as_f64() - sum) * 1e6).round() / 1e6;
         if rest != 0.0 {

@@ -1,6 +1,7 @@
 //! One reconciliation at work: what is left after each pass, what is still tied, what was matched.
 
 mod decide;
+mod doubt;
 mod pass;
 
 use crate::candidates::{Candidates, Scope};
@@ -68,7 +69,7 @@ impl<'a> Run<'a> {
         watch.check()?;
         let rest = |records, side| {
             // A rule that reads the ids can tell records apart that are otherwise the same.
-            let reads_id = plans.iter().any(|p| p.keys.reads_id(side));
+            let reads_id = plans.iter().any(|p| p.keys.reads_id(side) || p.conflict.reads_id(side));
             let twins = if reads_id { Twins::none() } else { Twins::find(records, watch)? };
             Ok(Rest::new(records, twins))
         };
@@ -162,6 +163,7 @@ impl<'a> Run<'a> {
                     let found =
                         Candidates { pairs: std::mem::take(&mut open.pairs), ..Candidates::default() };
                     let mut decided = decide(&scope, found, scope.plan.margin)?;
+                    self.doubt(&self.plans[open.plan], &mut decided.made)?;
                     if let Some(odds) = self.odds[open.plan] {
                         weigh(&mut decided.made, odds, self.plans[open.plan].threshold);
                     }

@@ -1,8 +1,9 @@
 //! The rules for people who wrote none, built on conventional field names.
 
 use crate::{
-    AmountRule, Cardinality, CompareAs, Comparison, DateRule, FeeRule, FieldNames, Key, LearnedRule,
-    Normalise, Pass, RuleSet, SearchRule, Side, TextRule, Tier,
+    AllowedDifference, AmountRule, Cardinality, CompareAs, Comparison, Confidence, DateRule, FeeRule,
+    FieldNames, Joins, Key, LearnedRule, LesserSide, Normalise, Pass, RuleSet, SearchRule, SharedKey, Side,
+    TextRule, Tier,
 };
 
 /// A document's or payment's own reference.
@@ -13,11 +14,17 @@ const DESCRIPTION: &str = "description";
 const COUNTERPARTY: &str = "counterparty";
 /// What payments were paid out together: a batch, payout or settlement.
 const BATCH: &str = "batch";
+/// What the payer gave a transfer to carry through all banks.
+const END_TO_END_ID: &str = "end_to_end_id";
+const ORDER_ID: &str = "order_id";
 
 /// Days between a posting and its payment's booking: a long weekend and a slow bank.
 const WINDOW_DAYS: u32 = 5;
 /// Where the reference is the same, a month may lie between.
 const REFERENCE_WINDOW_DAYS: u32 = 31;
+/// Names that are less alike, each known to both books, are two parties. By judgement: `Braun Foods GmbH` and
+/// `Braun Steel GmbH` are still more alike.
+const DOUBT_MIN: f64 = 0.3;
 
 impl RuleSet {
     /// The standard rules for two sides that have all conventional fields: `reference`, `description`,
@@ -35,7 +42,23 @@ impl RuleSet {
     /// the fields are matched by amount and date, only suggested.
     pub fn standard_for(left_fields: &[String], right_fields: &[String]) -> Self {
         let fields = Fields { left: left_fields, right: right_fields };
-        let mut passes = vec![];
+        // By name alone: what is in the columns nobody has seen yet.
+        let shared = [END_TO_END_ID, ORDER_ID].into_iter().filter(|name| fields.both_have(name));
+        let key = |name: &str| SharedKey {
+            left: name.into(),
+            right: name.into(),
+            coincide: 0.0,
+            confidence: Confidence::ZERO,
+            joins: Joins::OneToOne,
+        };
+        Self::standard_with(left_fields, right_fields, &shared.map(key).collect::<Vec<_>>())
+    }
+
+    /// The same with the keys that the records themselves were found to share, see [`crate::shared_keys()`]: these
+    /// come first, and one whose values nearly all coincide speaks against every pair with two different ones.
+    pub fn standard_with(left_fields: &[String], right_fields: &[String], keys: &[SharedKey]) -> Self {
+        let fields = Fields { left: left_fields, right: right_fields };
+        let mut passes: Vec<Pass> = keys.iter().flat_map(key_passes).collect();
         if fields.both_have(REFERENCE) {
             passes.push(keyed("same reference", REFERENCE, REFERENCE, Normalise::Alphanumeric));
         }
@@ -43,19 +66,27 @@ impl RuleSet {
         for (left, right) in fields.reference_pairs() {
             passes.push(keyed(&format!("{left} names {right}"), left, right, Normalise::Tokens));
         }
+        let one_to_one = |key: &&SharedKey| key.joins == Joins::OneToOne;
+        passes.extend(keys.iter().filter(one_to_one).map(|key| small_difference(key_pass(key))));
         if fields.both_have(REFERENCE) {
-            let pass =
-                keyed("same reference, small difference", REFERENCE, REFERENCE, Normalise::Alphanumeric);
-            let amount = AmountRule {
-                absolute: Some("0.05".into()),
-                percent: Some("0.5".into()),
-                ..AmountRule::default()
-            };
-            passes.push(Pass { amount, ..pass });
+            let pass = keyed("same reference", REFERENCE, REFERENCE, Normalise::Alphanumeric);
+            passes.push(small_difference(pass));
         }
         passes.extend(fields.text_passes());
-        if passes.is_empty() {
+        let is_shared = |pass: &Pass| {
+            pass.keys.iter().any(|k| keys.iter().any(|s| (&s.left, &s.right) == (&k.left, &k.right)))
+        };
+        if passes.iter().all(is_shared) {
             passes.push(Pass { tier: Tier::Suggested, ..pass("same amount, near date", WINDOW_DAYS) });
+        }
+        let decisive: Vec<Key> = keys.iter().filter(|key| key.is_decisive()).map(equal).collect();
+        for pass in passes.iter_mut().filter(|pass| pass.cardinality == Cardinality::OneToOne) {
+            pass.conflict = decisive.iter().filter(|key| !pass.keys.contains(key)).cloned().collect();
+            if fields.both_have(COUNTERPARTY) && !pass.keys.is_empty() {
+                let names = vec![COUNTERPARTY.to_owned()];
+                pass.doubt =
+                    Some(TextRule { left: names.clone(), right: names, min: DOUBT_MIN, silent: None });
+            }
         }
         named("standard", passes)
     }
@@ -114,12 +145,6 @@ impl Fields<'_> {
                 passes.push(sum(BATCH, single, Cardinality::ManyToOne, "left"));
             }
         }
-        let less_fee = |pass: &Pass| Pass {
-            name: format!("{}, less a fee", pass.name),
-            tier: Tier::Suggested,
-            amount: AmountRule { fee: Some(FeeRule::default()), ..AmountRule::default() },
-            ..pass.clone()
-        };
         let less_fees: Vec<Pass> = passes.iter().map(less_fee).collect();
         passes.extend(less_fees);
         passes
@@ -180,6 +205,72 @@ impl Fields<'_> {
         comparisons.push(compare(&[DESCRIPTION, COUNTERPARTY], CompareAs::Text));
         comparisons
     }
+}
+
+/// What a key is compared by: where records meet one to one, all of it.
+fn equal(key: &SharedKey) -> Key {
+    let SharedKey { left, right, .. } = key;
+    Key { left: left.clone(), right: right.clone(), ..Key::default() }
+}
+
+fn key_pass(key: &SharedKey) -> Pass {
+    let SharedKey { left, right, .. } = key;
+    let name = if left == right { format!("same {left}") } else { format!("{left} is {right}") };
+    let window = REFERENCE_WINDOW_DAYS;
+    match key.joins {
+        Joins::OneToOne => Pass { keys: vec![equal(key)], ..pass(&name, window) },
+        Joins::OneToMany(side) => Pass {
+            keys: vec![equal(key)],
+            cardinality: if side == Side::Left { Cardinality::OneToMany } else { Cardinality::ManyToOne },
+            ..pass(&format!("sum of {name}"), window)
+        },
+        Joins::List(side) => {
+            let (one, many, cardinality) = match side {
+                Side::Left => (left, right, Cardinality::OneToMany),
+                Side::Right => (right, left, Cardinality::ManyToOne),
+            };
+            Pass {
+                keys: vec![Key { normalise: Normalise::List, ..equal(key) }],
+                cardinality,
+                ..pass(&format!("sum of {many} that {one} lists"), window)
+            }
+        }
+    }
+}
+
+/// And less a fee, of sums.
+fn key_passes(key: &SharedKey) -> Vec<Pass> {
+    let pass = key_pass(key);
+    if key.joins == Joins::OneToOne {
+        return vec![pass];
+    }
+    let mut fees = less_fee(&pass);
+    if let Joins::List(side) = key.joins {
+        // The list says what belongs together: it may also be a fee that nothing explains to the cent.
+        let side = if side == Side::Left { LesserSide::LeftLess } else { LesserSide::RightLess };
+        let percent = Some(KEPT_BACK_PERCENT.to_owned());
+        fees.amount.allowed =
+            vec![AllowedDifference { name: "fees kept back".into(), absolute: None, percent, side }];
+    }
+    vec![pass, fees]
+}
+
+/// As much as card processors keep.
+const KEPT_BACK_PERCENT: &str = "5";
+
+fn less_fee(pass: &Pass) -> Pass {
+    Pass {
+        name: format!("{}, less a fee", pass.name),
+        tier: Tier::Suggested,
+        amount: AmountRule { fee: Some(FeeRule::default()), ..AmountRule::default() },
+        ..pass.clone()
+    }
+}
+
+fn small_difference(pass: Pass) -> Pass {
+    let amount =
+        AmountRule { absolute: Some("0.05".into()), percent: Some("0.5".into()), ..AmountRule::default() };
+    Pass { name: format!("{}, small difference", pass.name), amount, ..pass }
 }
 
 fn has(fields: &[String], name: &str) -> bool {

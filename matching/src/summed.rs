@@ -104,6 +104,23 @@ fn sums(scope: &Scope<'_>, between: &Between, first: u32, second: u32) -> Option
     }
 }
 
+/// As [`crate::plan::KeyPlan::agreed`], of the records that stand for both ends.
+fn agreed(scope: &Scope<'_>, between: &Between, (first, second): (u32, u32), spread: u32) -> Option<u32> {
+    if !scope.plan.keys.has_tokens() {
+        return Some(spread);
+    }
+    let row =
+        |side: Side, groups: &[Group], at: u32| Some(representative(scope, side, groups.get(at as usize)?));
+    let (left, right) = match between {
+        Between::Records => (first, second),
+        Between::Sums { one: Side::Left, groups } => (first, row(Side::Right, groups, second)?),
+        Between::Sums { one: Side::Right, groups } => (row(Side::Left, groups, second)?, first),
+        Between::Groups { left, right } => (row(Side::Left, left, first)?, row(Side::Right, right, second)?),
+    };
+    let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
+    scope.plan.keys.agreed(spread, (l, left), (r, right))
+}
+
 /// The fees that the pass allows, those to be learned learned from what its keys join now.
 pub(crate) fn fees(scope: &Scope<'_>) -> Result<Fees, Cancelled> {
     match scope.plan.fee {
@@ -161,8 +178,14 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Summed, Cancelled> {
                 let Some(sums) = sums(scope, &between, left, right) else { continue };
                 let evidence: Evidence = scope.sums_evidence(&sums, false, Some(key));
                 let confidence = evidence.confidence(scope.plan);
-                if evidence.fits(scope.plan) && confidence >= scope.threshold {
-                    list.push(Pair { left, right, confidence, spread: key.spread });
+                if !evidence.fits(scope.plan) || confidence < scope.threshold {
+                    continue;
+                }
+                let Some(spread) = agreed(scope, &between, (left, right), key.spread) else { continue };
+                let evidence = Evidence { key: Some(KeyEvidence { spread }), ..evidence };
+                let confidence = evidence.confidence(scope.plan);
+                if confidence >= scope.threshold {
+                    list.push(Pair { left, right, confidence, spread });
                 }
             }
         }

@@ -74,6 +74,28 @@ pub fn guess_mapping(detection: &Detection) -> Result<Mapping, Vec<MappingError>
     }
 }
 
+/// Keeps the columns that may identify what the other file knows too, under their own names, at most eight: for
+/// whoever compares the values of both files to find out.
+pub fn keep_key_columns(mapping: &mut Mapping, detection: &Detection) {
+    if mapping.amount.is_none() || detection.format.is_statement() {
+        return;
+    }
+    let mut left = KEY_COLUMNS_MAX;
+    for proposal in detection.proposals.iter().filter(|proposal| proposal.may_be_key) {
+        let name = &proposal.name;
+        let twice = detection.columns.iter().filter(|other| *other == name).count() > 1;
+        if left == 0 || twice || check_column(name).is_some() || mapping.fields.len() >= FIELDS_MAX {
+            continue;
+        }
+        if let Some(field) = field_name(name).filter(|field| !mapping.fields.contains_key(field)) {
+            mapping.fields.insert(field, name.clone());
+            left -= 1;
+        }
+    }
+}
+
+const KEY_COLUMNS_MAX: usize = 8;
+
 /// Plainly an amount by its name; beside dates, a part of the name and numbers below it are enough.
 fn names_money(proposal: &ColumnProposal, has_dates: bool) -> bool {
     let roles = [ColumnRole::Amount, ColumnRole::Debit, ColumnRole::Credit];

@@ -45,7 +45,7 @@ pub use detect::{
     peek_columns_as,
 };
 pub use extract::NO_DATE;
-pub use guess::guess_mapping;
+pub use guess::{guess_mapping, keep_key_columns};
 pub use mapping::{CsvOptions, CurrencySource, DateColumn, ExcelOptions, Format, Mapping};
 pub use mapping_check::MappingError;
 pub use outcome::{ReadError, ReadLimits, ReadOutcome, ReadProgress, ReadSample, RejectedLine};

@@ -4,12 +4,14 @@ use super::failure::Failure;
 use super::inputs::{open, refused};
 use matching::{Confidence, Currency, DecimalMark, Side};
 use sources::{
-    ColumnRole, CurrencySource, Detection, Format, Mapping, ReadError, guess_mapping, peek_columns,
+    ColumnRole, CurrencySource, Detection, Format, Mapping, ReadError, guess_mapping, keep_key_columns,
+    peek_columns,
 };
 use std::path::Path;
 
-/// Says on standard error what it guessed. `currency` is that of a file which says none itself.
-pub fn guess(side: Side, path: &Path, currency: Option<&str>) -> Result<Mapping, Failure> {
+/// Says on standard error what it guessed. `currency` is that of a file which says none itself; `keep_keys` also keeps
+/// the columns that may hold the other file's identifiers.
+pub fn guess(side: Side, path: &Path, currency: Option<&str>, keep_keys: bool) -> Result<Mapping, Failure> {
     let of = path.display();
     let option = format!("--{}-mapping", side.as_str());
     let mut peek = peek_columns(open(path)?).map_err(|error| match error {
@@ -21,7 +23,7 @@ pub fn guess(side: Side, path: &Path, currency: Option<&str>) -> Result<Mapping,
             Currency::parse(code).map_err(|error| Failure::input([format!("--currency {error}")]))?;
         peek.currency.get_or_insert_with(|| currency.code().to_owned());
     }
-    let mapping = guess_mapping(&peek).map_err(|errors| {
+    let mut mapping = guess_mapping(&peek).map_err(|errors| {
         let lacks_currency = errors.iter().any(|error| error.at.starts_with("currency"));
         let in_currency = if lacks_currency {
             "; a file in one currency that it does not name needs --currency CODE"
@@ -32,6 +34,9 @@ pub fn guess(side: Side, path: &Path, currency: Option<&str>) -> Result<Mapping,
         let hint = format!("{of}: its columns are {columns}; name them with {option} FILE{in_currency}");
         Failure::input(errors.iter().map(|error| format!("{of}: {error}")).chain([hint]))
     })?;
+    if keep_keys {
+        keep_key_columns(&mut mapping, &peek);
+    }
     eprintln!("{of}: no {option}, so guessed {}", described(&mapping));
     let sure = certainty(&peek);
     if !sure.is_empty() {

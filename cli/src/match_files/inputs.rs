@@ -27,12 +27,13 @@ pub struct Input {
 }
 
 impl Input {
-    /// Guesses the mapping and says what it guessed where none is given; `currency` is that of a file that says none.
+    /// Guesses the mapping and says what it guessed where none is given; see [`guess`].
     pub fn prepare(
         side: Side,
         path: &Path,
         mapping: Option<&Path>,
         currency: Option<&str>,
+        keep_keys: bool,
     ) -> Result<Self, Failure> {
         // Not opened: a pipe can be opened only once, and `<(zcat bank.csv.gz)` is a fine input.
         let size_bytes = look_at(path)?.len();
@@ -42,9 +43,20 @@ impl Input {
                 accept(mapping_path, &mapping.check())?;
                 mapping
             }
-            None => guess(side, path, currency)?,
+            None => guess(side, path, currency, keep_keys)?,
         };
         Ok(Input { side, path: path.to_owned(), mapping, size_bytes })
+    }
+
+    /// The mapping as TOML, to be corrected by a person and given with `--left-mapping` or `--right-mapping`.
+    pub fn mapping_text(&self) -> Result<String, Failure> {
+        let text = toml::to_string(&self.mapping);
+        let text = text.map_err(|error| Failure::broken(format!("writing the mapping: {error}")))?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(format!(
+            "# What the columns of {} mean; every key is explained in docs/rules.md.\n{text}",
+            name.escape_debug()
+        ))
     }
 
     /// Names of the text fields every record of this side will have.

@@ -131,6 +131,15 @@ fn sharers(run: &Run<'_>, spec: &Spec<'_>, members: &Members, side: Side, row: R
         sharers.same_side.extend(own.map(sharer).filter(|s| s.row != row));
         sharers.other_side.extend(other.map(sharer));
     }
+    let own = run.remainder.side(side).records;
+    let other = run.remainder.side(side.other()).records;
+    sharers.other_side.retain_mut(|sharer| {
+        let (left, right) = if side == Side::Left { (row, sharer.row) } else { (sharer.row, row) };
+        let (l, r) = if side == Side::Left { (own, other) } else { (other, own) };
+        let spread = spec.keys.agreed(sharer.spread, (l, left), (r, right));
+        sharer.spread = spread.unwrap_or_default();
+        spread.is_some()
+    });
     let is_matched = |s: &Sharer| !run.remainder.side(side).is_free(s.row);
     if sharers.other_side.is_empty() && !sharers.same_side.iter().any(is_matched) {
         // Only what the other side has, or one of its own with a match, explains anything.

@@ -103,28 +103,24 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
         }
     }
     found.sort_by_key(|&(free, pair, _)| (Reverse(free), Reverse(pair.confidence)));
-    let &(free, _, best) = found.first()?;
-    let counterpart = name(q.run, q.side.other(), best);
+    let &(free, pair, best) = found.first()?;
+    let is_bare = KeyEvidence { spread: pair.spread }.is_bare();
+    let same = if is_bare { "has the same number, once without a prefix," } else { "has the same key" };
+    let counterpart = format!("{} {same}", name(q.run, q.side.other(), best));
     let (kind, says) = match difference(q, best) {
         // It is spoken for: nothing about it needs correcting.
-        _ if !free && q.run.is_netted(q.side.other(), best) => (
-            missing_kind(q.side),
-            format!("{counterpart} has the same key, but it cancels out with another of its side"),
-        ),
-        _ if !free => (
-            missing_kind(q.side),
-            format!("{counterpart} has the same key, but it has another match already"),
-        ),
+        _ if !free && q.run.is_netted(q.side.other(), best) => {
+            (missing_kind(q.side), format!("{counterpart} but it cancels out with another of its side"))
+        }
+        _ if !free => (missing_kind(q.side), format!("{counterpart} but it has another match already")),
         kind @ ExceptionKind::CurrencyDiffers => {
-            (kind, format!("{counterpart} has the same key in another currency{}", no_rate(q)))
+            (kind, format!("{counterpart} in another currency{}", no_rate(q)))
         }
-        kind @ ExceptionKind::AmountDiffers => {
-            (kind, format!("{counterpart} has the same key but another amount"))
-        }
+        kind @ ExceptionKind::AmountDiffers => (kind, format!("{counterpart} but another amount")),
         kind @ ExceptionKind::DateDiffers => {
-            (kind, format!("{counterpart} has the same key and amount but its date is outside the window"))
+            (kind, format!("{counterpart} and amount but its date is outside the window"))
         }
-        kind => (kind, format!("{counterpart} has the same key but was not sure enough")),
+        kind => (kind, format!("{counterpart} but was not sure enough")),
     };
     let total = found.len();
     found.truncate(q.run.rules.candidates_max as usize);

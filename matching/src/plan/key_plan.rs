@@ -1,7 +1,10 @@
 //! The keys of a pass, looked up in the columns of both sides.
 
+use crate::evidence::KeyEvidence;
 use crate::keys::{Column, Fingerprint, KeyHasher, each_token, with_normalised};
+use crate::listed::Listed;
 use crate::pattern::Pattern;
+use crate::series::{Agreement, agreement};
 use crate::{Currency, Key, Normalise, Pass, Records, Row, Side, creditor};
 
 /// The keys of one pass on both sides.
@@ -17,11 +20,14 @@ struct KeyPart {
     how: Normalise,
     /// Both sides may have one each.
     patterns: [Option<Pattern>; 2],
+    /// Of [`Normalise::List`].
+    listed: Option<Listed>,
 }
 
 impl KeyPlan {
-    /// `None` when a field is not there or a pattern is none.
-    pub fn of(keys: &[Key], left: &Records, right: &Records) -> Option<Self> {
+    /// `None` when a field is not there or a pattern is none. `lists`: the side whose cells may list several keys.
+    pub fn of(keys: &[Key], left: &Records, right: &Records, lists: Option<Side>) -> Option<Self> {
+        let sides = (left, right);
         let part = |key: &Key| {
             let (left, right) = (Column::resolve(left, &key.left)?, Column::resolve(right, &key.right)?);
             let pattern = |own: &Option<String>| match own.as_ref().or(key.pattern.as_ref()) {
@@ -32,7 +38,12 @@ impl KeyPlan {
                 Normalise::Pattern => [pattern(&key.left_pattern)?, pattern(&key.right_pattern)?],
                 _ => [None, None],
             };
-            Some(KeyPart { left, right, how: key.normalise, patterns })
+            let listed = match (key.normalise, lists) {
+                (Normalise::List, Some(Side::Left)) => Some(Listed::of(Side::Left, sides.0, left)),
+                (Normalise::List, Some(Side::Right)) => Some(Listed::of(Side::Right, sides.1, right)),
+                _ => None,
+            };
+            Some(KeyPart { left, right, how: key.normalise, patterns, listed })
         };
         Some(KeyPlan { parts: keys.iter().map(part).collect::<Option<_>>()? })
     }
@@ -48,7 +59,9 @@ impl KeyPlan {
     /// Whether both read the records of a side in the same way, so that equal keys of one are equal for the
     /// other.
     pub fn reads_as(&self, other: &KeyPlan, side: Side) -> bool {
-        let same = |(a, b): (&KeyPart, &KeyPart)| a.column(side) == b.column(side) && a.how == b.how;
+        let same = |(a, b): (&KeyPart, &KeyPart)| {
+            a.column(side) == b.column(side) && a.how == b.how && a.listed == b.listed
+        };
         self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(same)
     }
 
@@ -111,6 +124,31 @@ impl KeyPlan {
         found.dedup();
     }
 
+    /// [`crate::evidence::KeyEvidence::spread`] of a pair that shares a key of so many pairings, once the texts around
+    /// the shared token are looked at; `None` where these name two references.
+    pub fn agreed(&self, spread: u32, left: (&Records, Row), right: (&Records, Row)) -> Option<u32> {
+        let Some(part) = self.parts.iter().find(|part| part.how == Normalise::Tokens) else {
+            return Some(spread);
+        };
+        match agreement(part.left.text(left.0, left.1), part.right.text(right.0, right.1))? {
+            Agreement::Same => Some(spread),
+            Agreement::Bare => Some(spread | KeyEvidence::BARE),
+        }
+    }
+
+    /// Whether both records have one of the keys, and not the same.
+    pub fn differ(&self, left: (&Records, Row), right: (&Records, Row)) -> bool {
+        let read = |part: &KeyPart, side: Side, (records, row): (&Records, Row)| {
+            let mut hasher = KeyHasher::new();
+            part.hash(part.column(side).text(records, row), side, &mut hasher).map(|()| hasher.finish())
+        };
+        let differs = |part: &KeyPart| {
+            let both = read(part, Side::Left, left).zip(read(part, Side::Right, right));
+            both.is_some_and(|(l, r)| l != r)
+        };
+        self.parts.iter().any(differs)
+    }
+
     /// A number made of the first letter of each text that [`Self::shared`] reads.
     pub fn fetch(&self, left: (&Records, Row), right: (&Records, Row)) -> u64 {
         let first = |text: &str| u64::from(text.as_bytes().first().copied().unwrap_or_default());
@@ -148,6 +186,9 @@ impl KeyPlan {
 impl KeyPart {
     /// `None` when nothing is left to compare.
     fn hash(&self, text: &str, side: Side, hasher: &mut KeyHasher) -> Option<()> {
+        if let Some(listed) = &self.listed {
+            return listed.key(text, side).map(|key| hasher.number(key));
+        }
         let found = self.found(text, side);
         let text = found.as_deref().unwrap_or(text);
         with_normalised(text, self.how, |text| (!text.is_empty()).then(|| hasher.part(text)))

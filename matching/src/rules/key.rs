@@ -46,6 +46,9 @@ pub enum Normalise {
     /// also `PAYOUT00001234`. In a sum pass the many side is grouped as by `alphanumeric`. At most one
     /// key of a pass may use it.
     Tokens,
+    /// In a pass `1:n` or `n:1`: a cell of the single record lists the keys of the many, separated by `|`, `;`, `,` or
+    /// line ends, each compared as by `alphanumeric`. What two cells list belongs to neither.
+    List,
     /// What the key's pattern finds first: its groups written together, or all of it where it has none; then as
     /// by `alphanumeric`. `INV-?(\d{4})-?(\d+)` makes `20264711` of `Re INV-2026-4711`.
     Pattern,

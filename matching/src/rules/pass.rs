@@ -32,6 +32,10 @@ pub struct Pass {
     #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
     pub keys: Vec<Key>,
+    /// Keys that speak against a pair: records that both have one, and different ones, are no candidates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
+    pub conflict: Vec<Key>,
     #[serde(default)]
     pub amount: AmountRule,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +44,10 @@ pub struct Pass {
     pub date: DateRule,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextRule>,
+    /// One to one: a match whose texts are less alike than `min`, though each of them names somebody whom the other
+    /// side knows, is only suggested; where a number without its prefix is all it rests on, it is not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<TextRule>,
     /// In a pass of sums: looks for the records that add up, where not all of the key do. Needed in one
     /// without keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]

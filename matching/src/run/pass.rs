@@ -28,14 +28,14 @@ impl<'a> Run<'a> {
                 let found = if plan.keys.is_empty() { nearby::find(&scope)? } else { keyed::find(&scope)? };
                 let candidates = found.pairs.len();
                 let decided = decide(&scope, found, plan.margin)?;
-                self.calibrate_and_settle(plan, decided, Seen::of(candidates, free));
+                self.calibrate_and_settle(plan, decided, Seen::of(candidates, free))?;
             }
             Shape::Sums(_) | Shape::Groups => {
                 if !plan.keys.is_empty() {
                     let found = summed::find(&scope)?;
                     let seen = Seen::of(found.pairs.len(), found.between.counts(free));
                     let decided = decide_sums(&scope, found, plan.margin)?;
-                    self.calibrate_and_settle(plan, decided, seen);
+                    self.calibrate_and_settle(plan, decided, seen)?;
                 }
                 self.search(plan)?;
             }
@@ -82,8 +82,7 @@ impl<'a> Run<'a> {
         let tied = pairs.clone();
         let open = Open { plan: plan.index.into(), pairs, tied, between };
         let decided = Decided { made, open, gave_up, beyond_bound: 0 };
-        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..seen });
-        Ok(())
+        self.calibrate_and_settle(plan, decided, Seen { is_search: true, ..seen })
     }
 
     /// Free nodes of the left and the right side.
@@ -92,11 +91,18 @@ impl<'a> Run<'a> {
         (free(Side::Left), free(Side::Right))
     }
 
-    fn calibrate_and_settle(&mut self, plan: &Plan<'_>, mut decided: Decided, seen: Seen) {
+    fn calibrate_and_settle(
+        &mut self,
+        plan: &Plan<'_>,
+        mut decided: Decided,
+        seen: Seen,
+    ) -> Result<(), Cancelled> {
         let odds = Odds::of(plan, &seen, &decided.made);
         self.odds[usize::from(plan.index)] = Some(odds);
+        self.doubt(plan, &mut decided.made)?;
         weigh(&mut decided.made, odds, plan.threshold);
         self.settle(plan, decided);
+        Ok(())
     }
 
     fn settle(&mut self, plan: &Plan<'_>, decided: Decided) {
@@ -118,14 +124,16 @@ impl<'a> Run<'a> {
         let index = usize::from(plan.index);
         let learned = learned::find(&self.scope(plan, &advance), learned_plan)?;
         let gave_up = learned.gave_up;
-        let found = learned.pairs.clone();
+        let mut found = learned.pairs.clone();
         self.learned.push((index, learned));
         let scope = self.scope(plan, &|_| {});
+        found.retain(|pair| !scope.conflicts(pair.left, pair.right));
         let (threshold, margin) = (plan.threshold, plan.margin);
         let undecided = learned::undecided(&found, threshold);
         let sure = found.into_iter().filter(|p| p.confidence >= threshold).collect();
         let sure = Candidates { pairs: sure, gave_up, ..Candidates::default() };
-        let Decided { made, mut open, beyond_bound, .. } = decide(&scope, sure, margin)?;
+        let Decided { mut made, mut open, beyond_bound, .. } = decide(&scope, sure, margin)?;
+        self.doubt(plan, &mut made)?;
         self.settle(plan, Decided { made, open: Open::default(), gave_up, beyond_bound });
         open.pairs.extend(undecided);
         open.pairs.retain(|pair| open.between.is_open(&self.remainder, pair));

@@ -21,5 +21,6 @@ mod tables_exceptions;
 mod tables_matches;
 mod tables_money;
 mod tables_references;
+mod tables_series;
 mod two_sided;
 mod working_set;

@@ -32,6 +32,13 @@ impl Detection {
         {
             add("csv.encoding", format!("the text may be in another encoding than {}", encoding.name));
         }
+        if self.sheet_is_guess {
+            let shown = |name: &String| format!("{:?}", name.chars().take(60).collect::<String>());
+            let all: Vec<String> = self.sheets.iter().take(12).map(shown).collect();
+            let taken = self.excel.sheet.as_ref().or(self.sheets.first()).map(shown).unwrap_or_default();
+            let says = format!("of the sheets {} the proposal takes {taken}", all.join(", "));
+            add("excel.sheet", says);
+        }
         if matches!(self.format, Format::Csv | Format::Excel) && self.header_confidence.as_f64() < SURE {
             add("header", "the line taken for the names of the columns looks like data".to_owned());
         }

@@ -44,10 +44,12 @@ pub struct Detection {
     pub header_line: Option<u32>,
     /// Low when the first line looks like data: such a file has no names.
     pub header_confidence: Confidence,
-    /// For Excel: the first sheet, and its header row where other rows stand above it.
+    /// For Excel: the sheet where that is not the first one, and its header row where other rows stand above it.
     pub excel: ExcelOptions,
     /// Of a workbook, at most 200.
     pub sheets: Vec<String>,
+    /// The first sheet does not look like the table, and this one does; nobody has said so.
+    pub sheet_is_guess: bool,
     /// The names in the header line, the keys of the first elements, or those of a bank statement.
     pub columns: Vec<String>,
     /// One for each column, in the same order; empty for bank statements.
@@ -73,6 +75,8 @@ pub struct ColumnProposal {
     pub date_order_unclear: bool,
     /// The first values that are not empty, at most three.
     pub examples: Vec<String>,
+    /// Short values with digits and no role: they may identify something that the other file knows too.
+    pub may_be_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -123,6 +127,30 @@ pub fn peek_columns_as(mut input: impl Read, told: &Told) -> Result<Detection, R
 }
 
 fn detect_table(format: Format, file: File, told: &Told) -> Result<Detection, ReadError> {
+    let first = detect_sheet(format, file.try_clone()?, told);
+    let is_table = first.as_ref().is_ok_and(Detection::looks_like_a_table);
+    if format != Format::Excel || told.sheet.is_some() || is_table {
+        return first;
+    }
+    // A cover, notes, a chart: the table may be on another sheet.
+    if matches!(&first, Ok(_) | Err(ReadError::Empty)) {
+        for sheet in tables::sheet_names(file.try_clone()?)?.into_iter().skip(1).take(SHEETS_MAX) {
+            let of_sheet = Told { sheet: Some(sheet), ..told.clone() };
+            match detect_sheet(format, file.try_clone()?, &of_sheet) {
+                Ok(found) if found.looks_like_a_table() => {
+                    return Ok(Detection { sheet_is_guess: true, ..found });
+                }
+                _ => {}
+            }
+        }
+    }
+    first
+}
+
+/// Sheets that are looked at behind the first one.
+const SHEETS_MAX: usize = 12;
+
+fn detect_sheet(format: Format, file: File, told: &Told) -> Result<Detection, ReadError> {
     let mut detection = Detection::new(format, Confidence::ONE);
     let (excel, limits) = (told.excel(), ReadLimits::default());
     let again = file.try_clone()?;
@@ -166,6 +194,10 @@ fn detect_text(head: &[u8], told: &Told) -> Result<Detection, ReadError> {
     if text.trim_ascii().is_empty() {
         return Err(ReadError::Empty);
     }
+    if sniff::is_no_text(&text) {
+        let says = "the file is no table: it holds bytes that no text has".to_owned();
+        return Err(ReadError::NotThisFormat { says });
+    }
     let (format, format_confidence) = sniff::format_of(&text);
     let mut detection = Detection::new(format, format_confidence);
     let sample = match format {
@@ -203,12 +235,24 @@ impl Detection {
             header_confidence: Confidence::ZERO,
             excel: ExcelOptions::default(),
             sheets: vec![],
+            sheet_is_guess: false,
             columns: vec![],
             proposals: vec![],
             decimal_mark: None,
             repeated_id: None,
             currency: None,
         }
+    }
+}
+
+impl Detection {
+    /// Names above, and below them amounts, or at least two columns that are something.
+    fn looks_like_a_table(&self) -> bool {
+        let has = |role| self.proposals.iter().any(|proposal| proposal.role == Some(role));
+        let is_money = has(ColumnRole::Amount) || has(ColumnRole::Debit) && has(ColumnRole::Credit);
+        let known = self.proposals.iter().filter(|proposal| proposal.role.is_some()).count();
+        let is_filled = self.proposals.iter().filter(|proposal| !proposal.examples.is_empty()).count() > 2;
+        is_filled && (is_money || known > 2)
     }
 }
 
@@ -226,6 +270,7 @@ fn describe(detection: &mut Detection, sample: Sample) {
             date_formats: profile.dates.clone(),
             date_order_unclear: profile.date_order_unclear,
             examples: profile.examples.clone(),
+            may_be_key: role.is_none() && profile.may_be_key(),
         }
     };
     detection.proposals = sample.names.iter().enumerate().map(proposal).collect();

@@ -52,6 +52,8 @@ pub(super) struct Profile {
     /// Values that are not blank.
     pub filled: usize,
     pub rows: usize,
+    /// Values without repetitions.
+    pub distinct: usize,
     /// The first value that comes again.
     pub repeated: Option<String>,
     /// Formats that most values have, the likeliest first.
@@ -64,6 +66,8 @@ pub(super) struct Profile {
     pub negatives: usize,
     pub currencies: usize,
     pub directions: usize,
+    /// Short, with a digit, and neither an amount nor two words.
+    pub codes: usize,
     pub examples: Vec<String>,
 }
 
@@ -71,6 +75,14 @@ impl Profile {
     /// 0 to 1, of the values that are not blank; 0 without any.
     pub fn share(&self, of: usize) -> f64 {
         if self.filled == 0 { 0.0 } else { of as f64 / self.filled as f64 }
+    }
+
+    /// Nearly all values are, and nearly all differ; 20260131 is a day.
+    pub fn may_be_key(&self) -> bool {
+        self.filled > 0
+            && self.codes * 10 >= self.filled * 9
+            && self.distinct * 2 >= self.filled
+            && self.date_share() < DATES_MIN
     }
 
     pub fn date_share(&self) -> f64 {
@@ -82,8 +94,10 @@ pub(super) fn of(sample: &Sample, column: usize) -> Profile {
     let values: Vec<&str> = sample.filled(column).collect();
     let mut profile = Profile { filled: values.len(), rows: sample.rows.len(), ..Profile::default() };
     let mut seen = HashSet::new();
-    let repeated = values.iter().find(|value| !seen.insert(**value));
-    profile.repeated = repeated.map(|value| value.chars().take(60).collect());
+    let mut repeated = values.iter().filter(|value| !seen.insert(**value));
+    let first = repeated.next();
+    profile.distinct = values.len() - repeated.count() - usize::from(first.is_some());
+    profile.repeated = first.map(|value| value.chars().take(60).collect());
     for value in &values {
         let point = amount(value, DecimalMark::Point);
         let comma = amount(value, DecimalMark::Comma);
@@ -93,6 +107,7 @@ pub(super) fn of(sample: &Sample, column: usize) -> Profile {
         profile.negatives += usize::from(point.or(comma).is_some_and(|minor| minor < 0));
         profile.currencies += usize::from(is_currency(value));
         profile.directions += usize::from(Direction::parse(value).is_some());
+        profile.codes += usize::from(is_code(value));
     }
     find_dates(&mut profile, &values);
     profile.examples = values.iter().take(3).map(|value| value.chars().take(60).collect()).collect();
@@ -107,6 +122,13 @@ fn is_currency(value: &str) -> bool {
     value.len() == 3 && value.bytes().all(|b| b.is_ascii_alphabetic()) && Currency::parse(value).is_ok()
 }
 
+/// `ORD-17`, `00012345` or `ORD-17|ORD-18`; no amount with decimals, and no sentence.
+fn is_code(value: &str) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let is_decimal = value.contains(['.', ',']) && value.bytes().all(|b| !b.is_ascii_alphabetic());
+    digits >= 2 && value.len() <= 200 && !value.contains(char::is_whitespace) && !is_decimal
+}
+
 /// A name of a column is neither.
 pub(super) fn looks_like_value(cell: &str) -> bool {
     let has_digit = cell.bytes().any(|b| b.is_ascii_digit());
@@ -114,8 +136,10 @@ pub(super) fn looks_like_value(cell: &str) -> bool {
     has_digit && (is_amount() || READERS.iter().any(|(_, reader)| reader.read(cell).is_ok()))
 }
 
-/// A format must fit nine of ten values.
+/// A format must fit nine of ten values, or all but the last ones: a statement ends with its totals.
 const DATES_MIN: f64 = 0.9;
+const TOTALS_MAX: usize = 2;
+const DATES_ABOVE_TOTALS_MIN: usize = 3;
 
 fn find_dates(profile: &mut Profile, values: &[&str]) {
     if values.is_empty() {
@@ -130,7 +154,10 @@ fn find_dates(profile: &mut Profile, values: &[&str]) {
         }
         let days: Vec<i32> = values.iter().filter_map(|value| reader.read(value).ok()).collect();
         let share = days.len() as f64 / values.len() as f64;
-        if share >= DATES_MIN {
+        let last = values.iter().rev().take_while(|value| reader.read(value).is_err()).count();
+        let ends_with_totals =
+            last <= TOTALS_MAX && days.len() >= DATES_ABOVE_TOTALS_MIN && days.len() + last == values.len();
+        if share >= DATES_MIN || ends_with_totals {
             fitting.push((*format, share, jumps(&days)));
         }
     }

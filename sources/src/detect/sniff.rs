@@ -15,6 +15,13 @@ pub(super) fn typed_format_of(head: &[u8]) -> Option<Format> {
     }
 }
 
+/// A program, a picture: of a hundred characters more than one stands for none. Old systems pad a text with a few.
+pub(super) fn is_no_text(text: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(&text[..text.len().min(SNIFF_BYTES)]);
+    let is_strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1a}');
+    head.chars().filter(is_strange).count() * 100 > head.chars().count()
+}
+
 pub(super) fn format_of(text: &[u8]) -> (Format, Confidence) {
     let head = String::from_utf8_lossy(&text[..text.len().min(SNIFF_BYTES)]);
     let head = head.trim_start();

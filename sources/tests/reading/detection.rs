@@ -320,3 +320,35 @@ fn example_files_are_proposed_as_their_authors_suggest() {
     let errors = guess_mapping(&detect(&fees.expect("a file")).expect("CSV")).expect_err("has no currency");
     assert!(errors.iter().any(|error| error.at == "currency.column"), "{errors:?}");
 }
+
+#[test]
+fn a_short_statement_with_totals_below_is_one() {
+    let file = "Datum;Betrag;Verwendungszweck;Waehrung\n\
+                01.02.2026;1.234,50;Rechnung 1001;EUR\n03.02.2026;-50,00;Rechnung 1002;EUR\n\
+                04.02.2026;12,00;Rechnung 1003;EUR\nSumme;1.196,50;;\nSaldo alt;0,00;;\n";
+    let mapping = guess_mapping(&detect(file.as_bytes()).expect("a file")).expect("a mapping");
+    assert_eq!(shown(&mapping), "- Datum[%d.%m.%Y] Betrag[,] Waehrung | description=Verwendungszweck");
+    let outcome = read(&mapping, file.as_bytes(), &ReadLimits::default()).expect("readable as proposed");
+    assert_eq!(outcome.records.len(), 3);
+    assert_eq!(outcome.rejected.iter().map(|line| line.line).collect::<Vec<_>>(), [5, 6]);
+}
+
+#[test]
+fn a_program_is_no_table() {
+    let program: Vec<u8> = (0..4_000u32).flat_map(|i| [b'a', 0, 3, (i * i % 256) as u8, b',']).collect();
+    let refused = detect(&program).expect_err("no table").to_string();
+    assert!(refused.contains("no table"), "{refused}");
+}
+
+#[test]
+fn columns_that_may_identify_something_elsewhere_are_kept_on_request() {
+    let file = "gateway_tx_id,payment_id,seller_id,amount,currency,captured_at,fee\n\
+                G-1,PAY-17,S-1,10.00,EUR,2026-02-01,0.10\nG-2,PAY-18,S-1,11.00,EUR,2026-02-01,0.11\n\
+                G-3,PAY-19,S-1,12.00,EUR,2026-02-02,0.12\n";
+    let detection = detect(file.as_bytes()).expect("a file");
+    let mut mapping = guess_mapping(&detection).expect("a mapping");
+    assert_eq!(mapping.fields.len(), 0);
+    sources::keep_key_columns(&mut mapping, &detection);
+    assert_eq!(mapping.fields.keys().collect::<Vec<_>>(), ["payment_id"]);
+    assert_eq!(mapping.check(), []);
+}

@@ -73,6 +73,33 @@ fn a_workbook_is_detected_with_its_header_row() {
 }
 
 #[test]
+fn the_sheet_that_looks_like_the_table_is_proposed_and_said() {
+    let mut book = Workbook::new();
+    let cover = book.add_worksheet().set_name("Cover").expect("a name");
+    cover.write(0, 0, "Statement of account").expect("a cell");
+    cover.write(1, 0, "Page 1 of 2").expect("a cell");
+    let sheet = book.add_worksheet().set_name("Entries").expect("a name");
+    for (column, name) in ["Id", "Date", "Amount", "Currency"].iter().enumerate() {
+        sheet.write(0, column as u16, *name).expect("a cell");
+    }
+    for row in 1..5 {
+        sheet.write(row, 0, format!("T{row}")).expect("a cell");
+        sheet.write(row, 1, format!("2026-01-0{row}")).expect("a cell");
+        sheet.write(row, 2, "12.50").expect("a cell");
+        sheet.write(row, 3, "EUR").expect("a cell");
+    }
+    let file = book.save_to_buffer().expect("a workbook");
+    let detection = detect(&file).expect("a workbook");
+    assert_eq!(detection.excel.sheet.as_deref(), Some("Entries"));
+    assert_eq!(detection.sheets, ["Cover", "Entries"]);
+    let doubts = detection.doubts();
+    let says = "of the sheets \"Cover\", \"Entries\" the proposal takes \"Entries\"";
+    assert!(doubts.iter().any(|doubt| doubt.at == "excel.sheet" && doubt.says == says), "{doubts:?}");
+    let mapping = guess_mapping(&detection).expect("a mapping");
+    assert_eq!(shown(&mapping, &file).lines().next(), Some("2 T1 2026-01-01 12.50 EUR"));
+}
+
+#[test]
 fn sheets_are_listed_and_another_one_is_looked_at() {
     let detection = detect(&workbook()).expect("a workbook");
     assert_eq!(detection.sheets, ["January", "February"]);

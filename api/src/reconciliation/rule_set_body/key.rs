@@ -35,6 +35,7 @@ pub(crate) enum NormaliseWord {
     Alphanumeric,
     Digits,
     Tokens,
+    List,
     Pattern,
     CreditorReference,
 }

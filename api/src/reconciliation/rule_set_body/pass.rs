@@ -40,6 +40,10 @@ pub(super) struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false, max_items = 8)]
     key: Option<Vec<KeyBody>>,
+    /// A pair whose records both have such a key, and different ones, is no candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false, max_items = 8)]
+    conflict: Option<Vec<KeyBody>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     amount: Option<AmountRuleBody>,
@@ -52,6 +56,9 @@ pub(super) struct PassBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     text: Option<TextRuleBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    doubt: Option<TextRuleBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
     search: Option<SearchRuleBody>,
@@ -93,10 +100,13 @@ impl ReadBody for PassBody {
         let threshold = fields.optional("threshold", number(0.0..=1.0));
         let ambiguity_margin = fields.optional("ambiguity_margin", number(0.0..=1.0));
         let key = fields.optional("key", list(ITEMS_MAX, |value, place| object(KeyBody::read)(value, place)));
+        let conflict =
+            fields.optional("conflict", list(ITEMS_MAX, |value, place| object(KeyBody::read)(value, place)));
         let amount = fields.optional("amount", object(AmountRuleBody::read));
         let date = fields.optional("date", object(DateRuleBody::read));
         let currency = fields.optional("currency", object(CurrencyRuleBody::read));
         let text = fields.optional("text", object(TextRuleBody::read));
+        let doubt = fields.optional("doubt", object(TextRuleBody::read));
         let search = fields.optional("search", object(SearchRuleBody::read));
         let split = fields.optional("split", boolean);
         let learned = fields.optional("learned", object(LearnedRuleBody::read));
@@ -108,10 +118,12 @@ impl ReadBody for PassBody {
             threshold,
             ambiguity_margin,
             key,
+            conflict,
             amount,
             date,
             currency,
             text,
+            doubt,
             search,
             split,
             learned,

@@ -47,6 +47,8 @@ fn the_shape_is_that_of_the_rule_set() {
             "currency": {"convert": true, "percent": "0.5", "rate_window_days": 7, "rounding": "half_even"},
             "date": {"window_business_days": 5, "calendar": "ours", "direction": "right_later"},
             "text": {"left": ["a"], "right": ["b"], "min": 0.75, "silent": "left"},
+            "conflict": [{"left": "order_id", "right": "id", "normalise": "digits"}],
+            "doubt": {"left": ["a"], "right": ["b"], "min": 0.25},
         }, {
             "name": "two", "cardinality": "1:n", "tier": "confirmed",
             "amount": {"flip_sign": false},
@@ -55,7 +57,7 @@ fn the_shape_is_that_of_the_rule_set() {
             "search": {"records_max": 7},
         }, {
             "name": "three", "cardinality": "n:1", "tier": "confirmed",
-            "key": [{"left": "reference", "right": "id", "normalise": "exact"}],
+            "key": [{"left": "reference", "right": "id", "normalise": "list"}],
             "amount": {"fee": {"percent": "1.4", "per_item": "0.25"}, "flip_sign": false},
             "date": {"direction": "either"},
             "split": true,

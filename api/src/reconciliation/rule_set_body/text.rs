@@ -5,7 +5,8 @@ use crate::read::{Fields, ReadBody, choice, list, number, text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How alike the texts must be.
+/// How alike texts must be: those of `text` for a pair to be a candidate, those of `doubt` for its match to be more than
+/// suggested, where both name somebody the other side knows.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TextRuleBody {

@@ -33,7 +33,7 @@ date = { window_business_days = 1, calendar = "mars" }
             r#"r.toml:2:1: treshold: there is no key "treshold" here; did you mean "threshold"?"#,
             "r.toml:3:18: candidates_max: must be between 1 and 100",
             "r.toml:7:47: pass[0].key[0].normalise: \"tokkens\" is not known; it must be one of \"exact\", \
-             \"alphanumeric\", \"digits\", \"tokens\", \"pattern\", \"creditor_reference\"",
+             \"alphanumeric\", \"digits\", \"tokens\", \"list\", \"pattern\", \"creditor_reference\"",
             "r.toml:7:60: pass[0].key[1].right: is missing; it must be a text",
             "r.toml:8:23: pass[0].amount.absolute: must be a text, not a number; put it in quotation marks",
             "r.toml:8:36: pass[0].amount.percent: \"lots\" is not a decimal number of at least 0, such as \"0.05\"",
