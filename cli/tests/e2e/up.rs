@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::process::{Process, counterfoil, processes_with, wait_until_none_with};
 use serde_json::Value;
 use shared::testing::test_dir;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is the same over several starts.
@@ -88,6 +89,43 @@ fn matches(client: &Client, result: &str) -> Vec<Value> {
     client.get(result).expect(200)["items"].as_array().expect("items").clone()
 }
 
+/// What a doctor says beside a running `up`, by check.
+fn doctor(place: &Place, settings: &[(&str, &str)]) -> BTreeMap<String, (String, String)> {
+    let mut command = counterfoil();
+    command.args(["doctor", "--json", "--data-dir"]).arg(&place.data_dir);
+    command.envs(settings.iter().copied());
+    let told = command.output().expect("running the doctor");
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let findings = told["findings"].as_array().expect("findings").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings.map(|of| (text(&of["check"]), (text(&of["state"]), text(&of["found"])))).collect()
+}
+
+/// It looks at the folders and stores that the running one uses, and says when it cannot know.
+fn check_doctor_beside(place: &Place, url: &str) {
+    let same = [("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0")];
+    let found = doctor(place, &same);
+    for check in [
+        "up",
+        "database",
+        "database.migrations",
+        "objects",
+        "backup.stores.local",
+        "mail",
+        "notifications.webhooks",
+    ] {
+        assert_eq!(found.get(check).map(|found| found.0.as_str()), Some("ok"), "{check}: {found:#?}");
+    }
+    assert!(found["up"].1.contains(url), "{found:#?}");
+    assert!(found["mail"].1.contains(&place.data_dir.join("mail").display().to_string()), "{found:#?}");
+    assert!(!found.contains_key("up.configuration") && !found.contains_key("backup.keys"), "{found:#?}");
+
+    let other = place.log_dir.join("other").display().to_string();
+    let found = doctor(place, &[same[0], ("COUNTERFOIL_OBJECTS__DIR", &other)]);
+    let differs = &found["up.configuration"];
+    assert!(differs.0 == "warning" && differs.1.ends_with(": objects.dir"), "{found:#?}");
+}
+
 #[test]
 fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     let place = Place::new();
@@ -103,6 +141,8 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     let admin = Client::new(&url(&output)).logged_in(&email, &password);
     let found = matches(&admin, &result);
     assert!(found.len() > 5);
+
+    check_doctor_beside(&place, &url(&output));
 
     let mut refused = place.up("refused", &[]);
     assert_eq!(refused.wait_for_end().code(), Some(1));
@@ -148,4 +188,7 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     assert!(matches(&admin, &second_result) == found);
     assert_eq!(up.stop(libc::SIGTERM).code(), Some(0), "{}", up.stderr());
     assert_eq!(processes_with(&place.cluster()), [0; 0]);
+    assert!(!place.data_dir.join("running.json").exists(), "it runs no more");
+    let found = doctor(&place, &[]);
+    assert_eq!((found["up"].0.as_str(), found["objects"].0.as_str()), ("skipped", "ok"), "{found:#?}");
 }
