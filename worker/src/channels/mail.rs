@@ -96,9 +96,9 @@ impl Mailer {
     }
 }
 
-/// Whether a file can be made there, or in the nearest folder above that there is: it is made with the first mail.
+/// Whether a file can be made there, or in the nearest folder above that there is: the folder is made with the first mail.
 fn look_at(dir: &Path) -> std::io::Result<()> {
-    let there = dir.ancestors().find(|folder| folder.is_dir()).unwrap_or(dir);
+    let there = dir.ancestors().find(|path| path.exists()).unwrap_or(dir);
     let probe = there.join(format!(".counterfoil-probe-{}", uuid::Uuid::new_v4().simple()));
     std::fs::File::create_new(&probe)?;
     std::fs::remove_file(probe)
