@@ -18,6 +18,8 @@ const NEAR_AMOUNTS_MAX: usize = 8;
 const PAIRS_PER_RECORD_MAX: usize = 48;
 /// Pairs of one pass, about a hundred bytes each.
 const PAIRS_MAX: usize = 6 << 20;
+/// Right records with a key whose amounts are read between two looks at the watch.
+const PIECE_LEN: usize = 1 << 14;
 
 /// Pairs by place, sorted by left place, with their agreements field by field.
 #[derive(Debug, Default)]
@@ -36,6 +38,7 @@ pub(super) fn find(scope: &Scope<'_>, fields: &[Field], sides: [Part<'_>; 2]) ->
     // In waves, for progress and so that the limit of pairs is seen before much is done in vain.
     for (wave, places) in places.chunks(places.len().div_ceil(8).max(1)).enumerate() {
         let lists = places.par_chunks(512).map(|places| {
+            scope.watch.check()?;
             let mut found = Pairs::default();
             let mut search = Search { scope, fields, sides, index: &index, keys: vec![], votes: vec![] };
             let mut pulse = Pulse::new(scope.watch);
@@ -112,19 +115,23 @@ impl Index {
             ranges.insert(same[0].0, (start, start + same.len() as u32));
             start += same.len() as u32;
         }
-        let posting = |&(_, day, place): &(u64, i32, u32)| Posting {
-            day,
-            place,
-            amount: right.records.amount(right.nodes[place as usize]),
-        };
-        let list: Vec<Posting> = list.par_iter().map(posting).collect();
+        let mut postings = vec![Posting { day: 0, place: 0, amount: 0 }; list.len()];
+        let pieces = postings.par_chunks_mut(PIECE_LEN).zip(list.par_chunks(PIECE_LEN));
+        pieces.try_for_each(|(postings, list)| {
+            scope.watch.check()?;
+            for (posting, &(_, day, place)) in postings.iter_mut().zip(list) {
+                let amount = right.records.amount(right.nodes[place as usize]);
+                *posting = Posting { day, place, amount };
+            }
+            Ok(())
+        })?;
         let near = match scope.plan.window.days {
             Some(days) if fields.iter().any(|f| matches!(f, Field::Amounts { .. })) => {
                 Some(Nearby::of(right.records, right.nodes, days, scope.watch)?)
             }
             _ => None,
         };
-        Ok(Index { near, list, ranges })
+        Ok(Index { near, list: postings, ranges })
     }
 
     /// Places with the key inside the window, and how many have it on any day.

@@ -3,9 +3,10 @@
 use super::blocks::Pairs;
 use super::calibration::{Calibration, SumTally};
 use super::fields::{Agreement, Field};
+use super::lesson::{Lesson, Sample};
 use super::model::{BitsTable, FieldModel, ONE, Tally, USUAL_WEIGHT};
 use super::patterns::Patterns;
-use super::posterior::{self, Edge};
+use super::posterior::Edge;
 use super::{FieldEvidence, LearnedEvidence};
 use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
@@ -48,7 +49,7 @@ impl Ends {
     }
 
     /// Odds of a pair before anything is compared, that let so many pairs be right.
-    fn prior(&self, matches: f64) -> f64 {
+    pub fn prior(&self, matches: f64) -> f64 {
         let (l, r) = (self.left.len() as f64, self.right.len() as f64);
         // A few records prove nothing about how many have a counterpart: half of them is the guess.
         let few = 4.0 / (l.min(r) + 4.0);
@@ -75,7 +76,7 @@ impl Model {
         self.fields.iter().zip(agreements).map(|(f, &a)| f.bits_of(a)).sum()
     }
 
-    fn odds_of(&self, sum: f64) -> f64 {
+    pub fn odds_of(&self, sum: f64) -> f64 {
         (self.prior + self.calibration.of(sum)).clamp(-BITS_MAX, BITS_MAX).exp2()
     }
 
@@ -116,9 +117,6 @@ pub(super) struct Taught {
     pub odds: Vec<f64>,
 }
 
-/// Pairs weighed between two looks at the watch.
-const EDGES: usize = 1 << 14;
-
 /// `random`: how often each level of each field occurs among pairs taken at random.
 pub(super) fn learn(
     (watch, advance): (Watch<'_>, &(dyn Fn(f64) + Sync)),
@@ -127,7 +125,6 @@ pub(super) fn learn(
     pairs: &Pairs,
     ends: Ends,
 ) -> Result<Taught, Cancelled> {
-    let width = fields.len();
     let guesses: Vec<FieldModel> = fields
         .iter()
         .zip(random)
@@ -145,40 +142,42 @@ pub(super) fn learn(
     let calibration = Calibration::none();
     let mut model =
         Model { fields: guesses.clone(), calibration, prior: ends.prior(expected).log2(), matches: expected };
+    let sample = Sample::of(pairs, fields, &ends, watch)?;
     let ends = ends.in_order();
-    let edge = |&(left, right): &(u32, u32)| {
-        let (left, right) = (ends.left_order[left as usize], ends.right_order[right as usize]);
-        Edge { left, right, odds: 0.0 }
-    };
-    let mut edges: Vec<Edge> = pairs.ends.iter().map(edge).collect();
-    let rivals = |edges: &[Edge]| posterior::Field::new(edges, &ends.left, &ends.right, watch);
-    let mut field = rivals(&[])?;
-    let patterns = Patterns::of(&pairs.agreements, width, watch)?;
-    let counts = level_counts(fields, &patterns);
+    let lesson = Lesson::of(sample.pairs(pairs), sample.share(), &ends, watch)?;
+    let counts = level_counts(fields, &lesson.patterns);
+    let pair_count = lesson.pair_count();
+    let mut edges = lesson.edges();
+    let mut field = lesson.rivals(&[])?;
     for round in 0..ROUNDS_MAX {
-        let sums = sums_of(&model, &patterns);
-        weigh(&model, &sums, &patterns, &mut edges, watch)?;
+        let sums = sums_of(&model, &lesson.patterns);
+        lesson.weigh(&model, &sums, &mut edges)?;
         // Again now and then all the same: most pairs lose their chances, and then there is less to do.
         if [0, 2, 5].contains(&round) || !field.fits(&edges) {
-            field = rivals(&edges)?;
+            field = lesson.rivals(&edges)?;
         }
         let probabilities = field.marginals(&edges, MESSAGE_ROUNDS, watch)?;
         advance(0.6 + 0.4 * round as f64 / ROUNDS_MAX as f64);
-        let (tallies, matched) = tally(pairs, &counts, &probabilities, watch)?;
+        let (tallies, matched) = tally(lesson.pairs, &counts, &probabilities, watch)?;
         let before: Vec<f64> = model.fields.iter().flat_map(|f| f.bits.clone()).collect();
         for (i, learning) in model.fields.iter_mut().enumerate() {
             let usual = fields[i].usual();
-            learning.learn(&guesses[i], &tallies[i], &random[i], &usual, ends.pair_count);
+            learning.learn(&guesses[i], &tallies[i], &random[i], &usual, pair_count);
         }
-        model.prior = ends.prior(matched).log2();
+        model.prior = lesson.prior(matched).log2();
         let moved = model.fields.iter().flat_map(|f| &f.bits).zip(&before).map(|(a, b)| (a - b).abs());
         if moved.fold(0.0, f64::max) < LEARNED_BITS {
             break;
         }
     }
-    let field = calibrate(&mut model, watch, &patterns, &mut edges, &ends)?;
-    let odds = edges.par_iter().enumerate().map(|(i, edge)| field.odds_among_others(edge, i)).collect();
-    Ok(Taught { model, edges, odds })
+    calibrate(&mut model, &lesson, &mut edges)?;
+    if lesson.share < 1.0 {
+        drop((lesson, edges, field));
+        let all = Lesson::of(pairs, 1.0, &ends, watch)?;
+        let edges = all.edges();
+        return all.judged(model, edges);
+    }
+    lesson.judged(model, edges)
 }
 
 fn bits(tables: &[BitsTable], agreements: &[Agreement]) -> f64 {
@@ -186,27 +185,9 @@ fn bits(tables: &[BitsTable], agreements: &[Agreement]) -> f64 {
 }
 
 /// The sum of weights of each pattern.
-fn sums_of(model: &Model, patterns: &Patterns) -> Vec<f64> {
+pub(super) fn sums_of(model: &Model, patterns: &Patterns) -> Vec<f64> {
     let tables = model.tables();
     patterns.distinct().map(|agreements| bits(&tables, agreements)).collect()
-}
-
-/// Gives each pair the odds of its pattern.
-fn weigh(
-    model: &Model,
-    sums: &[f64],
-    patterns: &Patterns,
-    edges: &mut [Edge],
-    watch: Watch<'_>,
-) -> Result<(), Cancelled> {
-    let odds: Vec<f64> = sums.par_iter().map(|&sum| model.odds_of(sum)).collect();
-    let of_pairs = patterns.of_pairs().par_chunks(EDGES);
-    edges.par_chunks_mut(EDGES).zip(of_pairs).try_for_each(|(edges, of_pairs)| {
-        watch.check()?;
-        steps(edges.len());
-        edges.iter_mut().zip(of_pairs).for_each(|(edge, &pattern)| edge.odds = odds[pattern as usize]);
-        Ok(())
-    })
 }
 
 /// How many pairs have each level of each field.
@@ -219,26 +200,17 @@ fn level_counts(fields: &[Field], patterns: &Patterns) -> Vec<Vec<u64>> {
     counts
 }
 
-/// Learns what sums of weights are worth, and leaves the edges and messages as the whole model has them.
-fn calibrate(
-    model: &mut Model,
-    watch: Watch<'_>,
-    patterns: &Patterns,
-    edges: &mut [Edge],
-    ends: &Ends,
-) -> Result<posterior::Field, Cancelled> {
+/// Learns what sums of weights are worth.
+fn calibrate(model: &mut Model, lesson: &Lesson<'_>, edges: &mut [Edge]) -> Result<(), Cancelled> {
+    let patterns = &lesson.patterns;
     let sums = sums_of(model, patterns);
-    let mut field = posterior::Field::new(&[], &[], &[], watch)?;
-    for round in 0..=CALIBRATION_ROUNDS {
-        weigh(model, &sums, patterns, edges, watch)?;
-        if [0, CALIBRATION_ROUNDS / 2, CALIBRATION_ROUNDS].contains(&round) || !field.fits(edges) {
-            field = posterior::Field::new(edges, &ends.left, &ends.right, watch)?;
+    let mut field = lesson.rivals(&[])?;
+    for round in 0..CALIBRATION_ROUNDS {
+        lesson.weigh(model, &sums, edges)?;
+        if [0, CALIBRATION_ROUNDS / 2].contains(&round) || !field.fits(edges) {
+            field = lesson.rivals(edges)?;
         }
-        let rounds = if round == CALIBRATION_ROUNDS { posterior::ROUNDS } else { MESSAGE_ROUNDS };
-        let probabilities = field.marginals(edges, rounds, watch)?;
-        if round == CALIBRATION_ROUNDS {
-            break;
-        }
+        let probabilities = field.marginals(edges, MESSAGE_ROUNDS, lesson.watch)?;
         let weights = probabilities.par_iter().zip(patterns.of_pairs());
         let zero = || (SumTally::new(), 0u64);
         let add = |(mut tally, all): (SumTally, u64), (&p, &pattern): (&f64, &u32)| {
@@ -251,10 +223,10 @@ fn calibrate(
         let (tally, matched) = weights.fold(zero, add).reduce(zero, |(a, n), (b, m)| (a.merge(&b), n + m));
         let tally = tally.among(sums.iter().copied().zip(patterns.counts().iter().copied()));
         let matched = matched as f64 / ONE as f64;
-        (model.prior, model.matches) = (ends.prior(matched).log2(), matched);
-        model.calibration = Calibration::learn(&tally, matched, ends.pair_count, model.prior);
+        (model.prior, model.matches) = (lesson.prior(matched).log2(), matched / lesson.share);
+        model.calibration = Calibration::learn(&tally, matched, lesson.pair_count(), model.prior);
     }
-    Ok(field)
+    Ok(())
 }
 
 /// What each field's levels occur with, and the number of matches. `counts`: pairs with each level.

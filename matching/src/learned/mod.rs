@@ -12,6 +12,7 @@ mod few_against_many;
 mod fields;
 mod frequency;
 mod learn;
+mod lesson;
 mod model;
 mod patterns;
 mod plan;

@@ -1,4 +1,6 @@
 use super::super::codes::{Codes, ReadAs};
+use super::super::frequency::Frequency;
+use super::super::posterior;
 use super::*;
 use crate::{Records, RecordsBuilder};
 
@@ -127,4 +129,55 @@ fn learning_stops_when_asked() {
         Ends { left: vec![1], right: vec![1], pair_count: 1.0, left_order: vec![0], right_order: vec![0] };
     let pairs = Pairs { ends: vec![(0, 0)], agreements: vec![Agreement::default()], gave_up: 0 };
     assert!(learn((watch, &|_| {}), &fields(1), &[vec![0.0; 6]], &pairs, ends).is_err());
+}
+
+#[test]
+fn a_part_of_very_many_pairs_teaches_the_same() {
+    let m = [[0.05, 0.05, 0.1, 0.2, 0.6], [0.2, 0.1, 0.1, 0.1, 0.5], [0.01, 0.04, 0.05, 0.1, 0.8]];
+    let u = [[0.9, 0.05, 0.03, 0.015, 0.005], [0.8, 0.1, 0.05, 0.04, 0.01], [0.97, 0.01, 0.01, 0.009, 0.001]];
+    const RECORDS: u32 = 20_000;
+    let nothing: [std::iter::Empty<u64>; 2] = [std::iter::empty(), std::iter::empty()];
+    let [none, no_more] = nothing;
+    let frequency = Frequency::of(none, no_more, [0, 0], Watch::none()).unwrap();
+    let mut fields = fields(m.len());
+    fields.push(Field::Amounts { frequency, flip: false });
+    let (mut dice, mut pairs) = (Dice(11), Pairs::default());
+    for left in 0..RECORDS {
+        // Four of five have their record on the other side, and all others are near.
+        for right in left.saturating_sub(10)..(left + 11).min(RECORDS) {
+            pairs.ends.push((left, right));
+            for (m, u) in m.iter().zip(&u) {
+                let level = 1 + dice.level(if left == right && left % 5 > 0 { m } else { u });
+                pairs.agreements.push(Agreement { level, rarity: 0 });
+            }
+            pairs.agreements.push(Agreement::default());
+        }
+    }
+    let mut random: Vec<Vec<f64>> = u.iter().map(|u| [&[0.0], u.as_slice()].concat()).collect();
+    random.push(vec![0.0; fields[m.len()].levels() + 1]);
+    let order: Vec<u32> = (0..RECORDS).collect();
+    let ends = Ends {
+        left: vec![1; RECORDS as usize],
+        right: vec![1; RECORDS as usize],
+        pair_count: pairs.ends.len() as f64,
+        left_order: order.clone(),
+        right_order: order,
+    };
+    let share = Sample::of(&pairs, &fields, &ends, Watch::none()).unwrap().share();
+    assert!((0.25..0.4).contains(&share), "{share} of the records");
+    let taught = learn((Watch::none(), &|_| {}), &fields, &random, &pairs, ends).unwrap();
+    for (found, known) in taught.model.fields.iter().zip(&m) {
+        for (level, known) in known.iter().enumerate() {
+            let found = found.m[level + 1];
+            assert!((found - known).abs() < 0.03, "level {}: {found}, truly {known}", level + 1);
+        }
+    }
+    let matches = taught.model.matches;
+    assert!((matches / 16_000.0 - 1.0).abs() < 0.03, "{matches} matches, truly 16,000");
+    assert_eq!(taught.odds.len(), pairs.ends.len(), "all are judged");
+    let right = |((&odds, &(left, right)), wanted): ((&f64, &(u32, u32)), bool)| {
+        usize::from((posterior::probability(odds) > 0.9) == wanted && (left == right) == wanted)
+    };
+    let sure: usize = taught.odds.iter().zip(&pairs.ends).map(|pair| right((pair, true))).sum();
+    assert!(sure > 12_000, "{sure} of 16,000 are sure");
 }
