@@ -170,6 +170,8 @@ fn integrity(facts: &Facts, now: DateTime<Utc>) -> Factor {
         let points = (share * f64::from(of_verified)).round() as u8;
         let points = if long_unverified > 0 { points.min(10) } else { points };
         (points, verified_words(&facts.verifications, age))
+    } else if backups == 1 {
+        (0, "the only backup was never verified".to_owned())
     } else {
         (0, format!("none of {backups} backups was ever verified"))
     };

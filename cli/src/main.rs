@@ -5,9 +5,9 @@ mod audit;
 mod backup;
 mod configuration;
 mod demo;
+mod doctor;
 #[cfg(test)]
 mod documented;
-mod doctor;
 mod embedded;
 mod jobs;
 mod match_files;

@@ -220,8 +220,18 @@ async fn health_stores_and_alerts_are_told() {
     let factors = health["factors"].as_array().expect("factors");
     let points: i64 = factors.iter().map(|f| f["points"].as_i64().expect("points")).sum();
     assert_eq!((json!(points), factors.len()), (health["score"].clone(), 5));
-    // A backup now (30), one of two stores (11), nothing lost (20), a drill (20), no archive of WAL.
-    assert_eq!(health["score"], 81, "{health}");
+    // A backup now (30), one of two stores (11), never verified, a drill (20), no archive of WAL.
+    assert_eq!(health["score"], 61, "{health}");
+    assert_eq!((&health["last_verified_at"], &health["unverified"]), (&Value::Null, &json!(1)), "{health}");
+    assert!(factors.iter().any(|f| f["says"] == "the only backup was never verified"), "{health}");
+    let copies = [("near".to_owned(), CopyState::Held)];
+    let backup: BackupId = recorded.backup.parse().expect("an id");
+    let verified = server.store.record_verification(backup, true, &json!({}), &copies).await;
+    verified.expect("recorded");
+    // Nothing lost (20).
+    let health = root.get("/api/backups/health").await.expect(200).json();
+    assert_eq!((&health["score"], &health["unverified"]), (&json!(81), &json!(0)), "{health}");
+    assert!(health["last_verified_at"].is_string(), "{health}");
     let kinds = health["kinds"].as_array().expect("kinds");
     let of = |kind: &str| kinds.iter().find(|found| found["kind"] == kind).expect("every kind is there");
     assert_eq!(
