@@ -44,7 +44,7 @@ class Account(Pages):
     def test_a_schedule_is_made_changed_and_removed(self):
         page = self.logged_in()
         page.goto(self.p("/schedules/new"))
-        page.get_by_label("Name").fill(f"made {time.time_ns()}")
+        page.get_by_label("Name", exact=True).fill(f"made {time.time_ns()}")
         page.get_by_label("Left data source").select_option(index=1)
         page.get_by_label("Right data source").select_option(index=2)
         page.get_by_label("When (cron)").fill("61 * * * *")
