@@ -10,7 +10,7 @@ use crate::quota::Class::{
     self, Analytics, Login, Members, Ordinary, Refresh, Register, Submission, Unlimited, Upload,
 };
 use crate::reconciliation::{self as runs, downloads};
-use crate::review::{bulk, decisions, history, lists, settings, summary, verdicts};
+use crate::review::{bulk, decisions, find, history, lists, settings, summary, verdicts};
 use crate::state::Api;
 use crate::vitals::{figures, health, probes, scaling};
 use crate::{
@@ -101,6 +101,7 @@ pub(crate) fn table() -> Table {
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_exceptions));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::next_review_exception));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_exception));
+    t.add(viewer(Of::Reconciliation), Ordinary, routes!(find::find_open_records));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_review_matches));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::show_review_match));
     t.add(viewer(Of::Reconciliation), Ordinary, routes!(lists::list_hand_matches));

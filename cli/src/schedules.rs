@@ -45,7 +45,8 @@ pub enum SchedulesCommand {
         /// 0 (last) to 9 (first); the kind's own unless given.
         #[arg(long)]
         priority: Option<u32>,
-        /// Of the job, a JSON object.
+        /// Of the job, a JSON object. A reconciliation takes left_source_id, right_source_id, and to have each run take
+        /// the newest upload whose name fits, left_file_name and right_file_name, such as "bank-*.csv".
         #[arg(long, value_name = "JSON", default_value = "{}")]
         args: String,
         #[arg(long)]
@@ -214,9 +215,12 @@ async fn show(store: &Store, schedule: &Schedule, ticks: u32) -> Result<()> {
         let from = tick.covers_from.map(|from| format!("{} to ", shown(Some(from), schedule)));
         let due = from.unwrap_or_default() + &shown(Some(tick.due_at), schedule);
         let job = tick.job_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        [due, tick.outcome.as_str().to_owned(), job, tick.reason.clone().unwrap_or_default()]
+        let took = tick.took.as_ref();
+        let took =
+            took.map_or("-".into(), |took| format!("{} / {}", took.left.file_name, took.right.file_name));
+        [due, tick.outcome.as_str().to_owned(), job, took, tick.reason.clone().unwrap_or_default()]
     });
-    let heading = ["DUE", "OUTCOME", "JOB", "REASON"].map(str::to_owned);
+    let heading = ["DUE", "OUTCOME", "JOB", "TOOK", "REASON"].map(str::to_owned);
     print_table(std::iter::once(heading).chain(rows).collect());
     Ok(())
 }

@@ -26,6 +26,10 @@
 
   for (const element of all('.needs-script')) element.hidden = false;
   one('[data-focus]')?.focus();
+  // On a small screen the navigation is a row that is wider than the screen.
+  const here = one('.side [aria-current]');
+  const row = here?.closest('.side');
+  if (row) row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 
   // Menus close when something else is clicked.
   document.addEventListener('click', (event) => {
@@ -41,7 +45,7 @@
   document.addEventListener('change', (event) => {
     const { form, dataset } = event.target;
     // With the value of a button where a form has several.
-    if ('submit' in dataset) form.requestSubmit(dataset.submit ? one(`button[name=action][value=${dataset.submit}]`) : null);
+    if ('submit' in dataset) form.requestSubmit(dataset.submit ? one(`button[name=action][value="${dataset.submit}"]`) : null);
   });
 
   const open = (name) => {
@@ -204,6 +208,12 @@
       event.target.form.requestSubmit(event.target.form.querySelector('button'));
       return;
     }
+    // What is typed beside a button is for that one, not for the first of its form.
+    if (event.key === 'Enter' && event.target.dataset.enter) {
+      event.preventDefault();
+      event.target.form.requestSubmit(one(`button[name=action][value="${event.target.dataset.enter}"]`));
+      return;
+    }
     if (event.key === 'Escape') for (const menu of all('details[data-menu][open]')) menu.open = false;
     const typing = event.target.closest('input:not([type=radio], [type=checkbox], [type=file]), textarea, select, dialog[open]');
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -252,41 +262,26 @@
     });
   }
 
-  // The result in place of the progress. Only the content: style, script and frame are there already.
-  const conclude = async () => {
-    try {
-      const answer = await fetch(location.href, { headers: { accept: 'text/html', 'x-part': 'main' } });
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      const fresh = page.querySelector('main');
-      if (!answer.ok || answer.redirected || !fresh) { location.reload(); return; }
-      one('main').replaceWith(document.adoptNode(fresh));
-      document.title = page.title;
-      for (const element of all('main .needs-script')) element.hidden = false;
-      toZone(document);
-      document.dispatchEvent(new CustomEvent('counterfoil:shown'));
-    } catch { location.reload(); }
-  };
-
-  // Live progress: each event has the region asked for anew; the last one shows the result.
+  // Live progress: each event of the stream has what is to be shown; the last one the result in place of the progress.
+  // Of that only the content: style, script and frame are there already.
   for (const region of all('[data-events]')) {
     const events = new EventSource(region.dataset.events);
-    let busy = false;
-    let again = false;
-    const refresh = async () => {
-      if (busy) { again = true; return; }
-      busy = true;
-      try {
-        const answer = await fetch(region.dataset.region, { headers: { 'hx-request': 'true', 'x-part': 'progress' } });
-        if (answer.redirected || !answer.ok) { location.reload(); return; }
-        region.innerHTML = await answer.text();
-        toZone(region);
-      } catch { /* The connection is gone; the next event tries again. */ }
-      busy = false;
-      if (again) { again = false; refresh(); }
-    };
-    events.addEventListener('progress', refresh);
-    events.addEventListener('state', (event) => {
-      if (JSON.parse(event.data).is_final) { events.close(); conclude(); } else refresh();
+    events.addEventListener('part', (event) => {
+      region.innerHTML = JSON.parse(event.data).html;
+      toZone(region);
     });
+    events.addEventListener('end', (event) => {
+      events.close();
+      const { html, title } = JSON.parse(event.data);
+      const page = new DOMParser().parseFromString(`<title>${title}</title>${html}`, 'text/html');
+      one('main').replaceWith(document.adoptNode(page.querySelector('main')));
+      document.title = page.title;
+      for (const element of all('main .needs-script')) element.hidden = false;
+      window.htmx?.process(one('main'));
+      toZone(document);
+      document.dispatchEvent(new CustomEvent('counterfoil:shown'));
+    });
+    // What only a whole page can say.
+    events.addEventListener('again', () => { events.close(); location.reload(); });
   }
 })();

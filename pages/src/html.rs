@@ -34,6 +34,23 @@ pub(crate) fn page(headers: &HeaderMap, template: &impl Template) -> Response {
     }
 }
 
+/// What differs between two pages of one visitor.
+pub(crate) struct Content {
+    pub title: String,
+    /// `<main …>…</main>`.
+    pub main: String,
+}
+
+/// The content of a page without its frame, for a browser that has the frame already.
+pub(crate) fn content(template: &impl Template) -> Option<Content> {
+    let page =
+        template.render().inspect_err(|error| tracing::error!(%error, "a template could not be rendered"));
+    let page = page.ok()?;
+    let title = page.split_once("<title>")?.1.split_once("</title>")?.0.to_owned();
+    let (from, to) = (page.find("<main ")?, page.rfind("</main>")? + "</main>".len());
+    Some(Content { title, main: page.get(from..to)?.to_owned() })
+}
+
 pub(crate) fn send(headers: &HeaderMap, content_type: &'static str, body: Vec<u8>) -> Response {
     let may_pack = accepts_gzip(headers) && body.len() >= PACKED_FROM;
     let mut response = if may_pack {

@@ -120,7 +120,12 @@ pub async fn show_problems(request: Request, next: Next) -> Response {
     }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.unwrap_or_default();
-    let document = serde_json::from_slice(&bytes).unwrap_or_else(|_| Document::of_status(parts.status));
+    let mut document: Document =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| Document::of_status(parts.status));
+    if document.code() == "unknown_route" {
+        // What the API says here is for programs.
+        document.detail = "It may be mistyped, or what it led to was removed".into();
+    }
     if document.code() == "unauthenticated" {
         let target = match back.as_deref() {
             None | Some("/") => "/login".to_owned(),

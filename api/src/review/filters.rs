@@ -21,6 +21,15 @@ pub(crate) enum SideWord {
     Right,
 }
 
+impl SideWord {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SideWord::Left => "left",
+            SideWord::Right => "right",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = MatchTier)]
@@ -62,6 +71,12 @@ pub(crate) struct ExceptionWords {
     #[param(minimum = 0, maximum = 36500)]
     #[schema(nullable = false, minimum = 0, maximum = 36500)]
     max_age_days: Option<u32>,
+    /// The record's own day: this one or later.
+    #[schema(nullable = false)]
+    dated_from: Option<NaiveDate>,
+    /// The record's own day: this one or earlier.
+    #[schema(nullable = false)]
+    dated_through: Option<NaiveDate>,
     #[schema(nullable = false)]
     due_before: Option<NaiveDate>,
     /// Whether it waits for a second person.
@@ -174,6 +189,8 @@ impl ExceptionWords {
             max_amount: source.word("max_amount", decimal),
             min_age_days: source.word("min_age_days", days),
             max_age_days: source.word("max_age_days", days),
+            dated_from: source.word("dated_from", day),
+            dated_through: source.word("dated_through", day),
             due_before: source.word("due_before", day),
             waiting: source.word("waiting", truth),
             text: source.word("text", page::text),
@@ -186,18 +203,15 @@ impl ExceptionWords {
         let (amount_min, amount_max) = amounts(&self.currency, &self.min_amount, &self.max_amount)?;
         Ok(ExceptionFilter {
             kind: self.kind.map(|kind| kind.as_str().to_owned()),
-            side: self.side.map(|side| match side {
-                SideWord::Left => "left",
-                SideWord::Right => "right",
-            }),
+            side: self.side.map(SideWord::as_str),
             state: self.state.map(Into::into),
             assignee: who(self.assignee, caller),
             reason_code: self.reason_code.clone(),
             currency: self.currency.clone(),
             amount_min,
             amount_max,
-            dated_from: back(self.max_age_days),
-            dated_through: back(self.min_age_days),
+            dated_from: self.dated_from.max(back(self.max_age_days)),
+            dated_through: [self.dated_through, back(self.min_age_days)].into_iter().flatten().min(),
             due_before: self.due_before,
             is_waiting: self.waiting,
             text: self.text.clone(),
@@ -214,7 +228,7 @@ impl ExceptionWords {
     pub(super) fn kept(&self) -> Vec<(&'static str, Option<String>)> {
         vec![
             ("kind", self.kind.map(|kind| kind.as_str().to_owned())),
-            ("side", self.side.map(|side| if side == SideWord::Left { "left" } else { "right" }.to_owned())),
+            ("side", self.side.map(|side| side.as_str().to_owned())),
             (
                 "state",
                 self.state
@@ -227,6 +241,8 @@ impl ExceptionWords {
             ("max_amount", self.max_amount.clone()),
             ("min_age_days", self.min_age_days.map(|days| days.to_string())),
             ("max_age_days", self.max_age_days.map(|days| days.to_string())),
+            ("dated_from", self.dated_from.map(|day| day.to_string())),
+            ("dated_through", self.dated_through.map(|day| day.to_string())),
             ("due_before", self.due_before.map(|day| day.to_string())),
             ("waiting", self.waiting.map(|waiting| waiting.to_string())),
             ("text", self.text.as_deref().map(crate::jobs::escaped)),

@@ -25,6 +25,8 @@ pub(crate) enum OrderWord {
     Found,
     /// Largest amount first, whatever its sign.
     Amount,
+    /// Oldest day first.
+    Day,
 }
 
 /// Where a page of exceptions ended. Opaque to clients.
@@ -33,7 +35,7 @@ pub(crate) struct QueueCursor(ExceptionCursor);
 
 impl std::fmt::Display for QueueCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "q{:08x}{:016x}", self.0.ordinal, self.0.amount)
+        write!(f, "q{:08x}{:016x}", self.0.ordinal, self.0.key)
     }
 }
 
@@ -45,9 +47,9 @@ impl QueueCursor {
             return Err(wrong());
         }
         let ordinal = u32::from_str_radix(&hex[..8], 16).ok().and_then(|n| i32::try_from(n).ok());
-        let amount = u64::from_str_radix(&hex[8..], 16).ok().and_then(|n| i64::try_from(n).ok());
-        let (ordinal, amount) = ordinal.zip(amount).ok_or_else(wrong)?;
-        Ok(Self(ExceptionCursor { ordinal, amount }))
+        let key = u64::from_str_radix(&hex[8..], 16).ok().and_then(|n| i64::try_from(n).ok());
+        let (ordinal, key) = ordinal.zip(key).ok_or_else(wrong)?;
+        Ok(Self(ExceptionCursor { ordinal, key }))
     }
 }
 
@@ -114,6 +116,7 @@ fn order(word: Option<OrderWord>) -> (ExceptionOrder, Option<String>) {
         None => (ExceptionOrder::Found, None),
         Some(OrderWord::Found) => (ExceptionOrder::Found, Some("found".into())),
         Some(OrderWord::Amount) => (ExceptionOrder::Amount, Some("amount".into())),
+        Some(OrderWord::Day) => (ExceptionOrder::Day, Some("day".into())),
     }
 }
 
@@ -174,9 +177,10 @@ pub(crate) async fn next_review_exception(
     api.completed(id).await?;
     let filter = words.or_open().filter(&caller, api.clock.now().date_naive())?;
     let after = page.after.map(|cursor| cursor.0);
-    let mut looked = api.store.search_exceptions(id, &filter, order(page.order).0, after, 1).await?;
+    let (order, _) = order(page.order);
+    let mut looked = api.store.search_exceptions(id, &filter, order, after, 1).await?;
     let found = looked.items.pop();
-    let cursor = found.as_ref().map(ExceptionCursor::of).or(looked.resume_after);
+    let cursor = found.as_ref().map(|item| ExceptionCursor::of(item, order)).or(looked.resume_after);
     let cursor = cursor.map(|cursor| QueueCursor(cursor).to_string());
     Ok(Json(NextExceptionAnswer { item: found.map(Into::into), cursor }))
 }
@@ -373,8 +377,8 @@ mod tests {
 
     #[test]
     fn cursors_read_back_and_nothing_else_does() {
-        for (ordinal, amount) in [(0, 0), (7, 1250), (i32::MAX, i64::MAX)] {
-            let cursor = QueueCursor(ExceptionCursor { ordinal, amount });
+        for (ordinal, key) in [(0, 0), (7, 1250), (i32::MAX, i64::MAX)] {
+            let cursor = QueueCursor(ExceptionCursor { ordinal, key });
             assert_eq!(QueueCursor::read(&cursor.to_string()), Ok(cursor));
         }
         for bad in ["", "q", "q0", "o00000001", "qffffffff0000000000000000", "q00000000ffffffffffffffff"] {

@@ -7,6 +7,7 @@ pub(crate) mod answers;
 pub(crate) mod bulk;
 pub(crate) mod decisions;
 pub(crate) mod filters;
+pub(crate) mod find;
 pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod settings;

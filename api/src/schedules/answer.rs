@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use shared::schedule::TickOutcome;
-use shared::store::schedules::{ChangeError, Schedule};
+use shared::store::schedules::{ChangeError, Schedule, Took, TookFile};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -37,6 +37,37 @@ pub(crate) struct ScheduleAnswer {
     updated_at: DateTime<Utc>,
     /// To be sent along with a change.
     version: i32,
+    /// The files of the last run of a reconciliation; one that takes the newest waits for newer ones.
+    last_took: Option<TookAnswer>,
+}
+
+/// The files of a run.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Took)]
+pub(crate) struct TookAnswer {
+    left: TookFileAnswer,
+    right: TookFileAnswer,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = TookFile)]
+pub(crate) struct TookFileAnswer {
+    /// By which it is read: that of the args, or one made for this file with the same mapping.
+    source_id: Uuid,
+    /// It may have been deleted since.
+    file_id: Uuid,
+    file_name: String,
+}
+
+impl From<Took> for TookAnswer {
+    fn from(took: Took) -> Self {
+        let file = |file: TookFile| TookFileAnswer {
+            source_id: file.source_id.0,
+            file_id: file.file_id.0,
+            file_name: file.file_name,
+        };
+        Self { left: file(took.left), right: file(took.right) }
+    }
 }
 
 impl From<Schedule> for ScheduleAnswer {
@@ -61,6 +92,7 @@ impl From<Schedule> for ScheduleAnswer {
             created_at: schedule.created_at,
             updated_at: schedule.updated_at,
             version: schedule.version,
+            last_took: schedule.last_took.map(|took| took.0.into()),
         }
     }
 }
@@ -87,6 +119,8 @@ pub(crate) enum OutcomeWord {
     SkippedPaused,
     /// No job could be made.
     Failed,
+    /// It takes the newest files, and there was none that the last run had not taken.
+    SkippedNothingNew,
 }
 
 impl From<TickOutcome> for OutcomeWord {
@@ -98,6 +132,7 @@ impl From<TickOutcome> for OutcomeWord {
             TickOutcome::SkippedMissed => Self::SkippedMissed,
             TickOutcome::SkippedPaused => Self::SkippedPaused,
             TickOutcome::Failed => Self::Failed,
+            TickOutcome::SkippedNothingNew => Self::SkippedNothingNew,
         }
     }
 }

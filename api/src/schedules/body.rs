@@ -42,7 +42,8 @@ pub(crate) struct ScheduleBody {
     #[schema(value_type = String, min_length = 1, max_length = 60)]
     pub kind: Option<String>,
     /// Of the job. A reconciliation takes `left_source_id`, `right_source_id` and, as when it is submitted, `name`,
-    /// `rules` and `confidence_threshold`; a backup `kind` and, of tenants, `tenants` or `all_tenants`; a clean-up none.
+    /// `rules` and `confidence_threshold`; with `left_file_name` or `right_file_name`, a pattern such as `bank-*.csv`, each
+    /// run takes the newest upload whose name fits, read as the data source reads its own file; a backup `kind` and, of tenants, `tenants` or `all_tenants`; a clean-up none.
     #[schema(value_type = Object, required = false, nullable = false)]
     pub args: Option<Map<String, Value>>,
     /// 0 (last) to 9 (first); the kind's own unless given.

@@ -3,7 +3,7 @@
 
 use super::body::{ScheduleBody, ScheduleChangeBody};
 use crate::problem::Mistake;
-use crate::read::{Place, ReadBody, object, push_pointer};
+use crate::read::{Place, ReadBody, object, push_pointer, text};
 use crate::reconciliation::Submission;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -215,6 +215,7 @@ async fn reconciliation_args(
     mut args: Value,
     mistakes: &mut Vec<Mistake>,
 ) -> Result<Option<Value>, StoreError> {
+    let file_names = FileNames::take(&mut args, mistakes);
     args["project_id"] = json!(project_id);
     let submission = object(Submission::read)(args, &mut Place::root(mistakes));
     let Some(submission) = submission else { return Ok(None) };
@@ -223,11 +224,47 @@ async fn reconciliation_args(
     let found = store.data_sources_of(project_id, &named).await?;
     let accepted = submission.check(&found, mistakes);
     Ok(accepted.map(|accepted| {
-        json!({
+        let mut args = json!({
             "name": accepted.name, "left_source_id": accepted.left, "right_source_id": accepted.right,
             "rules": accepted.rules,
-        })
+        });
+        for (name, pattern) in [(LEFT_FILE_NAME, file_names.left), (RIGHT_FILE_NAME, file_names.right)] {
+            if let Some(pattern) = pattern {
+                args[name] = pattern.into();
+            }
+        }
+        args
     }))
+}
+
+const LEFT_FILE_NAME: &str = "left_file_name";
+const RIGHT_FILE_NAME: &str = "right_file_name";
+/// As long as names of files.
+const FILE_NAME_CHARS_MAX: usize = 255;
+
+/// Patterns of the files that runs take in place of the data sources' own.
+struct FileNames {
+    left: Option<String>,
+    right: Option<String>,
+}
+
+impl FileNames {
+    /// Takes them out of the args of a reconciliation, since a submission knows none.
+    fn take(args: &mut Value, mistakes: &mut Vec<Mistake>) -> Self {
+        let mut take = |name: &str| {
+            let value =
+                args.as_object_mut().and_then(|args| args.remove(name)).filter(|value| !value.is_null())?;
+            let mut root = Place::root(mistakes);
+            text(1..=FILE_NAME_CHARS_MAX)(value, &mut root.below(name))
+        };
+        let (left, right) = (take(LEFT_FILE_NAME), take(RIGHT_FILE_NAME));
+        let same = |left: &String, right: &String| left.to_lowercase() == right.to_lowercase();
+        if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| same(left, right)) {
+            let detail = "must be another pattern than the left's, or both sides would take the same file";
+            mistakes.push(mistake(format!("#/{RIGHT_FILE_NAME}"), "same_file", detail.into()));
+        }
+        Self { left, right }
+    }
 }
 
 fn mistake(pointer: String, code: &'static str, detail: String) -> Mistake {

@@ -1,7 +1,7 @@
 //! The history of a schedule: its ledger, page by page.
 
 use super::address;
-use super::answer::OutcomeWord;
+use super::answer::{OutcomeWord, TookAnswer};
 use crate::page::{self, Page};
 use crate::problem::Problem;
 use crate::read::{Parameters, PathId, Query, ReadQuery};
@@ -55,6 +55,8 @@ pub(crate) struct TickAnswer {
     /// The job that was started; it may have been pruned since.
     job_id: Option<Uuid>,
     reason: Option<String>,
+    /// The files of the run, of a reconciliation.
+    took: Option<TookAnswer>,
     decided_at: DateTime<Utc>,
 }
 
@@ -66,6 +68,7 @@ impl From<Tick> for TickAnswer {
             outcome: tick.outcome.into(),
             job_id: tick.job_id.map(|id| id.0),
             reason: tick.reason,
+            took: tick.took.map(|took| took.0.into()),
             decided_at: tick.decided_at,
         }
     }

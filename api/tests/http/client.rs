@@ -120,6 +120,11 @@ impl Client {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
+        self.events_of(request).await
+    }
+
+    /// The stream that this request is answered with.
+    pub async fn events_of(&self, request: axum::http::request::Builder) -> Events {
         let response = self.open(request, empty()).await;
         let status = response.status().as_u16();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();

@@ -29,6 +29,7 @@ mod rate_limits;
 mod replica;
 mod results;
 mod review;
+mod schedule_files;
 mod schedules;
 mod search;
 mod server;

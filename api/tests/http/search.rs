@@ -56,6 +56,57 @@ async fn a_text_is_found_in_ids_and_fields_whatever_its_letter_case() {
 }
 
 #[tokio::test]
+async fn open_records_are_found_by_how_they_begin_and_by_their_day() {
+    let server = Server::start().await;
+    let project = Project::make(&server, "jane").await;
+    let id = project.submit().await;
+    let mut outcome = Outcome::default();
+    for (ordinal, day) in [(0, "2026-03-01"), (1, "2026-01-05"), (2, "2026-02-10"), (3, "2026-02-09")] {
+        let mut open = exception(ordinal, "missing_right");
+        open.record.id = format!("Bank-{ordinal}é");
+        open.record.date = day.parse().expect("a day");
+        open.record.fields.insert("reference".into(), format!("RE_{}", ordinal % 2));
+        outcome.exceptions.push(open);
+    }
+    outcome.write(&server.store, id).await;
+    let get = async |below: &str| project.client.get(&job_path(id, below)).await.expect(200).json();
+    let begin = async |text: &str| {
+        let page = get(&format!("/review/open-records?side=left&begins={text}")).await;
+        ids(&page, "/exception/record/id")
+    };
+    assert_eq!(begin("bAnK-2%C3%89").await, ["Bank-2é"]);
+    assert_eq!(begin("bank").await.len(), 4);
+    assert_eq!(begin("re_1").await, ["Bank-1é", "Bank-3é"]);
+    for nothing in ["ank", "re%25", "bank-2ée"] {
+        assert_eq!(begin(nothing).await, [""; 0], "{nothing}");
+    }
+    assert_eq!(get("/review/open-records?side=right&begins=bank").await["items"], json!([]));
+    let mistakes = project.client.get(&job_path(id, "/review/open-records?side=up&limit=0")).await.mistakes();
+    let at = |place: &str, code: &str| (place.to_owned(), code.to_owned());
+    assert_eq!(mistakes, [at("begins", "missing"), at("limit", "value"), at("side", "value")]);
+
+    // By day, page by page, and together with an amount.
+    let mut next =
+        Some(job_path(id, "/review/exceptions?state=open&order=day&limit=1&dated_through=2026-02-28"));
+    let mut found = vec![];
+    while let Some(path) = next {
+        let page = project.client.get(&path).await.expect(200).json();
+        found.extend(ids(&page, "/exception/record/id"));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(found, ["Bank-1é", "Bank-3é", "Bank-2é"]);
+    let both = "/review/exceptions?state=open&currency=JPY&min_amount=0&dated_from=2026-02-09&dated_through=2026-02-10";
+    for (order, expected) in [("day", ["Bank-3é", "Bank-2é"]), ("found", ["Bank-2é", "Bank-3é"])] {
+        assert_eq!(
+            ids(&get(&format!("{both}&order={order}")).await, "/exception/record/id"),
+            expected,
+            "{order}"
+        );
+    }
+    assert_eq!(get(&format!("{both}&order=amount")).await["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
 async fn a_text_with_signs_goes_from_page_to_page() {
     let server = Server::start().await;
     let project = Project::make(&server, "jane").await;

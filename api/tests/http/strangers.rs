@@ -59,6 +59,9 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
     if parameters.iter().any(|p| p["name"] == "project_id") {
         address = format!("{address}?project_id={}", ids.project);
     }
+    if path.ends_with("/review/open-records") {
+        address.push_str("?side=left&begins=x");
+    }
     if path == "/api/schedules/preview" {
         address.push_str("?cron=0%202%20*%20*%20*&time_zone=UTC");
     }

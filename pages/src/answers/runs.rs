@@ -70,6 +70,12 @@ pub(crate) struct Reconciliation {
     pub summary: Option<Summary>,
 }
 
+impl Reconciliation {
+    pub fn is_final(&self) -> bool {
+        self.summary.is_some() || matches!(self.state.as_str(), "cancelled" | "dead")
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Summary {
     pub left_records: i64,

@@ -47,6 +47,19 @@ pub(crate) struct Tick {
     pub outcome: String,
     pub job_id: Option<String>,
     pub reason: Option<String>,
+    pub took: Option<Took>,
+}
+
+/// The files of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Took {
+    pub left: TookFile,
+    pub right: TookFile,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct TookFile {
+    pub file_name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

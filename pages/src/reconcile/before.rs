@@ -1,6 +1,6 @@
 //! The run that new files continue: what is taken over from it.
 
-use super::mapping::Choices;
+use super::choices::Choices;
 use crate::answers::{DataSource, Preview, Reconciliation};
 use crate::ask::Refusal;
 use crate::html::escape_query;

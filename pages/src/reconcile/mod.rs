@@ -2,11 +2,16 @@
 
 mod before;
 mod builder;
+mod choices;
 mod columns;
 mod files;
 mod mapping;
+mod offered;
 mod reading;
+mod reading_shown;
 mod rules;
+mod side;
+mod tried;
 mod uploads;
 
 pub(crate) use builder::parse as parse_rules;

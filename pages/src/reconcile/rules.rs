@@ -3,11 +3,11 @@
 
 use super::before::Before;
 use super::builder;
+use super::tried::{Option_, SampleShown, best, options, sample_shown};
 use crate::answers::{DataSource, Items, Made, Preset, Sample};
 use crate::ask::Refusal;
 use crate::form::{Fields, Posted};
 use crate::html::escape_query;
-use crate::overview::{ExceptionCount, exception_counts};
 use crate::problem::Mistake;
 use crate::shell::{Shell, Visit};
 use askama::Template;
@@ -15,25 +15,6 @@ use axum::extract::RawQuery;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
-
-/// A rule set to choose.
-pub(crate) struct Option_ {
-    /// `standard`, the name of a preset, or `own`.
-    pub value: String,
-    pub title: String,
-    pub says: String,
-    pub is_chosen: bool,
-    pub tried: Option<SampleShown>,
-    /// Why it does not fit.
-    pub refused: Option<String>,
-}
-
-pub(crate) struct SampleShown {
-    pub sample: Sample,
-    /// Of the records of the sample, inside matches.
-    pub share: f64,
-    pub exceptions: Vec<ExceptionCount>,
-}
 
 #[derive(Template)]
 #[template(path = "reconcile/rules.html")]
@@ -181,28 +162,7 @@ async fn page(
     };
     let (left, right) = (source(left).await?, source(right).await?);
     let before = Before::of(visit, &chosen.continues).await?;
-    let mut options = vec![];
-    if let Some(run) = &before {
-        let says = format!("The rules of run {}, {}", run.position, run.name);
-        options.push(option("before", "As the run before", &says));
-    }
-    options.push(option(
-        "standard",
-        "Made for these files",
-        "Passes on the fields that both sides have: references, amounts, dates, texts",
-    ));
-    for preset in presets(visit).await? {
-        options.push(option(
-            &preset.name,
-            &crate::words::words(&preset.name),
-            &crate::words::words(&preset.title),
-        ));
-    }
-    options.push(option(
-        "own",
-        "Rules of your own",
-        "Written below as text, or put together from common passes",
-    ));
+    let mut options = options(before.as_ref(), presets(visit).await?);
     for option in &mut options {
         let is_own = option.value == "own";
         if is_own && (chosen.own.trim().is_empty() || !mistakes.is_empty()) {
@@ -222,21 +182,7 @@ async fn page(
             Err(found) => option.refused = found.first().map(|first| first.detail.clone()),
         }
     }
-    // What a chain went by it goes on by, as long as it can.
-    let is_as_before = options.iter().any(|option| option.value == "before" && option.tried.is_some());
-    let best = options.iter().filter_map(|option| Some((option.tried.as_ref()?.share, option.value.clone())));
-    // Of equals the first: it is the simplest.
-    let best = best.fold(None, |best: Option<(f64, String)>, next| match best {
-        Some(best) if best.0 + 1e-9 >= next.0 => Some(best),
-        _ => Some(next),
-    });
-    let choice = if chosen.choice.is_empty() && is_as_before {
-        "before".to_owned()
-    } else if chosen.choice.is_empty() {
-        best.map_or_else(|| "standard".into(), |(_, value)| value)
-    } else {
-        chosen.choice
-    };
+    let choice = if chosen.choice.is_empty() { best(&options) } else { chosen.choice };
     let mut detail = None;
     for option in &mut options {
         option.is_chosen = option.value == choice;
@@ -265,17 +211,6 @@ async fn page(
     })
 }
 
-fn option(value: &str, title: &str, says: &str) -> Option_ {
-    Option_ {
-        value: value.into(),
-        title: title.into(),
-        says: says.into(),
-        is_chosen: false,
-        tried: None,
-        refused: None,
-    }
-}
-
 async fn try_on(
     visit: &Visit,
     chosen: &Chosen,
@@ -297,16 +232,6 @@ async fn try_on(
             Ok(Err(vec![Mistake { pointer: None, parameter: None, code: "slow".into(), detail }]))
         }
         Err(refusal) => Err(refusal),
-    }
-}
-
-pub(crate) fn sample_shown(sample: Sample) -> SampleShown {
-    let records = sample.left_records + sample.right_records;
-    let matched = sample.left_matched + sample.right_matched;
-    SampleShown {
-        share: if records > 0 { matched as f64 / records as f64 } else { 0.0 },
-        exceptions: exception_counts(sample.exceptions_by_kind.iter()),
-        sample,
     }
 }
 

@@ -1,8 +1,6 @@
 //! The chain that a run belongs to, and whether it can be continued.
 
-use crate::answers::{DataSource, Items, Reconciliation};
-use crate::ask::Refusal;
-use crate::shell::Visit;
+use crate::answers::{DataSource, Reconciliation};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,17 +35,7 @@ pub(crate) struct ChainShown {
 }
 
 impl ChainShown {
-    pub async fn of(
-        visit: &Visit,
-        run: &Reconciliation,
-        sources: [Option<&DataSource>; 2],
-    ) -> Result<Self, Refusal> {
-        let path = format!("/api/reconciliation/jobs/{}/chain", run.id);
-        let runs = visit.ask.get::<Items<ChainRun>>(&path).await?.items;
-        Ok(Self::new(run, runs, sources, visit.shell.may_operate()))
-    }
-
-    fn new(
+    pub fn new(
         run: &Reconciliation,
         runs: Vec<ChainRun>,
         sources: [Option<&DataSource>; 2],

@@ -1,4 +1,4 @@
-//! A reconciliation while it runs: progress, as a stream or asked for again and again.
+//! A reconciliation while it runs: its progress, and stopping it.
 
 use super::{Names, id_of};
 use crate::answers::{Progress, Reconciliation};
@@ -7,9 +7,7 @@ use crate::form::Posted;
 use crate::format;
 use crate::shell::{Shell, Visit};
 use askama::Template;
-use axum::body::Body;
 use axum::extract::Path;
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 /// The part of the page that changes.
@@ -51,27 +49,6 @@ fn pace(run: &Reconciliation, shell: &Shell) -> Option<Pace> {
         rows_per_s: (progress.rows_done as f64 * 1000.0 / elapsed_ms as f64) as i64,
         left: format::duration(chrono::TimeDelta::milliseconds(left_ms as i64)),
     })
-}
-
-pub(super) async fn show_progress(visit: Visit, Path(names): Names) -> Result<Response, Refusal> {
-    let run: Reconciliation = visit.ask.get(&format!("/api/reconciliation/jobs/{}", id_of(&names))).await?;
-    Ok(visit.page(&ProgressPart::new(visit.shell("reconciliations"), run)))
-}
-
-/// The API's own stream, for the session of the page.
-pub(super) async fn stream(visit: Visit, Path(names): Names) -> Result<Response, Refusal> {
-    let last = visit.headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let stream = visit.ask.open(&format!("/api/reconciliation/jobs/{}/events", id_of(&names)), last).await?;
-    let (parts, body) = stream.into_parts();
-    let mut response = Response::new(Body::new(body));
-    *response.status_mut() = parts.status;
-    let content_type = parts.headers.get(header::CONTENT_TYPE).cloned();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("text/event-stream")));
-    // Proxies that collect an answer before they pass it on would make a stream useless.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
 }
 
 pub(super) async fn cancel(visit: Visit, Path(names): Names, _: Posted) -> Result<Response, Refusal> {

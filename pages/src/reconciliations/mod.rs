@@ -5,6 +5,7 @@ pub(crate) mod compare;
 mod live;
 pub(crate) mod results;
 pub(crate) mod show;
+mod stream;
 
 use crate::answers::{Items, ReconciliationLine};
 use crate::ask::Refusal;
@@ -23,8 +24,7 @@ pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/p/{project}/reconciliations", get(list))
         .route(ONE, get(show::show))
-        .route(&format!("{ONE}/progress"), get(live::show_progress))
-        .route(&format!("{ONE}/events"), get(live::stream))
+        .route(&format!("{ONE}/events"), get(stream::stream))
         .route(&format!("{ONE}/cancel"), post(live::cancel))
         .route(&format!("{ONE}/matches"), get(results::list_matches))
         .route(&format!("{ONE}/exceptions"), get(results::list_exceptions))

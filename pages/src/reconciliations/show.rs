@@ -1,12 +1,12 @@
 //! One reconciliation: what it is doing, or what came out: the balance proof, the flow, the figures.
 
-use super::chain::ChainShown;
+use super::chain::{ChainRun, ChainShown};
 use super::live::ProgressPart;
 use super::{Names, id_of};
-use crate::answers::{DataSource, PassCount, Reconciliation, Summary};
+use crate::answers::{DataSource, Items, PassCount, Reconciliation, Summary};
 use crate::ask::Refusal;
 use crate::charts::{self, Flow, Part, Side};
-use crate::html::Html;
+use crate::html::{self, Html};
 use crate::overview::{ExceptionCount, exception_counts};
 use crate::shell::{Shell, Visit};
 use askama::Template;
@@ -65,28 +65,68 @@ pub(crate) struct RunningPage {
     pub is_final: bool,
 }
 
-pub(super) async fn show(visit: Visit, Path(names): Names) -> Result<Response, Refusal> {
-    let run: Reconciliation = visit.ask.get(&format!("/api/reconciliation/jobs/{}", id_of(&names))).await?;
-    let shell = visit.shell("reconciliations");
-    match run.summary.clone() {
-        Some(summary) => {
-            let (left, right) =
-                tokio::join!(source(&visit, &run.left_source_id), source(&visit, &run.right_source_id));
-            let (left, right) = (left?, right?);
-            let chain = ChainShown::of(&visit, &run, [left.as_ref(), right.as_ref()]).await?;
-            let page = result_page(shell, run, summary, name_of(left), name_of(right));
-            Ok(visit.page(&ResultPage { chain, ..page }))
-        }
-        None => {
-            let is_final = matches!(run.state.as_str(), "cancelled" | "dead");
-            Ok(visit.page(&RunningPage { part: ProgressPart::new(shell.clone(), run), shell, is_final }))
-        }
+/// Which of both it is depends on how far the run is.
+pub(super) enum RunPage {
+    Running(Box<RunningPage>),
+    Result(Box<ResultPage>),
+}
+
+/// A file may be gone while its results are still there.
+#[derive(Default)]
+pub(super) struct Sources {
+    left: Option<DataSource>,
+    right: Option<DataSource>,
+}
+
+impl Sources {
+    pub async fn of(visit: &Visit, run: &Reconciliation) -> Result<Self, Refusal> {
+        let address = |id: &str| format!("/api/data-sources/{id}");
+        let (left, right) = (address(&run.left_source_id), address(&run.right_source_id));
+        let (left, right) = tokio::join!(visit.ask.find(&left), visit.ask.find(&right));
+        Ok(Self { left: left?, right: right? })
     }
 }
 
-/// The file may be gone while its results are still there.
-async fn source(visit: &Visit, id: &str) -> Result<Option<DataSource>, Refusal> {
-    visit.ask.find(&format!("/api/data-sources/{id}")).await
+pub(super) async fn show(visit: Visit, Path(names): Names) -> Result<Response, Refusal> {
+    let run: Reconciliation = visit.ask.get(&format!("/api/reconciliation/jobs/{}", id_of(&names))).await?;
+    if run.summary.is_none() {
+        let page = RunPage::new(visit.shell("reconciliations"), run, Sources::default(), vec![]);
+        return Ok(page.answer(&visit));
+    }
+    let of_chain = format!("/api/reconciliation/jobs/{}/chain", run.id);
+    let (sources, chain) =
+        tokio::join!(Sources::of(&visit, &run), visit.ask.get::<Items<ChainRun>>(&of_chain));
+    let page = RunPage::new(visit.shell("reconciliations"), run, sources?, chain?.items);
+    Ok(page.answer(&visit))
+}
+
+impl RunPage {
+    pub fn new(shell: Shell, run: Reconciliation, sources: Sources, chain: Vec<ChainRun>) -> Self {
+        let Some(summary) = run.summary.clone() else {
+            let is_final = run.is_final();
+            let part = ProgressPart::new(shell.clone(), run);
+            return Self::Running(Box::new(RunningPage { part, shell, is_final }));
+        };
+        let both = [sources.left.as_ref(), sources.right.as_ref()];
+        let chain = ChainShown::new(&run, chain, both, shell.may_operate());
+        let page = result_page(shell, run, summary, name_of(sources.left), name_of(sources.right));
+        Self::Result(Box::new(ResultPage { chain, ..page }))
+    }
+
+    fn answer(&self, visit: &Visit) -> Response {
+        match self {
+            Self::Running(page) => visit.page(page.as_ref()),
+            Self::Result(page) => visit.page(page.as_ref()),
+        }
+    }
+
+    /// For a browser that shows an earlier state of it.
+    pub fn content(&self) -> Option<html::Content> {
+        match self {
+            Self::Running(page) => html::content(page.as_ref()),
+            Self::Result(page) => html::content(page.as_ref()),
+        }
+    }
 }
 
 fn name_of(source: Option<DataSource>) -> String {

@@ -4,7 +4,7 @@ use super::answers::Decided;
 use super::filter::Queue;
 use super::queue::desk;
 use super::said::done_query;
-use super::{api, hand, ours};
+use super::{api, find, ours};
 use crate::ask::Refusal;
 use crate::form::{Fields, Posted};
 use crate::html::escape_query;
@@ -18,6 +18,9 @@ use serde_json::{Map, Value, json};
 /// Goes back to where the form stood, with the next case; a refusal shows the same case again, and why.
 pub(super) async fn decide(visit: Visit, Path(names): Names, form: Posted) -> Result<Response, Refusal> {
     let id = id_of(&names);
+    if find::is_narrowing(form.get("action")) {
+        return Ok(find::narrowed(&visit, &id, &form));
+    }
     let back = back(&visit, &id, &form);
     match visit.ask.post::<Decided>(&api(&id, "/decisions"), &body(&form)).await {
         Ok(decided) => {
@@ -77,12 +80,7 @@ async fn again(
     match page.rsplit('/').next() {
         Some("exceptions") => desk(visit, id, Queue::Exceptions, &asked, Some(*refusal.document)).await,
         Some("matches") => desk(visit, id, Queue::Matches, &asked, Some(*refusal.document)).await,
-        Some("find") => {
-            let chosen = form.iter().filter(|(name, _)| matches!(*name, "left" | "right"));
-            let chosen: Vec<(String, String)> =
-                chosen.map(|(name, number)| (name.to_owned(), number.to_owned())).collect();
-            hand::find_again(visit, id, &asked, chosen, *refusal.document).await
-        }
+        Some("find") => find::again(visit, id, form, *refusal.document).await,
         _ => Err(refusal),
     }
 }

@@ -40,6 +40,8 @@ impl Queue {
                 "max_amount",
                 "min_age_days",
                 "max_age_days",
+                "dated_from",
+                "dated_through",
                 "due_before",
                 "waiting",
                 "text",

@@ -7,6 +7,7 @@ mod bulk;
 mod case;
 mod decide;
 mod filter;
+mod find;
 mod hand;
 mod head;
 mod history;
@@ -39,7 +40,7 @@ pub(crate) fn routes() -> Router<Site> {
             get(async |visit: Visit, names, query| queue::show(visit, names, query, Queue::Matches).await),
         )
         .route(&format!("{ONE}/left"), get(left::show))
-        .route(&format!("{ONE}/find"), get(hand::find))
+        .route(&format!("{ONE}/find"), get(find::show))
         .route(&format!("{ONE}/by-hand"), get(hand::list))
         .route(&format!("{ONE}/decisions"), get(history::list))
         .route(&format!("{ONE}/decide"), post(decide::decide))

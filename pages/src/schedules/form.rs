@@ -42,6 +42,9 @@ pub(crate) struct Typed {
     pub priority: String,
     pub left: String,
     pub right: String,
+    /// Patterns of names: the newest upload that fits is taken instead.
+    pub left_file: String,
+    pub right_file: String,
     /// Of a preset; empty: those that it has, or the default.
     pub rules: String,
     pub version: String,
@@ -60,6 +63,8 @@ impl Typed {
             priority: get("priority"),
             left: get("left"),
             right: get("right"),
+            left_file: get("left_file").trim().to_owned(),
+            right_file: get("right_file").trim().to_owned(),
             rules: get("rules"),
             version: get("version"),
             is_paused: form.has("paused"),
@@ -77,6 +82,8 @@ impl Typed {
             priority: schedule.priority.to_string(),
             left: arg("left_source_id"),
             right: arg("right_source_id"),
+            left_file: arg("left_file_name"),
+            right_file: arg("right_file_name"),
             rules: String::new(),
             version: schedule.version.to_string(),
             is_paused: schedule.paused,
@@ -104,6 +111,12 @@ impl Typed {
         for (name, chosen) in [("left_source_id", &self.left), ("right_source_id", &self.right)] {
             if !chosen.is_empty() {
                 args.insert(name.into(), chosen.as_str().into());
+            }
+        }
+        for (name, pattern) in [("left_file_name", &self.left_file), ("right_file_name", &self.right_file)] {
+            match pattern.as_str() {
+                "" => drop(args.remove(name)),
+                pattern => drop(args.insert(name.into(), pattern.into())),
             }
         }
         if let Some(preset) = presets.iter().find(|preset| preset.name == self.rules) {

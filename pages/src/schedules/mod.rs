@@ -110,6 +110,19 @@ pub(crate) struct ShowPage {
     /// Why it cannot be said.
     pub trouble: Option<String>,
     pub args: String,
+    /// Which files, where it takes the newest.
+    pub takes: Option<String>,
+}
+
+/// `the newest bank-*.csv on the left`.
+fn takes(args: &serde_json::Value) -> Option<String> {
+    let side = |name: &str, side: &str| {
+        let pattern = args[name].as_str()?;
+        Some(format!("the newest {pattern} on the {side}"))
+    };
+    let sides: Vec<String> =
+        [side("left_file_name", "left"), side("right_file_name", "right")].into_iter().flatten().collect();
+    (!sides.is_empty()).then(|| sides.join(", "))
 }
 
 async fn show(visit: Visit, Path(names): Path<HashMap<String, String>>) -> Result<Response, Refusal> {
@@ -135,6 +148,7 @@ async fn show(visit: Visit, Path(names): Path<HashMap<String, String>>) -> Resul
         says: in_words(&schedule.cron, &schedule.time_zone),
         history: history(&shell, &ticks),
         args: serde_json::to_string_pretty(&schedule.args).unwrap_or_default(),
+        takes: takes(&schedule.args),
         shell,
         schedule,
         ticks,

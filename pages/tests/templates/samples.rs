@@ -141,7 +141,8 @@ fn get(path: &str, query: &str) -> Option<Value> {
             Some(json!({"items": [{"due_at": LATER, "local": "2026-02-01T13:30:15+01:00"}]}))
         }
         "/api/schedules/nightly/ticks" => items(json!([
-            {"due_at": AT, "outcome": "fired", "job_id": "job", "reason": null},
+            {"due_at": AT, "outcome": "fired", "job_id": "job", "reason": null,
+             "took": {"left": {"file_name": EVIL}, "right": {"file_name": "ledger.csv"}}},
             {"due_at": AT, "outcome": "failed", "job_id": null, "reason": EVIL},
         ])),
         _ => match path.strip_prefix("/api/reconciliation/jobs/done") {
@@ -375,7 +376,7 @@ fn source() -> Value {
 fn schedule() -> Value {
     json!({
         "id": "nightly", "project_id": "one", "name": EVIL, "kind": "reconciliation",
-        "args": {"left_source_id": "a", "right_source_id": "b", "name": EVIL}, "priority": 5, "cron": "30 2 * * *",
+        "args": {"left_source_id": "a", "right_source_id": "b", "name": EVIL, "left_file_name": EVIL}, "priority": 5, "cron": "30 2 * * *",
         "time_zone": "Europe/Berlin", "missed_runs": "once", "paused": false, "paused_at": null,
         "next_due_at": LATER, "next_due_local": null, "last_due_at": AT, "last_outcome": "fired", "shipped": false,
         "created_by": null, "created_at": AT, "updated_at": AT, "version": 3,

@@ -34,7 +34,15 @@ pub static ALL: [SchedulableKind; 7] = [
         scope: Scope::Project,
         priority: 5,
         attempts_max: 5,
-        args: &["name", "left_source_id", "right_source_id", "rules", "confidence_threshold"],
+        args: &[
+            "name",
+            "left_source_id",
+            "right_source_id",
+            "left_file_name",
+            "right_file_name",
+            "rules",
+            "confidence_threshold",
+        ],
     },
     SchedulableKind {
         kind: JobKind::CLEAN_UP,

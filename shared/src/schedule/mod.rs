@@ -66,11 +66,20 @@ pub enum TickOutcome {
     SkippedPaused,
     /// It should have fired, but no job could be made; the reason says why.
     Failed,
+    /// It takes the newest files, and there was none that the last run had not taken.
+    SkippedNothingNew,
 }
 
 impl TickOutcome {
-    pub const ALL: [TickOutcome; 6] =
-        [Self::Fired, Self::RunNow, Self::Coalesced, Self::SkippedMissed, Self::SkippedPaused, Self::Failed];
+    pub const ALL: [TickOutcome; 7] = [
+        Self::Fired,
+        Self::RunNow,
+        Self::Coalesced,
+        Self::SkippedMissed,
+        Self::SkippedPaused,
+        Self::Failed,
+        Self::SkippedNothingNew,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,6 +89,7 @@ impl TickOutcome {
             Self::SkippedMissed => "skipped_missed",
             Self::SkippedPaused => "skipped_paused",
             Self::Failed => "failed",
+            Self::SkippedNothingNew => "skipped_nothing_new",
         }
     }
 

@@ -41,6 +41,20 @@ pub(super) fn contains(text: &str) -> String {
     format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
+/// The pattern of `ILIKE` for a name in which `*` stands for any characters and `?` for one.
+pub(super) fn like(pattern: &str) -> String {
+    let mut like = String::with_capacity(pattern.len() + 8);
+    for c in pattern.chars() {
+        match c {
+            '*' => like.push('%'),
+            '?' => like.push('_'),
+            '%' | '_' | '\\' => like.extend(['\\', c]),
+            other => like.push(other),
+        }
+    }
+    like
+}
+
 type Query = QueryBuilder<Postgres>;
 
 /// Appends a condition: the id of the record, or one of its fields, has the text.
@@ -89,6 +103,7 @@ mod tests {
     #[test]
     fn wildcards_are_letters_like_others() {
         assert_eq!(contains(r"50% of a_b\c"), r"%50\% of a\_b\\c%");
+        assert_eq!(like(r"bank_*.cs?"), r"bank\_%.cs_");
     }
 
     #[test]

@@ -55,7 +55,8 @@ async fn fill(store: &Store, results: i64, jobs: i64, records: i64) -> Filled {
         sqlx::query(
             "INSERT INTO exceptions (job_id, ordinal, kind, side, currency, amount, record, says, candidates,
                                      candidates_found)
-             SELECT $1, n, 'missing_right', 'left', 'EUR', n * 7919 % 1000003,
+             SELECT $1, n, CASE n % 50 WHEN 49 THEN 'missing_left' ELSE 'missing_right' END::exception_kind,
+                    CASE n % 50 WHEN 49 THEN 'right' ELSE 'left' END::record_side, 'EUR', n * 7919 % 1000003,
                     jsonb_build_object('row', n + $2, 'line', n + 2, 'id', 'X' || n,
                         'date', date '2026-01-01' + (n % 90)::integer, 'amount', n * 7919 % 1000003,
                         'fields', jsonb_build_object('reference', 'INV-' || n)),
@@ -145,11 +146,26 @@ async fn rows_read(store: &Store) -> i64 {
     .unwrap()
 }
 
+fn day(n: i64) -> chrono::NaiveDate {
+    chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() + chrono::TimeDelta::days(n)
+}
+
+/// What finding by hand begins with. One record in fifty is on the right.
+fn of_a_side() -> ExceptionFilter {
+    ExceptionFilter {
+        state: Some(ExceptionState::Open),
+        side: Some("right"),
+        currency: Some("EUR".into()),
+        is_waiting: Some(false),
+        ..Default::default()
+    }
+}
+
 /// What is looked at all the time, each from the middle of what there is.
 async fn look(store: &Store, filled: &Filled, which: usize, middle: i32) -> Option<&'static str> {
     let Filled { job, project } = *filled;
     let open = || ExceptionFilter { state: Some(ExceptionState::Open), ..Default::default() };
-    let after = |ordinal| Some(ExceptionCursor { ordinal, amount: i64::from(middle) });
+    let after = |ordinal| Some(ExceptionCursor { ordinal, key: i64::from(middle) });
     let records = |filter: AuditFilter| async move {
         store.audit_records(Tenant::from(project), &filter, None, PAGE).await.unwrap().len()
     };
@@ -259,6 +275,25 @@ async fn look(store: &Store, filled: &Filled, which: usize, middle: i32) -> Opti
             store.search_reviewed_matches(job, &filter, None, PAGE).await.unwrap();
             "matches under review, a text that none has"
         }
+        23 => {
+            store.review_exceptions(job, &of_a_side(), ExceptionOrder::Amount, after(0), PAGE).await.unwrap();
+            "find and match, the rarer side by amount"
+        }
+        24 => {
+            let filter =
+                ExceptionFilter { dated_from: Some(day(20)), dated_through: Some(day(40)), ..of_a_side() };
+            store.review_exceptions(job, &filter, ExceptionOrder::Day, None, PAGE).await.unwrap();
+            "find and match, by day"
+        }
+        25 => {
+            store.open_records_beginning(job, "left", "inv-1", PAGE).await.unwrap();
+            "find and match, what begins so"
+        }
+        26 => {
+            let filter = ExceptionFilter { dated_from: Some(day(80)), ..of_a_side() };
+            store.search_exceptions(job, &filter, ExceptionOrder::Amount, None, PAGE).await.unwrap();
+            "find and match, days by amount"
+        }
         _ => return None,
     };
     Some(what)
@@ -282,7 +317,7 @@ async fn what_is_looked_at_often_reads_little_more_than_it_shows() {
             // Counts the jobs of its period in an index: what is measured below, and cached.
             18 => continue,
             // One window, and once more through an index to its end.
-            19.. => i64::from(TEXT_WINDOW) * 3,
+            19..=22 | 26 => i64::from(TEXT_WINDOW) * 3,
             _ => i64::from(PAGE) * 8,
         };
         assert!(read <= most, "{what} read {read} rows");
@@ -332,6 +367,63 @@ async fn texts_are_looked_for_in_bounded_steps_until_the_end() {
     // Below the least confidence nothing is looked at.
     let looked = store.search_matches(job, "r89999", None, 999_000, 7).await.unwrap();
     assert_eq!((looked.items.len(), looked.resume_after), (0, None));
+}
+
+#[tokio::test]
+async fn any_open_record_of_a_large_run_is_found() {
+    let db = TestDatabase::create().await;
+    let store = one_connection(&db).await;
+    let Filled { job, .. } = fill(&store, 90_000, 1, 1).await;
+    // 45,000 exceptions, the first 4,500 of them settled.
+    for n in [4_549, 20_100, 44_999_i64] {
+        let side = if n % 50 == 49 { "right" } else { "left" };
+        let begins = async |text: String| -> Vec<i32> {
+            let found = store.open_records_beginning(job, side, &text, PAGE).await.unwrap();
+            found.into_iter().map(|item| item.found.ordinal).collect()
+        };
+        assert_eq!(begins(format!("x{n}")).await, [n as i32], "by its id");
+        assert_eq!(begins(format!("inv-{n}")).await, [n as i32], "by its reference");
+        assert_eq!(begins(format!("NV-{n}")).await, [0i32; 0], "which does not begin so");
+        let amount = n * 7919 % 1_000_003;
+        for order in [ExceptionOrder::Amount, ExceptionOrder::Day] {
+            let filter = ExceptionFilter {
+                side: Some(side),
+                amount_min: Some(amount),
+                amount_max: Some(amount),
+                dated_from: Some(day(n % 90)),
+                dated_through: Some(day(n % 90)),
+                ..of_a_side()
+            };
+            let looked = store.search_exceptions(job, &filter, order, None, PAGE).await.unwrap();
+            let found: Vec<i32> = looked.items.iter().map(|item| item.found.ordinal).collect();
+            assert_eq!((found, looked.resume_after), (vec![n as i32], None), "{order:?}");
+        }
+    }
+    let settled = store.open_records_beginning(job, "left", "X44", 100).await.unwrap();
+    assert!(settled.iter().all(|item| item.found.ordinal >= 4_500), "those that were settled are not open");
+    let long = "X".repeat(150);
+    assert_eq!(store.open_records_beginning(job, "left", &long, PAGE).await.unwrap().len(), 0);
+
+    // Page by page each of a side comes once, in order, whatever the order.
+    for order in [ExceptionOrder::Found, ExceptionOrder::Amount, ExceptionOrder::Day] {
+        let (mut seen, mut after) = (vec![], None);
+        loop {
+            let looked = store.search_exceptions(job, &of_a_side(), order, after, 77).await.unwrap();
+            seen.extend(looked.items);
+            after = looked.resume_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        let keys: Vec<i64> = seen.iter().map(|item| ExceptionCursor::of(item, order).key).collect();
+        let ordered = match order {
+            ExceptionOrder::Amount => keys.is_sorted_by(|one, next| one >= next),
+            _ => keys.is_sorted(),
+        };
+        assert!(ordered, "{order:?}");
+        let ordinals: std::collections::BTreeSet<i32> = seen.iter().map(|item| item.found.ordinal).collect();
+        assert_eq!((seen.len(), ordinals.len()), (810, 810), "{order:?}");
+    }
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn two_unknown_files_become_a_result() {
     assert!(page.contains("It waits for a free worker") && page.contains("http-equiv=\"refresh\""), "{page}");
     let id: JobId = running.rsplit('/').next().expect("an id").parse().expect("an id");
     let lease = acquire(&server.store, id).await;
-    assert!(browser.page(&format!("{running}/progress")).await.contains("Running"));
+    assert!(browser.page(&running).await.contains("Running"));
     browser.get(&format!("{running}/matches")).await.expect(303);
     let outcome = Outcome {
         matches: vec![matched(0, 1_000_000), matched(1, 400_000)],

@@ -109,7 +109,6 @@ async fn strangers_find_nothing_and_members_no_system() {
         format!("{base}/reconcile"),
         format!("{base}/reconciliations"),
         reconciliation.clone(),
-        format!("{reconciliation}/progress"),
         format!("{reconciliation}/events"),
         format!("{reconciliation}/matches"),
         format!("{reconciliation}/files/results.csv"),

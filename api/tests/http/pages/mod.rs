@@ -6,4 +6,5 @@ mod carry;
 mod flow;
 mod guard;
 mod jobs;
+mod live;
 mod review;

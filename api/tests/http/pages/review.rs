@@ -102,6 +102,20 @@ async fn a_desk_is_cleared_with_forms_alone() {
     let all = [&chosen[..], &[("back", back.as_str())]].concat();
     let refused = desk.browser.submit(&page, &path, &all).await.expect(422).text();
     assert!(refused.contains("reason") && refused.contains(" checked"), "{refused}");
+    // Other records are asked for with what is chosen; a side that is not asked for stays where it is.
+    let narrow = [
+        ("action", "find:right:"),
+        ("text", " R "),
+        ("order", "day"),
+        ("currency", "EUR"),
+        ("left", "1"),
+        ("left_after", "q0"),
+        ("right_after", "q1"),
+    ];
+    let target = desk.browser.submit(&page, &path, &narrow).await.expect(303).header("location").to_owned();
+    assert_eq!(target, format!("{}/find?text=R&currency=EUR&order=day&left_after=q0&left=1", desk.review));
+    let page = desk.page("/find?text=R&order=day&left=1").await;
+    assert!(page.contains("data-amount=\"70.00\" checked"), "{page}");
     let page = desk.decide(from, &[("action", "match"), ("left", "1"), ("right", "6")]).await;
     assert_eq!(proof(&page, "Left")[..5], ["207.66", "150.00", "70.00", "−12.34", "0.00"]);
     let page = desk.page("/by-hand").await;

@@ -85,6 +85,6 @@ pub async fn look_to_decide(
     job_id: JobId,
     fitting: &Fitting,
 ) -> Result<Preview, super::ReviewError> {
-    super::decide::lock_run(conn, job_id, false).await?;
+    super::hold::lock_run(conn, job_id, false).await?;
     Ok(fitting.look(conn, job_id).await?)
 }

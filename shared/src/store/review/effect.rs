@@ -1,6 +1,7 @@
 //! What a decision does, by set: the same statements for one item and for fifty thousand.
 
-use super::decide::{Held, Item, NewDecision, check_not_pending, hold, not_so};
+use super::decide::{Item, NewDecision};
+use super::hold::{Held, check_not_pending, hold, not_so};
 use super::{Action, HAND_RECORDS_MAX, ReviewError, Subject, undo};
 use crate::ids::{DecisionId, JobId, ProjectId};
 use crate::store::StoreError;

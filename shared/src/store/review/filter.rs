@@ -1,6 +1,7 @@
 //! By which items are chosen: the same for pages, counts and decisions about everything that fits.
 
-use super::{ExceptionState, MatchState};
+use super::order::{DAY, day_text};
+use super::{ExceptionOrder, ExceptionState, MatchState};
 use crate::ids::{JobId, UserId};
 use crate::store::text::{push_match_has, push_record_has};
 use chrono::NaiveDate;
@@ -34,16 +35,6 @@ pub struct ExceptionFilter {
     pub is_waiting: Option<bool>,
     /// In the record's id or one of its fields, in any letter case.
     pub text: Option<String>,
-}
-
-/// Largest first has an index for open ones; the others are read in their order within the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExceptionOrder {
-    /// By kind, side and line, released records last.
-    #[default]
-    Found,
-    /// Largest amount first, whatever its sign.
-    Amount,
 }
 
 /// Matches that fit all that is given.
@@ -86,6 +77,11 @@ impl ExceptionFilter {
             query.push(format!(" AND side = '{side}'"));
         }
         shared(query, self.assignee, &self.reason_code, &self.currency, self.due_before, self.is_waiting);
+        self.push_rest(query);
+    }
+
+    /// What an order does not walk along: amounts, days and the text, as conditions on a row.
+    pub(super) fn push_rest(&self, query: &mut Query) {
         if let Some(min) = self.amount_min {
             query.push(" AND abs(amount) >= ").push_bind(min);
         }
@@ -93,15 +89,28 @@ impl ExceptionFilter {
             query.push(" AND abs(amount) <= ").push_bind(max);
         }
         if let Some(from) = self.dated_from {
-            query.push(" AND (record->>'date')::date >= ").push_bind(from);
+            query.push(format!(" AND {DAY} >= ")).push_bind(day_text(from));
         }
         if let Some(through) = self.dated_through {
-            query.push(" AND (record->>'date')::date <= ").push_bind(through);
+            query.push(format!(" AND {DAY} <= ")).push_bind(day_text(through));
         }
         if let Some(text) = &self.text {
             query.push(" AND ");
             push_record_has(query, text);
         }
+    }
+
+    /// What an index in this order finds by itself, and what has to be looked for in what it finds.
+    pub(super) fn split(&self, order: ExceptionOrder) -> (Self, Self) {
+        let mut found = Self { text: None, ..self.clone() };
+        let mut rest = Self { text: self.text.clone(), ..Self::default() };
+        if order == ExceptionOrder::Amount {
+            (rest.dated_from, rest.dated_through) = (found.dated_from.take(), found.dated_through.take());
+        }
+        if order == ExceptionOrder::Day {
+            (rest.amount_min, rest.amount_max) = (found.amount_min.take(), found.amount_max.take());
+        }
+        (found, rest)
     }
 }
 

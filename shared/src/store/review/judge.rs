@@ -1,7 +1,7 @@
 //! The second word on a decision above the four-eyes limit.
 
-use super::decide::lock_run;
 use super::effect::take_effect;
+use super::hold::lock_run;
 use super::{Decided, DecisionStatus, ReviewError, Verdict, undo};
 use crate::ids::{DecisionId, JobId, ProjectId, UserId};
 use sqlx::PgConnection;

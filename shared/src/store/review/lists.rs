@@ -1,12 +1,14 @@
 //! Pages of what there is to review.
 
-use super::{ExceptionFilter, ExceptionOrder, ExceptionState, HandMatchState, MatchFilter, MatchState};
+use super::{
+    ExceptionCursor, ExceptionFilter, ExceptionOrder, ExceptionState, HandMatchState, MatchFilter, MatchState,
+};
 use crate::ids::{DecisionId, JobId, UserId};
 use crate::store::results::{ExceptionRow, MatchRow, StoredException, StoredMatch, StoredRecord};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::QueryBuilder;
 use sqlx::types::Json;
-use sqlx::{Postgres, QueryBuilder};
 
 /// An exception, and what became of it.
 #[derive(Debug, Clone)]
@@ -81,50 +83,12 @@ pub struct HandMatch {
     pub made_at: DateTime<Utc>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExceptionCursor {
-    pub ordinal: i32,
-    /// Without its sign; counts where amounts are the order.
-    pub amount: i64,
-}
-
 pub(super) const EXCEPTION_COLUMNS: &str = "ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
     candidates, candidates_found, state, version, assignee, due_on, reason_code, comments, pending, hand_match,
     released_from";
 pub(super) const MATCH_COLUMNS: &str = "ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
     right_records, reasons, open_side::text AS open_side, open_amount, state, version, assignee, due_on, reason_code,
     comments, pending";
-
-impl ExceptionCursor {
-    pub fn of(item: &ReviewedException) -> Self {
-        // Postgres has no absolute value of the smallest amount; nor has any file.
-        Self { ordinal: item.found.ordinal, amount: item.found.amount.checked_abs().unwrap_or(i64::MAX) }
-    }
-}
-
-impl ExceptionOrder {
-    /// Appends where to begin, and the order itself.
-    pub(super) fn push(self, query: &mut QueryBuilder<Postgres>, after: Option<ExceptionCursor>) {
-        match self {
-            ExceptionOrder::Found => {
-                if let Some(after) = after {
-                    query.push(" AND ordinal > ").push_bind(after.ordinal);
-                }
-                query.push(" ORDER BY ordinal");
-            }
-            ExceptionOrder::Amount => {
-                if let Some(after) = after {
-                    // The first condition bounds the range of the index, the second drops what was seen.
-                    query.push(" AND abs(amount) <= ").push_bind(after.amount);
-                    query.push(" AND (abs(amount) < ").push_bind(after.amount);
-                    query.push(" OR ordinal > ").push_bind(after.ordinal).push(")");
-                }
-                query.push(" ORDER BY abs(amount) DESC, ordinal");
-            }
-        }
-    }
-}
 
 impl Store {
     /// Exceptions after `after` that fit, at most `limit`.

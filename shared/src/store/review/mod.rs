@@ -11,13 +11,17 @@
 //! The database refuses by itself a state without a decision, one above the four-eyes limit without a second person,
 //! a record in two matches, and a change of the history; see the migration.
 
+mod book;
 mod bulk;
 mod decide;
 mod effect;
 mod filter;
+mod find;
 mod history;
+mod hold;
 mod judge;
 mod lists;
+mod order;
 mod proof;
 mod search;
 mod settings;
@@ -25,10 +29,11 @@ mod undo;
 
 pub use bulk::{Fitting, Preview, look_to_decide};
 pub use decide::{Decided, Item, NewDecision, decide};
-pub use filter::{ExceptionFilter, ExceptionOrder, MatchFilter, Who};
+pub use filter::{ExceptionFilter, MatchFilter, Who};
 pub use history::{Change, DecisionRow, DecisionStatus, HistoryOf};
 pub use judge::judge;
-pub use lists::{ExceptionCursor, HandMatch, RecordPlace, ReviewedException, ReviewedMatch};
+pub use lists::{HandMatch, RecordPlace, ReviewedException, ReviewedMatch};
+pub use order::{ExceptionCursor, ExceptionOrder};
 pub use proof::{AgeCount, AssigneeCount, KindCount, PlaceSum, ReviewCounts, ReviewProof};
 pub use settings::{
     FourEyesLimit, ReviewReason, remove_four_eyes_limit, set_four_eyes_limit, set_review_reason,

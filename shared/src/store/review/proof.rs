@@ -1,6 +1,6 @@
 //! The balance proof after review, and the counts of what is left to do. Neither scans a result.
 
-use super::decide::lock_run;
+use super::hold::lock_run;
 use super::{ExceptionState, ReviewError};
 use crate::ids::{JobId, UserId};
 use crate::store::{Store, StoreError};

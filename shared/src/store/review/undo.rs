@@ -1,9 +1,9 @@
 //! Taking a decision back, by another one. Only the last word on an item can be taken back.
 
-use super::decide::{
-    Decided, Item, NewDecision, check_not_pending, first_status, hold, insert_decision, set_pending, wait,
-};
+use super::book::{insert_decision, set_pending, wait};
+use super::decide::{Decided, Item, NewDecision, first_status};
 use super::effect::{self, Decision};
+use super::hold::{check_not_pending, hold};
 use super::{Action, ReviewError, Subject};
 use crate::ids::{DecisionId, ProjectId};
 use sqlx::PgConnection;

@@ -1,7 +1,7 @@
 //! What people do to schedules: make, change, pause, resume, run now, remove; and what the product ships.
 
-use super::start::{StartError, start};
-use super::tick::{Locked, TickDone, decide_due, insert_tick};
+use super::start::{AskedBy, StartError, start};
+use super::tick::{Locked, TickDone, amend_tick, decide_due, insert_tick};
 use super::{COLUMNS, SCHEDULES_MAX, Schedule};
 use crate::ids::{JobId, ProjectId, ScheduleId, UserId};
 use crate::schedule::shipped::{Needs, Shipped};
@@ -254,7 +254,13 @@ pub async fn run_schedule_now(
 ) -> Result<JobId, ChangeError> {
     let Locked { schedule, now } = lock(&mut *conn, id, at).await?;
     let job_id = JobId::new();
-    let mut tick = TickDone { due_at: now, outcome: TickOutcome::RunNow, job_id: Some(job_id), reason: None };
+    let mut tick = TickDone {
+        due_at: now,
+        outcome: TickOutcome::RunNow,
+        job_id: Some(job_id),
+        reason: None,
+        took: None,
+    };
     // Due times lie on whole seconds, so this one must not; and two may ask at once.
     loop {
         tick.due_at += chrono::TimeDelta::microseconds(1);
@@ -262,13 +268,17 @@ pub async fn run_schedule_now(
             break;
         }
     }
-    match start(&mut *conn, &schedule, job_id, asked_by, request_id).await {
-        Ok(()) => {
+    match start(&mut *conn, &schedule, job_id, AskedBy::Person, asked_by, request_id).await {
+        Ok(took) => {
+            if took.is_some() {
+                tick.took = took;
+                amend_tick(&mut *conn, &schedule, &tick).await?;
+            }
             note(&schedule).after(json!({"job_id": job_id})).write(conn).await?;
             Ok(job_id)
         }
         Err(StartError::Unavailable(error)) => Err(error.into()),
-        Err(StartError::Refused(says)) => Err(ChangeError::CannotRun { says }),
+        Err(StartError::Refused(says) | StartError::NothingNew(says)) => Err(ChangeError::CannotRun { says }),
     }
 }
 

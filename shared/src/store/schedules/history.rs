@@ -1,9 +1,11 @@
 //! The ledger, read and pruned.
 
+use super::Took;
 use crate::ids::{JobId, ScheduleId};
 use crate::schedule::TickOutcome;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use std::time::Duration;
 
 /// Ticks kept of one schedule whatever their age: nine months of an hourly one, three hours of one that runs each
@@ -20,6 +22,8 @@ pub struct Tick {
     /// The job may be pruned by now.
     pub job_id: Option<JobId>,
     pub reason: Option<String>,
+    /// The files that the run takes, of a reconciliation.
+    pub took: Option<Json<Took>>,
     pub decided_at: DateTime<Utc>,
 }
 
@@ -32,7 +36,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Tick>, StoreError> {
         Ok(sqlx::query_as(
-            "SELECT due_at, covers_from, outcome, job_id, reason, decided_at FROM schedule_ticks
+            "SELECT due_at, covers_from, outcome, job_id, reason, took, decided_at FROM schedule_ticks
              WHERE schedule_id = $1 AND ($2::timestamptz IS NULL OR due_at < $2)
              ORDER BY due_at DESC LIMIT $3",
         )

@@ -1,7 +1,7 @@
 //! Schedules and the ledger of their ticks.
 //!
 //! [`tick`] decides due times, [`change`] is what people do, [`history`] is what they read; [`start`] makes the job of
-//! a tick. Every change of a schedule holds its row's lock and decides what is due before it changes anything, so no
+//! a tick, of the files that [`takes`] finds. Every change of a schedule holds its row's lock and decides what is due before it changes anything, so no
 //! due time falls between two definitions.
 //!
 //! The time is the database's `now()`, the one clock that all schedulers share: a process whose own clock jumps neither
@@ -12,16 +12,19 @@
 mod change;
 mod history;
 mod start;
+mod takes;
 mod tick;
 
 pub use change::{Change, ChangeError, NewSchedule, insert_schedule, run_schedule_now};
 pub use history::Tick;
+pub use takes::{Took, TookFile};
 pub use tick::Ticked;
 
 use super::{Store, StoreError};
 use crate::ids::{ProjectId, ScheduleId, UserId};
 use crate::schedule::{MissedRuns, TickOutcome, Timing, timing::TimingError};
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 /// Schedules of one project, and of the system.
 pub const SCHEDULES_MAX: i64 = 200;
@@ -47,6 +50,8 @@ pub struct Schedule {
     pub updated_at: DateTime<Utc>,
     /// One more with each change by a person.
     pub version: i32,
+    /// The files of the last run of a reconciliation.
+    pub last_took: Option<Json<Took>>,
 }
 
 /// A schedule in a list, with what became of its newest due time.
@@ -60,7 +65,7 @@ pub struct ScheduleLine {
 
 /// Columns of [`Schedule`].
 const COLUMNS: &str = "id, project_id, name, kind, args, priority, cron, time_zone, missed_runs, paused_at,
-    next_due_at, shipped_key, created_by, created_at, updated_at, version";
+    next_due_at, shipped_key, created_by, created_at, updated_at, version, last_took";
 
 impl Schedule {
     pub fn timing(&self) -> Result<Timing, TimingError> {

@@ -1,11 +1,12 @@
 //! Deciding due times: tick, job, doorbell and the next due time in one transaction.
 
-use super::start::{StartError, start};
-use super::{COLUMNS, Schedule};
+use super::start::{AskedBy, StartError, start};
+use super::{COLUMNS, Schedule, Took};
 use crate::ids::{JobId, ScheduleId};
 use crate::schedule::{PlannedTick, TickOutcome, kinds, plan};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 
 /// What was decided about one schedule in one transaction.
@@ -23,6 +24,7 @@ pub struct TickDone {
     pub outcome: TickOutcome,
     pub job_id: Option<JobId>,
     pub reason: Option<String>,
+    pub took: Option<Took>,
 }
 
 impl Store {
@@ -127,10 +129,16 @@ pub(super) async fn decide_due(
 /// back since), and stays as decided.
 async fn write_tick(
     conn: &mut PgConnection,
-    schedule: &Schedule,
+    schedule: &mut Schedule,
     tick: PlannedTick,
 ) -> Result<Option<TickDone>, StoreError> {
-    let mut done = TickDone { due_at: tick.due_at, outcome: tick.outcome, job_id: None, reason: tick.reason };
+    let mut done = TickDone {
+        due_at: tick.due_at,
+        outcome: tick.outcome,
+        job_id: None,
+        reason: tick.reason,
+        took: None,
+    };
     if done.outcome.has_job() {
         let request_id = Some(format!("schedule-{}-{}", schedule.id, done.due_at.timestamp()));
         // The tick comes first: it is what can be there already.
@@ -141,8 +149,21 @@ async fn write_tick(
         }
         // A savepoint: a job that cannot be made must not take the other ticks along.
         let mut savepoint = conn.begin().await?;
-        match start(&mut savepoint, schedule, job_id, schedule.created_by, request_id).await {
-            Ok(()) => savepoint.commit().await?,
+        match start(&mut savepoint, schedule, job_id, AskedBy::Time, schedule.created_by, request_id).await {
+            Ok(None) => savepoint.commit().await?,
+            Ok(Some(took)) => {
+                savepoint.commit().await?;
+                // For the next due time of the same decision.
+                schedule.last_took = Some(Json(took.clone()));
+                done.took = Some(took);
+                amend_tick(conn, schedule, &done).await?;
+            }
+            Err(StartError::NothingNew(says)) => {
+                savepoint.rollback().await?;
+                let outcome = TickOutcome::SkippedNothingNew;
+                done = TickDone { outcome, job_id: None, reason: Some(says), ..done };
+                amend_tick(conn, schedule, &done).await?;
+            }
             Err(StartError::Unavailable(error)) => return Err(error),
             Err(StartError::Refused(says)) => {
                 savepoint.rollback().await?;
@@ -155,7 +176,7 @@ async fn write_tick(
                     reason: Some(format!("no job could be made: {says}")),
                     ..done
                 };
-                fail_tick(conn, schedule, &done).await?;
+                amend_tick(conn, schedule, &done).await?;
             }
         }
         return Ok(Some(done));
@@ -186,14 +207,22 @@ pub(super) async fn insert_tick(
     Ok(inserted.rows_affected() == 1)
 }
 
-async fn fail_tick(conn: &mut PgConnection, schedule: &Schedule, tick: &TickDone) -> Result<(), StoreError> {
+/// In the transaction that wrote the tick: what came of starting its job.
+pub(super) async fn amend_tick(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    tick: &TickDone,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE schedule_ticks SET outcome = 'failed', job_id = NULL, reason = $3
+        "UPDATE schedule_ticks SET outcome = $3, job_id = $4, reason = $5, took = $6
          WHERE schedule_id = $1 AND due_at = $2",
     )
     .bind(schedule.id)
     .bind(tick.due_at)
+    .bind(tick.outcome)
+    .bind(tick.job_id)
     .bind(&tick.reason)
+    .bind(tick.took.as_ref().map(Json))
     .execute(conn)
     .await?;
     Ok(())

@@ -216,7 +216,15 @@ pub(super) const METRICS: &[Metric] = &[
             KIND,
             Label::one_of(
                 "outcome",
-                &["fired", "run_now", "coalesced", "skipped_missed", "skipped_paused", "failed"],
+                &[
+                    "fired",
+                    "run_now",
+                    "coalesced",
+                    "skipped_missed",
+                    "skipped_paused",
+                    "failed",
+                    "skipped_nothing_new",
+                ],
             ),
         ],
         SCHEDULER,
