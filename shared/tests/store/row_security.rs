@@ -29,6 +29,7 @@ const OPEN: &[(&str, &str)] = &[
     ("job_ledger", "sums over all tenants, which the role of tenants may only add to"),
     ("last_writes", "the role of tenants has no right to it"),
     ("login_failures", "the role of tenants has no right to it"),
+    ("password_resets", "the role of tenants has no right to it"),
     ("mail_bounces", "the role of tenants has no right to it"),
     ("notification_preferences", "of people, the role of tenants has no right to it"),
     ("notification_settings", "of people, the role of tenants has no right to it"),
