@@ -40,3 +40,4 @@ mod submit;
 mod uploads;
 mod users;
 mod vitals;
+mod webhooks;
