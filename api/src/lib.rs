@@ -57,3 +57,4 @@ mod vitals;
 pub use auth::{PasswordCost, PasswordHasher, SealingKey, SigningKey, SigningKeyError, SigningKeys};
 pub use routes::openapi;
 pub use server::{ApiError, Parts, run, serve_figures};
+pub use vitals::Figures;

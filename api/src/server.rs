@@ -11,7 +11,7 @@ use crate::reconciliation::Watcher;
 use crate::redis_link::RedisLink;
 use crate::standings::Standings;
 use crate::state::{Api, BackupRules, SessionLife, Shared};
-use crate::vitals::{self, Vitals};
+use crate::vitals::{self, Figures, Vitals};
 use crate::{audit, layers, routes};
 use axum::middleware::from_fn_with_state;
 use chrono::TimeDelta;
@@ -87,12 +87,13 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         Quotas::new(config.rate_limits.clone(), Counters::new(redis.clone()), config.trusted_proxies());
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
-        vitals: Vitals::new(
-            parts.store.clone(),
-            parts.queue.clone(),
-            Some(parts.objects.clone()),
-            parts.metrics,
-        ),
+        vitals: Vitals::new(Figures {
+            store: parts.store.clone(),
+            queue: parts.queue.clone(),
+            objects: Some(parts.objects.clone()),
+            metrics: parts.metrics,
+            metrics_token: config.http.metrics_token.clone(),
+        }),
         admission: Admission::new(parts.store.clone(), config.backlog),
         store: parts.store.for_tenants(),
         replica: replica.clone(),
@@ -197,15 +198,12 @@ async fn follow_keys(api: Api) {
 /// Serves `/api/health`, `/api/live`, `/api/ready`, the probes and `/api/metrics` of a process that is no API, until `stop`.
 pub async fn serve_figures(
     listener: TcpListener,
-    store: Store,
-    queue: Queue,
-    objects: Option<Objects>,
-    metrics: Metrics,
+    figures: Figures,
     stop: CancellationToken,
 ) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let (router, _) = vitals::routes::<Vitals>().split_for_parts();
-    let router = layers::surround(router).with_state(Vitals::new(store, queue, objects, metrics));
+    let router = layers::surround(router).with_state(Vitals::new(figures));
     tracing::info!(%address, "health and metrics listen");
     connections::serve(listener, router, Limits { connections_max: 64, drain: Duration::from_secs(1) }, stop)
         .await;

@@ -5,7 +5,7 @@ use crate::wal::{Lsn, WalFile};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::store::backups::{
-    Archiver, BackupKind, BackupStoreRecord, ClassFigures, Verifications, WalArchive,
+    Archiver, BackupKind, BackupRemoval, BackupStoreRecord, ClassFigures, Verifications, WalArchive,
 };
 use shared::store::{Store, StoreError};
 
@@ -19,6 +19,8 @@ pub struct Facts {
     pub archiver: Archiver,
     /// `None`: no worker has looked yet, or WAL is not archived.
     pub wal_archive: Option<WalArchive>,
+    /// `None`: nothing was ever removed.
+    pub removal: Option<BackupRemoval>,
     /// Since when there should be backups: since their schedules are there.
     pub expected_since: Option<DateTime<Utc>>,
     /// A backup that takes longer is worth a warning.
@@ -69,6 +71,7 @@ impl Facts {
             stores: store.backup_stores().await?,
             archiver: store.archiver().await?,
             wal_archive: store.wal_archive().await?,
+            removal: store.backup_removal().await?,
             expected_since: store.backups_expected_since().await?,
             slow_after,
         })
@@ -150,22 +153,43 @@ fn stores(facts: &Facts) -> Factor {
     of(points, says)
 }
 
+/// What was never verified has none of the points, what was verified long ago has half.
 fn integrity(facts: &Facts, now: DateTime<Utc>) -> Factor {
-    let Verifications { backups, lost, harmed, never_verified, oldest_verified_at, .. } = facts.verifications;
+    let Verifications { backups, lost, harmed, unverified, long_unverified, oldest_verified_at, .. } =
+        facts.verifications;
     let (points, says) = if backups == 0 {
         (0, "there is nothing to verify".to_owned())
     } else if lost > 0 {
         (0, format!("{lost} of {backups} backups are damaged in every store"))
     } else if harmed > 0 {
         (10, format!("{harmed} of {backups} backups have a copy that is missing or damaged"))
-    } else if never_verified > 0 {
-        (10, format!("{never_verified} of {backups} backups were never verified"))
+    } else if let Some(oldest_at) = oldest_verified_at {
+        let age = now - oldest_at;
+        let of_verified = 10 + fading(10, age, TimeDelta::hours(26), TimeDelta::days(14));
+        let share = (backups - unverified) as f64 / backups as f64;
+        let points = (share * f64::from(of_verified)).round() as u8;
+        let points = if long_unverified > 0 { points.min(10) } else { points };
+        (points, verified_words(&facts.verifications, age))
     } else {
-        let age = oldest_verified_at.map_or(TimeDelta::zero(), |at| now - at);
-        let points = 10 + fading(10, age, TimeDelta::hours(26), TimeDelta::days(14));
-        (points, format!("all {backups} backups are whole, as of {} ago or later", words(age)))
+        (0, format!("none of {backups} backups was ever verified"))
     };
     Factor { name: "integrity", points, points_max: 20, says }
+}
+
+fn verified_words(of: &Verifications, age: TimeDelta) -> String {
+    let (backups, age) = (of.backups, words(age));
+    if of.unverified == 0 {
+        return format!("all {backups} backups are whole, as of {age} ago or later");
+    }
+    let long = if of.long_unverified > 0 {
+        format!(", {} of them older than three hours", of.long_unverified)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} of {backups} backups were never verified{long}; the others are whole, as of {age} ago or later",
+        of.unverified
+    )
 }
 
 fn proven(facts: &Facts, now: DateTime<Utc>) -> Factor {

@@ -3,8 +3,9 @@
 use crate::catalogue::{self, Catalogue};
 use crate::engine::{Engine, Run};
 use crate::error::{Error, Result};
-use crate::retention::{self, Kept, Plan, Policy};
+use crate::retention::{self, Kept, Plan, Policy, Segment};
 use crate::stores::Swept;
+use crate::wal::PrunedWal;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 use uuid::Uuid;
@@ -32,8 +33,17 @@ pub struct Pruned {
     pub removed: Vec<Uuid>,
     /// Their stores lock them, or did not answer: another time.
     pub left: Vec<Left>,
-    pub wal_files: u64,
+    pub wal: PrunedWal,
     pub unfinished: Swept,
+}
+
+impl Pruned {
+    /// Backups and WAL files that no rule keeps and that are still there: those that a store locks, and others.
+    pub fn held(&self) -> (u64, u64) {
+        let failed = self.left.iter().filter(|left| left.failed_in > 0).count() as u64;
+        let locked = self.left.len() as u64 - failed;
+        (locked + self.wal.locked, failed + self.wal.failed)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +113,13 @@ pub async fn perform(engine: &Engine, planned: &Planned, run: &Run) -> Result<Pr
     // Only what every kept base backup is younger than goes; without one nobody knows.
     let segment_bytes =
         catalogue.backups.iter().find_map(|b| Some(b.manifest.as_ref().ok()?.wal.as_ref()?.segment_bytes));
-    if let (Some(from), Some(bytes)) = (plan.wal_from, segment_bytes) {
-        pruned.wal_files = crate::wal::prune(engine, from, bytes).await?;
+    // What could not be removed is still there to be restored, and needs its WAL.
+    let is_left = |id: Uuid| pruned.left.iter().any(|left| left.id == id);
+    let left = catalogue.backups.iter().filter(|backup| is_left(backup.folder.id));
+    let needed = left.filter_map(|backup| backup.for_retention(false, false).wal_from);
+    let from = plan.wal_from.map(|from| needed.fold(from, Segment::min));
+    if let (Some(from), Some(bytes)) = (from, segment_bytes) {
+        pruned.wal = crate::wal::prune(engine, from, bytes).await?;
     }
     run.enter("sweeping");
     pruned.unfinished = engine.stores.sweep(&engine.cluster, UNFINISHED_FOR, Utc::now()).await;

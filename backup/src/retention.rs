@@ -90,8 +90,14 @@ pub struct Plan {
     pub kept: Vec<(Uuid, BTreeSet<Reason>)>,
     /// By time, oldest first: the order in which to remove. Nothing that is kept needs any of them.
     pub removed: Vec<Uuid>,
-    /// Per timeline, the first segment that is still needed; of a timeline that is not named every segment may go,
-    /// unless a later timeline that branched off it is named. `None` while no backup needs WAL.
+    /// The first segment that any kept backup begins with, by timeline and then by number: what comes before it may go,
+    /// everything from there on stays. `None` while no backup needs WAL: then nobody knows, and all of it stays.
+    ///
+    /// One bound is enough over all timelines, whatever the switches between them: recovery goes on from a backup's own
+    /// timeline only to those that branched off after it, which PostgreSQL gives higher numbers than any it has seen,
+    /// and there it begins with the segment in which they branched off. So nothing it asks for comes before where the
+    /// backup begins. What no kept backup needs may stay as well (a timeline that was left, a hole between two that are
+    /// kept); a bound for each timeline would save that and would have to trust that every history is still there.
     pub wal_from: Option<Segment>,
 }
 

@@ -6,6 +6,9 @@ mod backup;
 mod configuration;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documented;
+mod embedded;
 mod jobs;
 mod match_files;
 mod notifications;
@@ -133,7 +136,12 @@ fn main() -> ExitCode {
             print(&shared::telemetry::reference());
             Ok(())
         }
-        Command::Up(args) => role!(config => up::run(config, args)),
+        Command::Up(args) => {
+            let shown = Config::load_shown(cli.config.as_deref()).map_err(anyhow::Error::from);
+            shown.and_then(|(config, shown)| {
+                in_runtime(async { up::run(roles::with_secrets(config).await?, &shown, args).await })
+            })
+        }
         Command::Api => role!(config => roles::api(config)),
         Command::Worker(args) => role!(config => roles::worker(config, args)),
         Command::Scheduler => role!(config => roles::scheduler(config)),

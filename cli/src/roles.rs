@@ -2,19 +2,18 @@
 
 use crate::stop;
 use anyhow::{Context, Result, bail};
-use api::{PasswordCost, PasswordHasher, SealingKey, SigningKeys};
+use api::{Figures, PasswordCost, PasswordHasher, SealingKey, SigningKeys};
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::job::JobKind;
 use shared::objects::Objects;
 use shared::queue::{Queue, QueueName};
-use shared::secrets::{KEPT_FOR, Secret, check_url};
+use shared::secrets::{KEPT_FOR, Secret, check_token, check_url};
 use shared::store::{PoolLimits, Store};
+use shared::telemetry::Telemetry;
 use shared::telemetry::metric::Role;
-use shared::telemetry::{Metrics, Telemetry};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -89,7 +88,7 @@ pub async fn api(config: Config) -> Result<()> {
         tokio::spawn(store.clone().announce_doorbells(relay_wake.clone(), announcing_stop.clone()));
     let parts = api::Parts {
         store: store.clone(),
-        objects: objects(&config, None)?,
+        objects: objects(&config)?,
         queue: queue(&config)?,
         metrics: telemetry.metrics.clone(),
         clock: Clock::system(),
@@ -142,6 +141,7 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
         ("broker.url", &mut config.broker.url),
         ("redis.url", &mut config.redis.url),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("http.metrics_token", &mut config.http.metrics_token),
         ("oidc.client_secret", &mut config.oidc.client_secret),
         ("mail.url", &mut config.mail.url),
         ("notifications.slack_url", &mut config.notifications.slack_url),
@@ -155,6 +155,9 @@ pub async fn with_secrets(mut config: Config) -> Result<Config> {
         let text = text.with_context(|| format!("{key} is no text"))?;
         if matches!(key, "database.url" | "database.replica_url" | "broker.url" | "redis.url") {
             wrong.extend(check_url(key, &text).err());
+        }
+        if key == "http.metrics_token" {
+            wrong.extend(check_token(key, &text).err());
         }
         if key == "database.url" {
             config.database_url_source = Some(secret);
@@ -226,20 +229,19 @@ pub async fn worker(mut config: Config, args: WorkerArgs) -> Result<()> {
     refuse_missing(&missing(&config, RoleName::Worker))?;
     let telemetry = Telemetry::start(&config, &[Role::Worker]).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
-    let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config, None)?);
+    let (store, queue, objects) = (store(&config)?, queue(&config)?, objects(&config)?);
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures = figures(
-        config.worker.listen,
-        &store,
-        &queue,
-        Some(&objects),
-        telemetry.metrics.clone(),
-        &figures_stop,
-    )
-    .await?;
+    let answers = Figures {
+        store: store.clone(),
+        queue: queue.clone(),
+        objects: Some(objects.clone()),
+        metrics: telemetry.metrics.clone(),
+        metrics_token: config.http.metrics_token.clone(),
+    };
+    let figures = figures(config.worker.listen, answers, &figures_stop).await?;
     let following = follow_database(&config, &store);
     let ended = worker::run(&config, store.clone(), queue, objects, stop).await;
     following.abort();
@@ -258,9 +260,14 @@ pub async fn scheduler(config: Config) -> Result<()> {
         return Ok(());
     }
     let figures_stop = CancellationToken::new();
-    let figures =
-        figures(config.scheduler.listen, &store, &queue, None, telemetry.metrics.clone(), &figures_stop)
-            .await?;
+    let answers = Figures {
+        store: store.clone(),
+        queue: queue.clone(),
+        objects: None,
+        metrics: telemetry.metrics.clone(),
+        metrics_token: config.http.metrics_token.clone(),
+    };
+    let figures = figures(config.scheduler.listen, answers, &figures_stop).await?;
     let relay_wake = Arc::new(Notify::new());
     let listening = tokio::spawn(store.clone().listen_for_doorbells(relay_wake.clone(), stop.clone()));
     let following = follow_database(&config, &store);
@@ -285,16 +292,12 @@ pub async fn migrate(config: Config) -> Result<()> {
 /// Health and metrics of a process that has no API of its own.
 async fn figures(
     listen_at: Option<SocketAddr>,
-    store: &Store,
-    queue: &Queue,
-    objects: Option<&Objects>,
-    metrics: Metrics,
+    answers: Figures,
     stop: &CancellationToken,
 ) -> Result<tokio::task::JoinHandle<()>> {
     let Some(address) = listen_at else { return Ok(tokio::spawn(async {})) };
     let listener = listen(address).await?;
-    let served =
-        api::serve_figures(listener, store.clone(), queue.clone(), objects.cloned(), metrics, stop.clone());
+    let served = api::serve_figures(listener, answers, stop.clone());
     Ok(tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the listener for health and metrics ended");
@@ -336,14 +339,9 @@ pub fn queue_names() -> Vec<QueueName> {
     JobKind::ALL.iter().map(JobKind::queue).collect()
 }
 
-/// The object store; `default` where the configuration names none.
-pub fn objects(config: &Config, default: Option<&Path>) -> Result<Objects> {
-    let dir: PathBuf = config
-        .objects
-        .dir
-        .clone()
-        .or_else(|| default.map(Path::to_owned))
-        .context("objects.dir is not set")?;
+/// The object store.
+pub fn objects(config: &Config) -> Result<Objects> {
+    let dir = config.objects.dir.as_ref().context("objects.dir is not set")?;
     Objects::local_disk(dir.clone()).with_context(|| format!("objects.dir {}", dir.display()))
 }
 

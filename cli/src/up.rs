@@ -1,5 +1,6 @@
 //! `counterfoil up`: everything in one process, on embedded defaults that need nothing.
 
+use crate::embedded::{self, Running};
 use crate::private_postgres::PrivatePostgres;
 use crate::{demo, roles, stop, users};
 use anyhow::{Context, Result, bail};
@@ -7,7 +8,7 @@ use api::{PasswordCost, PasswordHasher, accounts};
 use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
-use shared::config::{BackupStore, Config, DiskStore};
+use shared::config::{Config, ShownKey};
 use shared::queue::Queue;
 use shared::secrets::Secret;
 use shared::store::Store;
@@ -35,15 +36,18 @@ pub struct UpArgs {
     data_dir: Option<PathBuf>,
 }
 
-pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
+/// `shown`: the configuration as it may be shown, for [`Running`].
+pub async fn run(mut config: Config, shown: &[ShownKey], args: UpArgs) -> Result<()> {
     // The terminal belongs to the person; details are a setting away.
     config.log.filter.get_or_insert_with(|| "warn".into());
     let telemetry = Telemetry::start(&config, Role::ALL).map_err(anyhow::Error::msg)?;
     let stop = stop::on_signal()?;
     let data_dir = data_dir(args.data_dir)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
-    let _lock = lock(&data_dir)?;
+    let lock = embedded::lock(&data_dir)?;
+    let Some(_lock) = lock else { bail!("another `counterfoil up` runs on {}", data_dir.display()) };
     default_backups(&mut config, &data_dir)?;
+    embedded::name_places(&mut config, &data_dir);
     // Before the database: a taken port should not cost the start of one.
     let listener = roles::listen(config.http.listen)
         .await
@@ -63,7 +67,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         Some(_) => roles::queue(&config)?,
         None => Queue::in_process(&roles::queue_names(), IN_PROCESS_QUEUE_MAX),
     };
-    let objects = roles::objects(&config, Some(&data_dir.join("objects")))?;
+    let objects = roles::objects(&config)?;
     let signing_keys_source = signing_keys_source(&config, &data_dir)?;
     let signing_keys = roles::read_signing_keys(&signing_keys_source).await?;
     // For the worker, too.
@@ -71,9 +75,6 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
     let sealing_key = api::SealingKey::from_bytes(sealing_text.expose_secret().as_bytes())
         .context("auth.sealing_key must be 64 random hex digits (`openssl rand -hex 32`)")?;
     config.auth.sealing_key = Some(sealing_text);
-    if config.mail.url.is_none() && config.mail.dir.is_none() {
-        config.mail.dir = Some(data_dir.join("mail"));
-    }
     let passwords = PasswordHasher::new(PasswordCost::STRONG)?;
     let admin = first_admin(&store, &passwords).await?;
     let demo_token = if args.demo { Some(admin_token(&store, &signing_keys).await?) } else { None };
@@ -92,6 +93,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> Result<()> {
         relay_wake: relay_wake.clone(),
         listener,
     };
+    let _told = Running::new(&url, shown).tell(&data_dir)?;
     println!("Counterfoil {} is up at {url}", env!("CARGO_PKG_VERSION"));
     println!("  data in {}", data_dir.display());
     if let Some(password) = admin {
@@ -180,19 +182,6 @@ async fn supervise(
     failed.and(served).and(worked)
 }
 
-/// Two processes on the same data would start two servers on the same cluster.
-fn lock(data_dir: &Path) -> Result<std::fs::File> {
-    let path = data_dir.join("lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            bail!("another `counterfoil up` runs on {}", data_dir.display())
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context(format!("locking {}", path.display())),
-    }
-}
-
 /// The data directory asked for, or the default one.
 pub fn data_dir(asked: Option<PathBuf>) -> Result<PathBuf> {
     Ok(std::path::absolute(asked.map_or_else(default_data_dir, Ok)?)?)
@@ -216,7 +205,7 @@ fn signing_keys_source(config: &Config, data_dir: &Path) -> Result<Secret> {
     if let Some(configured) = roles::signing_keys_secret(config)? {
         return Ok(configured);
     }
-    let path = data_dir.join("signing-key.der");
+    let path = embedded::signing_key_file(data_dir);
     make_once(&path, api::SigningKey::generate)?;
     Ok(Secret::in_file("auth.signing_key_file", path))
 }
@@ -226,7 +215,7 @@ fn sealing_text(config: &Config, data_dir: &Path) -> Result<SecretString> {
     if let Some(value) = &config.auth.sealing_key {
         return Ok(value.clone());
     }
-    let path = data_dir.join("sealing-key");
+    let path = embedded::sealing_key_file(data_dir);
     make_once(&path, api::SealingKey::generate)?;
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let text = match bytes.len() {
@@ -236,25 +225,14 @@ fn sealing_text(config: &Config, data_dir: &Path) -> Result<SecretString> {
     Ok(text.into())
 }
 
-/// Without stores of its own, `up` keeps backups beside its data, encrypted with a key that it makes once: they outlive
-/// a dropped table and a lost cluster, and not the disk. The shell finds them by the same rule.
+/// The places of backups as [`embedded::name_backups`] has them, with the key, which is made once.
 pub fn default_backups(config: &mut Config, data_dir: &Path) -> Result<()> {
-    if config.database.url.is_some() || !config.backup.stores.is_empty() || !data_dir.is_dir() {
+    if !data_dir.is_dir() {
         return Ok(());
     }
-    let backup = &mut config.backup;
-    if backup.keys_file.is_none() && backup.keys_env.is_none() {
-        let path = data_dir.join("backup-key");
-        make_once(&path, || {
-            let hex =
-                api::SealingKey::generate().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            hex.into_bytes()
-        })?;
-        backup.keys_file = Some(path);
+    if let Some(key_file) = embedded::name_backups(config, data_dir) {
+        make_once(&key_file, || HEXLOWER.encode(&api::SealingKey::generate()).into_bytes())?;
     }
-    let store = DiskStore { name: "local".into(), dir: data_dir.join("backups"), bytes_max: None };
-    backup.stores = vec![BackupStore::Disk(store)];
-    backup.spool_dir.get_or_insert_with(|| data_dir.join("backup-spool"));
     Ok(())
 }
 

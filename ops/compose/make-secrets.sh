@@ -27,6 +27,7 @@ main() {
         "$redis_password"
     keep signing-key openssl genpkey -algorithm ed25519
     keep sealing-key openssl rand -hex 32
+    keep metrics-token openssl rand -hex 32
     keep rabbitmq-definitions definitions "$rabbitmq_password"
     # Where alerts go is yours to say; until then Alertmanager runs and reports that it cannot send.
     for name in slack-url pagerduty-key mail-password webhook-credentials; do

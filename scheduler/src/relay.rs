@@ -230,7 +230,7 @@ impl Relay {
                 return Err(error.into());
             }
         };
-        sending.end(queue, &published.confirmed);
+        sending.end(self.queue.system(), queue, &published.confirmed);
         if !published.unroutable.is_empty() {
             tracing::error!(%queue, doorbells = published.unroutable.len(), "the broker has no such queue");
         }

@@ -37,13 +37,14 @@ impl Sending {
         Self { began_at: Instant::now(), spans }
     }
 
-    pub(crate) fn end(self, queue: &QueueName, confirmed: &[i64]) {
+    /// `system`: see [`shared::queue::Queue::system`].
+    pub(crate) fn end(self, system: &'static str, queue: &QueueName, confirmed: &[i64]) {
         let lasted = self.began_at.elapsed();
         for SpanToBe { outbox_id, job_id, parent, context } in self.spans {
             let mut span = SpanRecord::below(parent, format!("send {queue}"), lasted)
                 .known_as(context)
                 .kind(SpanKind::Producer)
-                .with("messaging.system", "rabbitmq")
+                .with("messaging.system", system)
                 .with("messaging.operation.name", "send")
                 .with("messaging.operation.type", "send")
                 .with("messaging.destination.name", queue.to_string())

@@ -127,6 +127,8 @@ impl Upkeep {
         if !cleaned.partitions.is_empty() {
             tracing::info!(partitions = cleaned.partitions.join(" "), "dropped results past their retention");
         }
+        let overdue = self.store.results_overdue(self.retention.finished).await?;
+        metrics::gauge!("counterfoil_results_overdue_seconds").set(overdue.as_secs_f64());
         let batch = u64::from(BATCH);
         let full = [
             cleaned.jobs,

@@ -17,7 +17,11 @@ pub(crate) struct BackupHealth {
     factors: Vec<HealthFactor>,
     /// Of the newest backup of the whole database or cluster.
     last_backup_at: Option<DateTime<Utc>>,
+    /// Null: no backup that is still there was ever verified.
     last_verified_at: Option<DateTime<Utc>>,
+    /// Backups that are there, and how many of them were never verified.
+    backups: i64,
+    unverified: i64,
     /// When a backup was last restored and found to be what it should be.
     last_proven_restore_at: Option<DateTime<Utc>>,
     /// Up to when everything that was written is in the archive of WAL; null while WAL is not archived.
@@ -88,6 +92,8 @@ pub(crate) async fn show_backup_health(State(api): State<Api>) -> Result<Json<Ba
         factors: factors.collect(),
         last_backup_at: facts.last_complete_at(),
         last_verified_at: facts.verifications.last_verified_at,
+        backups: facts.verifications.backups,
+        unverified: facts.verifications.unverified,
         last_proven_restore_at: facts.last_proven_restore_at,
         wal_complete_until: facts.wal_reach(now).and_then(|reach| reach.complete_until),
     }))

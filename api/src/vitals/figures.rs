@@ -1,8 +1,9 @@
 //! `/api/metrics`: what this process has counted, and what is true in Postgres and the broker right now.
 
 use super::{PATIENCE, Vitals, database_server};
+use crate::problem::{Problem, ProblemDocument};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use metrics::gauge;
 use shared::job::{JobKind, JobState};
@@ -20,12 +21,23 @@ pub(super) struct Gauges {
 
 const UNFINISHED: [JobState; 3] = [JobState::Scheduled, JobState::Available, JobState::Running];
 
-/// Figures in the text format of Prometheus.
+/// Figures in the text format of Prometheus. Where `http.metrics_token` is set, only for those who send it as
+/// `Authorization: Bearer`.
 #[utoipa::path(
     get, path = "/api/metrics", tag = "operation",
-    responses((status = 200, description = "All figures", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "All figures", body = String, content_type = "text/plain"),
+        (
+            status = 401, description = "They need a token that was not sent", body = ProblemDocument,
+            content_type = "application/problem+json"
+        )
+    )
 )]
-pub(crate) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
+pub(crate) async fn metrics(
+    State(vitals): State<Vitals>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    vitals.scrapers.admit(&headers)?;
     tokio::join!(
         read_jobs(&vitals),
         read_outbox(&vitals),
@@ -41,7 +53,7 @@ pub(crate) async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
         gauge!("counterfoil_database_connections", "pool" => name, "state" => "used").set(used);
         gauge!("counterfoil_database_connections_max", "pool" => name).set(pool.max);
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], vitals.metrics.render())
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], vitals.metrics.render()))
 }
 
 /// NaN when nobody knows: an old figure would look like a true one.

@@ -1,15 +1,18 @@
 //! How this process and what it depends on are: health for people and load balancers, figures for Prometheus.
 //!
 //! Served by every kind of process, and open to whoever reaches the port: no answer here holds anything of a
-//! project.
+//! project. The figures want a token where one is configured, for they tell how much there is to do.
 
 mod database_server;
 pub(crate) mod figures;
 pub(crate) mod health;
 pub(crate) mod probes;
 pub(crate) mod scaling;
+mod scrapers;
 
 use axum::extract::FromRef;
+use scrapers::Scrapers;
+use secrecy::SecretString;
 use shared::objects::Objects;
 use shared::queue::Queue;
 use shared::store::Store;
@@ -27,21 +30,34 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Vitals(Arc<Inner>);
 
+/// What health and figures are about.
+pub struct Figures {
+    pub store: Store,
+    pub queue: Queue,
+    /// Absent in processes that touch no object.
+    pub objects: Option<Objects>,
+    pub metrics: Metrics,
+    /// What `/api/metrics` wants to be sent; see `http.metrics_token`.
+    pub metrics_token: Option<SecretString>,
+}
+
 pub(crate) struct Inner {
     store: Store,
     queue: Queue,
-    /// Absent in processes that touch no object.
     objects: Option<Objects>,
     metrics: Metrics,
+    scrapers: Scrapers,
     gauges: figures::Gauges,
     /// Whether `/startupz` has said so.
     was_ready: AtomicBool,
 }
 
 impl Vitals {
-    pub fn new(store: Store, queue: Queue, objects: Option<Objects>, metrics: Metrics) -> Self {
+    pub fn new(of: Figures) -> Self {
+        let Figures { store, queue, objects, metrics, metrics_token } = of;
+        let scrapers = Scrapers::with(metrics_token.as_ref());
         let (gauges, was_ready) = Default::default();
-        Self(Arc::new(Inner { store, queue, objects, metrics, gauges, was_ready }))
+        Self(Arc::new(Inner { store, queue, objects, metrics, scrapers, gauges, was_ready }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::server::{PASSWORD, Project, Server, metrics, queue};
-use api::{Parts, PasswordCost, PasswordHasher, SigningKey, SigningKeys};
+use api::{Figures, Parts, PasswordCost, PasswordHasher, SigningKey, SigningKeys};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Config;
@@ -208,10 +208,17 @@ async fn serve_api_without_database() -> (Client, CancellationToken) {
 }
 
 async fn serve_figures(store: Store, queue: Queue) -> (Client, CancellationToken) {
+    serve_figures_to(None, store, queue).await
+}
+
+/// To those who send the token, if there is one.
+async fn serve_figures_to(token: Option<&str>, store: Store, queue: Queue) -> (Client, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = Client { address: listener.local_addr().expect("an address"), token: None };
     let stop = CancellationToken::new();
-    tokio::spawn(api::serve_figures(listener, store, queue, None, metrics(), stop.clone()));
+    let figures =
+        Figures { store, queue, objects: None, metrics: metrics(), metrics_token: token.map(Into::into) };
+    tokio::spawn(api::serve_figures(listener, figures, stop.clone()));
     (client, stop)
 }
 
@@ -227,4 +234,31 @@ async fn processes_without_an_api_have_figures_and_nothing_else() {
     assert!(figure(&text, "counterfoil_outbox_doorbells").is_some(), "{text}");
     client.get("/api/projects").await.problem(404, "unknown_route");
     stop.cancel();
+}
+
+#[tokio::test]
+async fn figures_with_a_token_are_for_those_who_send_it() {
+    let _alone = FIGURES.lock().await;
+    let database = TestDatabase::create().await;
+    let token = "0123456789abcdef0123456789abcdef";
+    let (mut client, stop) = serve_figures_to(Some(token), database.store(), queue()).await;
+    client.get("/api/metrics").await.problem(401, "unauthenticated");
+    client.get("/api/health").await.expect(200);
+    client.get("/readyz").await.expect(200);
+    client.token = Some(format!("{token}0"));
+    client.get("/api/metrics").await.problem(401, "unauthenticated");
+    client.token = Some(token.into());
+    let text = client.get("/api/metrics").await.expect(200).text();
+    assert!(figure(&text, "counterfoil_outbox_doorbells").is_some(), "{text}");
+    stop.cancel();
+
+    // The same at an API, where people's tokens open nothing of the kind.
+    let config = |config: &mut Config| config.http.metrics_token = Some(token.into());
+    let server = Server::start_with(config).await;
+    server.client.get("/api/metrics").await.problem(401, "unauthenticated");
+    let admin = server.log_in_as_admin().await;
+    admin.get("/api/metrics").await.problem(401, "unauthenticated");
+    let scraper = Client { address: server.client.address, token: Some(token.into()) };
+    let text = scraper.get("/api/metrics").await.expect(200).text();
+    assert!(text.contains("counterfoil_jobs{"), "{text}");
 }

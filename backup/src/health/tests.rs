@@ -56,6 +56,7 @@ fn well() -> Facts {
             wal_bytes_max: 1 << 30,
         },
         wal_archive: None,
+        removal: None,
         expected_since: Some(at(-5000.0)),
         slow_after: TimeDelta::hours(1),
     }
@@ -99,7 +100,16 @@ fn each_condition_costs_its_points_and_rings_its_alarm() {
         (" | backup_slow full", Box::new(move |f| class(f, BackupKind::Full, |c| c.last_s = Some(4000.0)))),
         ("integrity-20 | backup_lost!", Box::new(|f| { f.verifications.lost = 1; f.verifications.harmed = 1; })),
         ("integrity-10 | backup_harmed", Box::new(|f| f.verifications.harmed = 1)),
-        ("integrity-10 | ", Box::new(|f| f.verifications.never_verified = 3)),
+        // The newest one waits for its hour.
+        (" | ", Box::new(|f| f.verifications.unverified = 1)),
+        ("integrity-5 | ", Box::new(|f| f.verifications.unverified = 10)),
+        ("integrity-10 | ", Box::new(|f| { f.verifications.unverified = 3; f.verifications.long_unverified = 3; })),
+        ("integrity-15 | ", Box::new(|f| { f.verifications.unverified = 30; f.verifications.long_unverified = 1; })),
+        // None ever was, though none is old.
+        ("integrity-20 | ", Box::new(|f| {
+            f.verifications.unverified = f.verifications.backups;
+            (f.verifications.last_verified_at, f.verifications.oldest_verified_at) = (None, None);
+        })),
         ("stores-9 | backup_store_down far", Box::new(|f| f.stores[1].is_reachable = false)),
         ("stores-20 | backup_stores_down!, backup_store_down near, backup_store_down far", Box::new(|f| f.stores.iter_mut().for_each(|s| s.is_reachable = false))),
         ("stores-4 | ", Box::new(|f| f.stores[0].owed_objects = 7)),
@@ -181,4 +191,25 @@ fn each_alarm_is_told_by_an_event_of_its_own_severity() {
     {
         assert!(events.contains(&format!("`{kind}`")), "docs/notifications.md does not name {kind}");
     }
+}
+
+#[test]
+fn what_was_never_verified_is_not_called_whole() {
+    let says = |unverified, long_unverified| {
+        let mut facts = well();
+        let of = &mut facts.verifications;
+        (of.unverified, of.long_unverified) = (unverified, long_unverified);
+        if unverified == of.backups {
+            (of.last_verified_at, of.oldest_verified_at) = (None, None);
+        }
+        let health = judge(&facts, at(0.0));
+        health.factors.into_iter().find(|factor| factor.name == "integrity").unwrap().says
+    };
+    assert_eq!(says(0, 0), "all 40 backups are whole, as of 3 h ago or later");
+    assert_eq!(
+        says(2, 0),
+        "2 of 40 backups were never verified; the others are whole, as of 3 h ago or later"
+    );
+    assert!(says(2, 1).starts_with("2 of 40 backups were never verified, 1 of them older than three hours;"));
+    assert_eq!(says(40, 0), "none of 40 backups was ever verified");
 }

@@ -58,7 +58,7 @@ pub async fn create(protected: &Protected, note: Option<String>, run: &Run) -> R
 pub async fn open(engine: &Engine, backup: &BackupFolder, run: &Run) -> Result<(Manifest, String)> {
     let (manifest, key) = read_manifest(&engine.stores, backup, &engine.keys).await?;
     let note = manifest.stream(STREAM)?;
-    let text = stream::open_stream(&engine.stores, manifest.id, note, &key, run, |plain| {
+    let text = stream::open_stream(&engine.stores, manifest.id, note, &key, run, None, |plain| {
         let mut text = String::new();
         plain.take(DOCUMENT_BYTES_MAX).read_to_string(&mut text).map(|_| text)
     })

@@ -4,7 +4,7 @@ use crate::engine::{Run, Settings};
 use crate::error::{Doing, Error, Result, stores_failed};
 use crate::manifest::StreamNote;
 use crate::seal::{DataKey, Opener, Place, Sealer};
-use crate::stores::{Fanout, Stores};
+use crate::stores::{Fanout, PackFolder, Stores};
 use bytes::{Bytes, BytesMut};
 use std::io::{self, Read, Write};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -104,17 +104,19 @@ impl Write for Out {
 }
 
 /// Opens a stream of a backup, and lets `consume` read its plain bytes on a thread where it may block. When it
-/// returns, everything was read, and found to be what was sealed.
+/// returns, everything was read, and found to be what was sealed. `packs`: where what is fetched stays, and what is there
+/// already is not fetched.
 pub(crate) async fn open_stream<T: Send + 'static>(
     stores: &Stores,
     backup: uuid::Uuid,
     note: &StreamNote,
     key: &DataKey,
     run: &Run,
+    packs: Option<PackFolder>,
     consume: impl FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
 ) -> Result<T> {
     let what = format!("part {:?} of backup {backup}", note.name);
-    let sealed = stores.read_packs(note.packs.clone(), 1, Handle::current());
+    let sealed = stores.read_packs(note.packs.clone(), 1, packs, Handle::current());
     let place = Place { backup, object: note.name.clone() };
     let (key, run, plain_bytes) = (key.clone(), run.clone(), note.plain_bytes);
     let opening = tokio::task::spawn_blocking(move || -> io::Result<T> {

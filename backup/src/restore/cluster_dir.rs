@@ -2,6 +2,7 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::postgres::Account;
+use crate::stores::remove_packs;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
@@ -12,6 +13,8 @@ use uuid::Uuid;
 
 /// In the folder until the restore is done.
 const MARK: &str = "counterfoil-restore.json";
+/// In the folder until all files are there.
+const PACKS: &str = "counterfoil-packs";
 /// A server that was left behind writes a checkpoint as it ends.
 const SERVER_WAIT: Duration = Duration::from_secs(120);
 
@@ -28,7 +31,7 @@ pub struct Unfinished {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Files may be missing or half: they are fetched anew.
+    /// Files may be missing or half: they are made anew, of the objects that were fetched and of those that were not.
     Fetching,
     /// All files and the settings of recovery are there: PostgreSQL goes on where it ended.
     Recovering,
@@ -82,9 +85,12 @@ impl ClusterDir {
         };
         end_server(path).await?;
         let made = Self { path: path.to_owned(), account, mark, is_kept: false, _lock: lock };
-        if made.stage() == Stage::Fetching {
-            made.empty()?;
-            made.write()?;
+        match made.stage() {
+            Stage::Fetching => {
+                made.empty()?;
+                made.write()?;
+            }
+            Stage::Recovering => made.remove_packs()?,
         }
         Ok(made)
     }
@@ -93,10 +99,25 @@ impl ClusterDir {
         self.mark.stage
     }
 
+    /// For objects as they come from the stores.
+    pub fn packs(&self) -> PathBuf {
+        self.path.join(PACKS)
+    }
+
     /// From here on the files are PostgreSQL's.
     pub fn fetched(&mut self) -> Result<()> {
         self.mark.stage = Stage::Recovering;
-        self.write()
+        self.write()?;
+        self.remove_packs()
+    }
+
+    fn remove_packs(&self) -> Result<()> {
+        remove_packs(&self.packs()).doing("removing what the cluster was made of")
+    }
+
+    /// Half, for the same restore another time.
+    pub fn leave(mut self) {
+        self.is_kept = true;
     }
 
     /// The cluster is done, and stays.
@@ -122,7 +143,7 @@ impl ClusterDir {
         let doing = || format!("emptying {}", self.path.display());
         for found in fs::read_dir(&self.path).doing(doing())? {
             let found = found.doing(doing())?;
-            if found.file_name() == MARK {
+            if found.file_name() == MARK || found.file_name() == PACKS {
                 continue;
             }
             let is_dir = found.file_type().doing(doing())?.is_dir();
@@ -194,6 +215,7 @@ mod tests {
         let first = begin(&path, 1, "to the end").await.unwrap();
         assert!(begin(&path, 1, "to the end").await.err().unwrap().contains("another process"));
         fs::write(path.join("half"), "a file").unwrap();
+        fs::create_dir(first.packs()).unwrap();
         killed(first);
 
         assert!(begin(&path, 1, "to 0/5").await.err().unwrap().contains("unfinished restore to the end"));
@@ -201,12 +223,16 @@ mod tests {
         assert!(path.join("half").exists(), "another restore's files stay");
         let mut second = begin(&path, 1, "to the end").await.unwrap();
         assert!(second.stage() == Stage::Fetching && !path.join("half").exists(), "half is made anew");
+        assert!(second.packs().exists(), "what was fetched is not");
         fs::write(path.join("PG_VERSION"), "15").unwrap();
         second.fetched().unwrap();
+        assert!(!second.packs().exists(), "it is no part of a cluster");
+        fs::create_dir(second.packs()).unwrap();
         killed(second);
 
         let third = begin(&path, 1, "to the end").await.unwrap();
         assert!(third.stage() == Stage::Recovering && path.join("PG_VERSION").exists());
+        assert!(!third.packs().exists(), "killed before it was removed");
         third.keep().unwrap();
         assert_eq!(unfinished(&path), None);
         assert!(begin(&path, 1, "to the end").await.err().unwrap().contains("not empty"));

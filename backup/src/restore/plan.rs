@@ -299,7 +299,12 @@ impl fmt::Display for Plan {
         for note in &self.notes {
             writeln!(f, "  Note: {note}.")?;
         }
-        write!(f, "  Needs {} bytes in the scratch folder, and a database of that size.", self.plain_bytes)
+        write!(
+            f,
+            "  Needs {} bytes in the scratch folder ({} more to go on with what was fetched when it is killed), and a \
+             database of that size.",
+            self.plain_bytes, self.sealed_bytes
+        )
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::Step;
 use super::cluster_dir::{ClusterDir, Stage};
+use super::fetching::{Failed, Fetching};
 use super::proof::{Check, prove};
 use super::report::{Report, Stopwatch};
 use crate::catalogue::Catalogue;
 use crate::engine::{Engine, Run};
 use crate::error::{Doing, Error, Result};
 use crate::kinds::physical::{Member, STREAM, check_tar};
-use crate::kinds::stream;
 use crate::manifest::{Manifest, read_manifest};
 use crate::postgres::{Account, Programs, RestoredServer, ScratchDir};
 use crate::stores::BackupClass;
@@ -160,11 +160,24 @@ pub async fn perform(engine: &Engine, planned: &PointPlan, wish: &PointWish, run
         let (_, key) = read_manifest(&engine.stores, &manifest.folder()?, &engine.keys).await?;
         run.enter("fetching");
         let (into, account) = (made.path.clone(), wish.account);
-        let note = manifest.stream(STREAM)?;
-        stream::open_stream(&engine.stores, manifest.id, note, &key, run, move |plain| {
+        let fetching = Fetching {
+            engine,
+            backup: manifest.id,
+            note: manifest.stream(STREAM)?,
+            key: &key,
+            run,
+            kept_in: Some(made.packs()),
+            room_bytes: manifest.plain_bytes(),
+        };
+        let unpacking = move |plain: &mut dyn Read| {
             check_tar(plain, |member, content| unpack(&into, account, member, content)).map(drop)
-        })
-        .await?;
+        };
+        if let Err(Failed { error, is_kept }) = fetching.open(&mut watch, unpacking).await {
+            if is_kept {
+                made.leave();
+            }
+            return Err(error);
+        }
         give(&made.path, account).doing("giving the cluster to its account")?;
         write_settings(&made.path, wish).doing("writing how to recover")?;
         made.fetched()?;

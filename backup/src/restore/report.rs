@@ -55,6 +55,11 @@ impl Stopwatch {
         Self { began: Instant::now(), lap: Instant::now(), steps: vec![] }
     }
 
+    /// What took no time of its own.
+    pub fn note(&mut self, step: &Step) {
+        self.steps.push(StepTime { step: step.to_string(), seconds: 0.0 });
+    }
+
     pub fn done(&mut self, step: &Step) {
         self.steps.push(StepTime { step: step.to_string(), seconds: self.lap.elapsed().as_secs_f64() });
         self.lap = Instant::now();

@@ -1,8 +1,9 @@
-//! A dump on its way from the stores into a database, on disk: whole, it is not fetched again when whoever fetched it
-//! was killed.
+//! A backup on its way from the stores into a database, on disk: what was fetched of it is not fetched again when
+//! whoever fetched it was killed.
 
 use crate::error::{Doing, Error, Result};
 use crate::postgres::RESUMABLE_FOR;
+use crate::stores::remove_packs;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -20,6 +21,7 @@ const TRIES: usize = 5;
 /// by the next one, or swept after a day.
 pub(super) struct StagedDump {
     path: PathBuf,
+    is_left: bool,
     _lock: File,
 }
 
@@ -32,13 +34,13 @@ impl StagedDump {
         let doing = || format!("making {}", shared.display());
         for _ in 0..TRIES {
             match lock(&shared).doing(doing())? {
-                Locked::Ours(lock) => return Ok(Self { path: shared, _lock: lock }),
+                Locked::Ours(lock) => return Ok(Self { path: shared, is_left: false, _lock: lock }),
                 Locked::Busy => break,
                 Locked::Swept => {}
             }
         }
         match lock(&own).doing(doing())? {
-            Locked::Ours(lock) => Ok(Self { path: own, _lock: lock }),
+            Locked::Ours(lock) => Ok(Self { path: own, is_left: false, _lock: lock }),
             Locked::Busy | Locked::Swept => {
                 Err(Error::Refused(format!("{} is taken away as it is made", own.display())))
             }
@@ -50,11 +52,17 @@ impl StagedDump {
         self.path.join("dump")
     }
 
+    /// For objects as they come from the stores, until the dump is whole.
+    pub fn packs(&self) -> PathBuf {
+        self.path.join("packs")
+    }
+
     pub fn is_whole(&self) -> bool {
         self.path.join(WHOLE).exists()
     }
 
-    /// Makes the folder anew, empty: half a dump is worth nothing, for its parts follow from each other.
+    /// Makes the dump's folder anew, empty: half a dump is worth nothing, for its parts follow from each other. The
+    /// objects it is made of stay.
     pub fn empty(&self) -> Result<()> {
         let doing = || format!("emptying {}", self.path.display());
         for gone in [fs::remove_file(self.path.join(WHOLE)), fs::remove_dir_all(self.dir())] {
@@ -68,12 +76,22 @@ impl StagedDump {
 
     /// What is in it is all of the backup. The rows are compared with the manifest later, whatever the disk made of them.
     pub fn mark_whole(&self) -> Result<()> {
-        File::create(self.path.join(WHOLE)).doing("noting that the dump is whole").map(drop)
+        File::create(self.path.join(WHOLE)).doing("noting that the dump is whole")?;
+        // Their room is the database's now, perhaps.
+        remove_packs(&self.packs()).doing("removing what the dump was made of")
+    }
+
+    /// For the next one, as a signal would leave it.
+    pub fn leave(mut self) {
+        self.is_left = true;
     }
 }
 
 impl Drop for StagedDump {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "a fetched dump stays until the next sweep");
         }
@@ -135,15 +153,14 @@ mod tests {
         killed.empty().unwrap();
         fs::write(killed.dir().join("toc.dat"), "x").unwrap();
         assert!(!killed.is_whole());
+        fs::create_dir(killed.packs()).unwrap();
         killed.mark_whole().unwrap();
+        assert!(!killed.packs().exists(), "of no use any more");
         let beside = StagedDump::take(parent.path(), backup).unwrap();
         assert!(beside.path != killed.path && !beside.is_whole(), "two at once do not share");
         drop(beside);
-        // As a signal would: its lock is gone, its folder is not.
         let path = killed.path.clone();
-        let StagedDump { _lock: lock, .. } = &killed;
-        lock.unlock().unwrap();
-        std::mem::forget(killed);
+        killed.leave();
 
         let taken = StagedDump::take(parent.path(), backup).unwrap();
         assert!(taken.path == path && taken.is_whole() && taken.dir().join("toc.dat").exists());
@@ -155,6 +172,6 @@ mod tests {
         taken._lock.unlock().unwrap();
         sweep(parent.path());
         assert!(!path.exists());
-        std::mem::forget(taken);
+        taken.leave();
     }
 }

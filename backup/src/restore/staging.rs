@@ -1,9 +1,10 @@
 //! From the stores into a scratch database, and proved there: the part that every restore of a full backup shares.
 //!
-//! It may end at any moment by a signal that nobody hears, and the next one goes on with what is whole: the fetched dump
-//! on disk, the loaded database in the cluster. What is half is made anew. Proving always happens, from its beginning:
+//! It may end at any moment by a signal that nobody hears, and the next one goes on with what is whole: the fetched
+//! objects or the dump on disk, the loaded database in the cluster. What is half is made anew. Proving always happens, from its beginning:
 //! it is what makes the rest trustworthy.
 
+use super::fetching::{Failed, Fetching};
 use super::plan::{Step, staging};
 use super::proof::{Check, prove};
 use super::report::Stopwatch;
@@ -11,7 +12,6 @@ use super::staged::StagedDump;
 use crate::engine::{Engine, Run};
 use crate::error::Result;
 use crate::kinds::full::{STREAM, load, read_tar};
-use crate::kinds::stream;
 use crate::manifest::Manifest;
 use crate::postgres::{ScratchDatabase, Target, sweep_scratch_databases};
 use crate::seal::DataKey;
@@ -81,11 +81,25 @@ impl Staging<'_> {
         }
         self.run.enter("fetching");
         dump.empty()?;
-        let (into, note) = (dump.dir(), self.manifest.stream(STREAM)?);
-        let (stores, id) = (&self.engine.stores, self.manifest.id);
-        stream::open_stream(stores, id, note, self.key, self.run, move |plain| read_tar(plain, &into))
-            .await?;
-        dump.mark_whole()?;
+        let into = dump.dir();
+        let fetching = Fetching {
+            engine: self.engine,
+            backup: self.manifest.id,
+            note: self.manifest.stream(STREAM)?,
+            key: self.key,
+            run: self.run,
+            kept_in: self.takes_up.then(|| dump.packs()),
+            room_bytes: self.manifest.plain_bytes(),
+        };
+        match fetching.open(watch, move |plain| read_tar(plain, &into)).await {
+            Ok(()) => dump.mark_whole()?,
+            Err(Failed { error, is_kept }) => {
+                if is_kept {
+                    dump.leave();
+                }
+                return Err(error);
+            }
+        }
         watch.done(step);
         Ok(dump)
     }

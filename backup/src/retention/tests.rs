@@ -1,4 +1,5 @@
 use super::*;
+use crate::wal::WalFile;
 use chrono::TimeZone;
 use proptest::prelude::*;
 
@@ -116,7 +117,67 @@ fn any_backups() -> impl Strategy<Value = Vec<Kept>> {
     })
 }
 
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Timelines from 1 on: which one each branched off from, and in which segment it begins.
+fn any_timelines() -> impl Strategy<Value = Vec<(u32, u64)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), 0..40u64), 0..6).prop_map(|drawn| {
+        let mut timelines = vec![(0, 0)];
+        for (ancestor, later) in drawn {
+            let ancestor = ancestor.index(timelines.len());
+            timelines.push((ancestor as u32 + 1, timelines[ancestor].1 + later));
+        }
+        timelines
+    })
+}
+
+/// What recovery from a base backup may ask for, wherever it goes: the rest of its own timeline, and of every one that
+/// branched off from there on.
+fn asked_for(timelines: &[(u32, u64)], from: Segment) -> Vec<WalFile> {
+    let mut entered = BTreeMap::from([(from.timeline, from.number)]);
+    for (timeline, (ancestor, begins)) in (1..).zip(timelines) {
+        if entered.get(ancestor).is_some_and(|entered| entered <= begins) {
+            entered.entry(timeline).or_insert(*begins);
+        }
+    }
+    let files = |(timeline, first): (u32, u64)| {
+        (first..first + 60).map(move |number| WalFile::numbered(timeline, number, SEGMENT_BYTES))
+    };
+    entered.into_iter().flat_map(files).collect()
+}
+
 proptest! {
+    #[test]
+    fn no_wal_goes_that_a_kept_backup_leads_to_over_any_switch_of_timelines(
+        timelines in any_timelines(), days in 1..60u32,
+        bases in prop::collection::vec((any::<prop::sample::Index>(), 0..50u64, 0..120i64), 1..12),
+    ) {
+        let now = at("2026-11-22 09:00");
+        let backups: Vec<Kept> = (0..).zip(&bases).map(|(number, (timeline, later, age))| {
+            let timeline = timeline.index(timelines.len());
+            let wal_from = Segment { timeline: timeline as u32 + 1, number: timelines[timeline].1 + later };
+            Kept { wal_from: Some(wal_from), line: "base".into(), ..good(number, now - Duration::days(*age)) }
+        }).collect();
+        let policy = Policy { days, daily: 1, weekly: 0, monthly: 1, yearly: 0 };
+        let planned = plan(&backups, &policy, now);
+        let from = planned.wal_from.expect("a backup is kept, and needs WAL");
+        let kept = |backup: &&Kept| planned.kept.iter().any(|(id, _)| *id == backup.id);
+        for backup in backups.iter().filter(kept) {
+            for file in asked_for(&timelines, backup.wal_from.expect("a base backup")) {
+                prop_assert!(!file.is_before(from, SEGMENT_BYTES), "{file} of {backup:?} goes, from {from:?}");
+            }
+        }
+        // It is the beginning of one of them: what is before is of no use to any.
+        prop_assert!(backups.iter().filter(kept).any(|backup| backup.wal_from == Some(from)));
+        let last_before = from.number.checked_sub(1);
+        if let Some(number) = last_before {
+            prop_assert!(WalFile::numbered(from.timeline, number, SEGMENT_BYTES).is_before(from, SEGMENT_BYTES));
+        }
+        for timeline in 1..from.timeline {
+            prop_assert!(WalFile::numbered(timeline, 1000, SEGMENT_BYTES).is_before(from, SEGMENT_BYTES));
+        }
+    }
+
     #[test]
     fn nothing_that_is_needed_ever_goes(
         backups in any_backups(), days in 0..900i64, policy in (1..100u32, 0..8u32, 0..5u32, 0..13u32, 0..6u32),

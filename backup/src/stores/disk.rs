@@ -3,6 +3,7 @@
 use super::disk_upload::DiskUpload;
 use super::error::StoreError;
 use super::names::ObjectName;
+use super::room::share_used;
 use super::store::{ByteStream, Creation, Head, ListPage, StoredObject};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -248,24 +249,6 @@ fn walk(folder: &Path, found: &mut impl FnMut(&Path, &std::fs::Metadata)) -> io:
 
 fn modified_at(found: &std::fs::Metadata) -> Option<DateTime<Utc>> {
     found.modified().ok().map(Into::into)
-}
-
-/// Of the file system, 0 to 1.
-fn share_used(path: &Path) -> io::Result<f64> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: `statvfs` is plain numbers, for which zeros are a value; the path ends with a zero byte and outlives
-    // the call.
-    let of = unsafe {
-        let mut of: libc::statvfs = std::mem::zeroed();
-        if libc::statvfs(path.as_ptr(), &mut of) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        of
-    };
-    // What root has reserved for itself is not there for us.
-    let (free, used) = (of.f_bavail as f64, (of.f_blocks - of.f_bfree) as f64);
-    Ok(if free + used > 0.0 { used / (free + used) } else { 1.0 })
 }
 
 pub(super) async fn blocking<T: Send + 'static>(

@@ -25,7 +25,7 @@
 //! // Reading.
 //! let manifest = stores.get_checked(&name, bytes_max, |bytes| open_manifest(bytes)).await?;   // next store if Err
 //! let file: std::fs::File = stores.fetch(&pack).await?;        // whole, digest right, a temporary file without name
-//! let reader = stores.read_packs(packs, 1, handle);            // std::io::Read over all of them, one ahead
+//! let reader = stores.read_packs(packs, 1, None, handle);      // std::io::Read over all of them, one ahead
 //! let listing: Listing = stores.list(&cluster.class_prefix(BackupClass::Full)).await;   // who has what
 //!
 //! // Small objects (WAL segments, wrapped keys, verifications), to all stores, create-only.
@@ -51,7 +51,10 @@ mod lane;
 mod names;
 mod opening;
 mod pack;
+mod pack_folder;
+mod pack_reader;
 mod reading;
+mod room;
 mod s3;
 mod spool;
 mod status;
@@ -70,7 +73,10 @@ pub use names::{BackupClass, BackupFolder, Cluster, NameError, ObjectName};
 pub use objects_s3::{BucketSettings, LockMode};
 pub use opening::{Settings, StoresError};
 pub use pack::{Pack, Sha256Hex};
-pub use reading::{PackReader, ReadError};
+pub use pack_folder::PackFolder;
+pub(crate) use pack_folder::remove as remove_packs;
+pub use pack_reader::PackReader;
+pub use reading::ReadError;
 pub use s3::{Locking, S3};
 pub use spool::{Owed, Reason};
 pub use status::{Holdings, StoreStatus};

@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::kept::{Kept, asked};
 use super::names::ObjectName;
 use super::pack::Pack;
+use super::pack_folder::PackFolder;
 use super::spool::{Owed, Reason};
 use super::store::StoreName;
 use bytes::{Bytes, BytesMut};
@@ -12,12 +13,8 @@ use chrono::Utc;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::Path;
-use tokio::runtime::Handle;
-use tokio_util::task::AbortOnDropHandle;
+use std::io::{self, Seek, Write};
 
 /// No store gave the object.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +43,19 @@ impl Stores {
     ///
     /// A store that gives it damaged or not at all is owed it from then on.
     pub async fn fetch(&self, pack: &Pack) -> Result<File, ReadError> {
-        let read = |kept| read_file(kept, pack, &self.settings().temp_dir).boxed();
+        let temp_dir = &self.settings().temp_dir;
+        let read = |kept| read_file(kept, pack, tempfile::tempfile_in(temp_dir)).boxed();
         self.first_whole(&pack.object, Some(pack), read, Ok).await
+    }
+
+    /// As [`Self::fetch`], in a file of `folder`, where it stays; no store is asked for what is whole there already.
+    pub async fn fetch_into(&self, pack: &Pack, folder: &PackFolder) -> Result<File, ReadError> {
+        if let Some(whole) = folder.take_up(pack).await {
+            return Ok(whole);
+        }
+        let read = |kept| read_file(kept, pack, folder.begin(pack)).boxed();
+        let arrived = |file| folder.arrived(pack).map(|()| file).map_err(here);
+        self.first_whole(&pack.object, Some(pack), read, arrived).await
     }
 
     /// A small object whose digest nobody knows: `check` says whether the bytes are what they must be (by opening
@@ -81,19 +89,6 @@ impl Stores {
             is_right.then_some(bytes).ok_or_else(|| StoreError::damaged("its digest is not what it must be"))
         };
         self.first_whole(&pack.object, Some(pack), read, check).await
-    }
-
-    /// The bytes of all packs one after the other, for a blocking thread: `ahead` of them are fetched while one is
-    /// read. Disk: `ahead + 1` packs.
-    pub fn read_packs(&self, packs: Vec<Pack>, ahead: usize, runtime: Handle) -> PackReader {
-        PackReader {
-            stores: self.clone(),
-            waiting: packs.into(),
-            fetching: VecDeque::new(),
-            current: None,
-            ahead,
-            runtime,
-        }
     }
 
     /// Asks one store after the other, all of them again after a pause when one of them was merely unavailable.
@@ -152,9 +147,9 @@ impl Stores {
     }
 }
 
-/// Into a temporary file in `dir`, its digest checked.
-async fn read_file(kept: &Kept, pack: &Pack, dir: &Path) -> Result<File, StoreError> {
-    let mut file = tempfile::tempfile_in(dir).map_err(here)?;
+/// Into an empty file, its digest checked.
+async fn read_file(kept: &Kept, pack: &Pack, empty: io::Result<File>) -> Result<File, StoreError> {
+    let mut file = empty.map_err(here)?;
     let (mut digest, mut size_bytes) = (Sha256::new(), 0u64);
     let mut chunks = kept.store.get(&pack.object, None).await?;
     while let Some(chunk) = chunks.next().await {
@@ -204,40 +199,4 @@ async fn read_range(
 /// Our own disk, not the store's: not a reason to take the store for damaged or without the object.
 fn here(error: io::Error) -> StoreError {
     StoreError::Refused { why: format!("the temporary file here: {error}") }
-}
-
-/// Reads packs as one stream; see [`Stores::read_packs`].
-pub struct PackReader {
-    stores: Stores,
-    waiting: VecDeque<Pack>,
-    fetching: VecDeque<AbortOnDropHandle<Result<File, ReadError>>>,
-    current: Option<File>,
-    ahead: usize,
-    runtime: Handle,
-}
-
-impl Read for PackReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if let Some(file) = &mut self.current {
-                match file.read(into)? {
-                    0 => self.current = None,
-                    length => return Ok(length),
-                }
-            }
-            while self.fetching.len() <= self.ahead
-                && let Some(pack) = self.waiting.pop_front()
-            {
-                let stores = self.stores.clone();
-                let fetched = self.runtime.spawn(async move { stores.fetch(&pack).await });
-                self.fetching.push_back(AbortOnDropHandle::new(fetched));
-            }
-            let Some(next) = self.fetching.pop_front() else { return Ok(0) };
-            let fetched = self.runtime.block_on(next).map_err(io::Error::other)?;
-            self.current = Some(fetched.map_err(io::Error::other)?);
-        }
-    }
 }

@@ -110,31 +110,47 @@ pub async fn fetch(engine: &Engine, name: &str, to: &Path) -> Result<Fetched> {
     Ok(Fetched::Written)
 }
 
+/// What became of archived files that no backup needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PrunedWal {
+    pub removed: u64,
+    /// A store locks them: they go another time.
+    pub locked: u64,
+    /// A store did not remove them for another reason.
+    pub failed: u64,
+}
+
 /// Removes segments from before `from`, which no backup that is kept needs, from every store; histories stay, they are
-/// small. Returns how many are gone; those that a store locks go another time.
-pub async fn prune(engine: &Engine, from: Segment, segment_bytes: u64) -> Result<u64> {
+/// small.
+pub async fn prune(engine: &Engine, from: Segment, segment_bytes: u64) -> Result<PrunedWal> {
     let listing = engine.stores.list(&engine.cluster.wal_prefix()).await;
     if listing.objects.is_empty() && !listing.unanswered.is_empty() {
         return Err(none_answered(&listing));
     }
-    let mut removed = 0;
+    let mut pruned = PrunedWal::default();
     let (mut emptied, mut left) = (BTreeSet::new(), BTreeSet::new());
     for object in listing.objects.keys() {
         let name = object.as_str().rsplit('/').next().unwrap_or_default();
         let Ok(file) = name.parse::<WalFile>() else { continue };
-        if file.is_before(from, segment_bytes) && engine.stores.delete(object).await.complete {
-            removed += 1;
-            emptied.insert(keys::group(name));
-        } else {
+        if !file.is_before(from, segment_bytes) {
             left.insert(keys::group(name));
+            continue;
         }
+        let deletion = engine.stores.delete(object).await;
+        let counted = match (deletion.complete, deletion.failed.is_empty()) {
+            (true, _) => &mut pruned.removed,
+            (false, true) => &mut pruned.locked,
+            (false, false) => &mut pruned.failed,
+        };
+        *counted += 1;
+        if deletion.complete { &mut emptied } else { &mut left }.insert(keys::group(name));
     }
     for group in emptied.difference(&left) {
         for table in engine.stores.list(&engine.cluster.wal_keys_prefix(group)).await.objects.keys() {
             engine.stores.delete(table).await;
         }
     }
-    Ok(removed)
+    Ok(pruned)
 }
 
 async fn fetch_ahead(engine: &Engine, file: WalFile, dir: &Path) {

@@ -12,7 +12,7 @@ mod keys;
 mod look;
 mod missing;
 
-pub use archive::{Fetched, Pushed, fetch, prune, push};
+pub use archive::{Fetched, PrunedWal, Pushed, fetch, prune, push};
 pub(crate) use archive::{head, whole};
 pub use coverage::{Coverage, History, Run as WalRun, coverage_of, read_coverage};
 pub use file::{Lsn, WalFile, WalNameError};

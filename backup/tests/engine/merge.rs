@@ -5,7 +5,7 @@ use backup::engine::Run;
 use backup::error::Error;
 use backup::kinds::tenant::Tenants;
 use backup::kinds::{full, tenant};
-use backup::restore::merge::{Conflict, Kept, MergeWish, Merged, Policy, perform};
+use backup::restore::merge::{Conflict, KEYS_MAX, Kept, MergeWish, Merged, Policy, perform};
 use backup::stores::BackupFolder;
 
 async fn tenant_backup(place: &Place) -> BackupFolder {
@@ -51,6 +51,16 @@ async fn a_merge_brings_back_what_is_missing_and_leaves_what_is_newer() {
     let expected = |kept| Conflict { key: place.tenants[0].to_string(), columns: vec!["name".into()], kept };
     assert_eq!(conflict(&counted), [expected(Kept::Live)]);
     assert_eq!(of(&counted, "files"), [0, 10, 0, 1, 0]);
+    let table = |name: &str| counted.comparisons.iter().find(|c| c.table == name).expect("a table");
+    let (matches, files) = (table("matches"), table("files"));
+    assert_eq!(
+        (matches.added.len(), matches.only_live.len()),
+        (KEYS_MAX, 0),
+        "the first of many: {matches:?}"
+    );
+    assert!(matches.added.iter().all(|key| key.contains(", ") && key.ends_with(['1', '2', '3', '4', '5'])));
+    assert_eq!((files.added.len(), files.only_live.len()), (0, 1));
+    assert!(files.only_live[0].parse::<uuid::Uuid>().is_ok(), "{files:?}");
     assert_eq!(of(&counted, "users"), [0, 2, 0, 0, 0]);
 
     let preserve = wish(Policy::Preserve, false, Tenants::All);

@@ -74,3 +74,4 @@ VALUES ('near', 'disk', 0, true, 0, 0, now());
 INSERT INTO backup_alerts (id, kind, subject, severity, message)
 VALUES (gen_random_uuid(), 'backup_stale', '', 'critical', 'there is no backup of everything');
 INSERT INTO wal_archive (missing_segments) VALUES (0);
+INSERT INTO backup_removals (locked, failed, complete_at) VALUES (0, 0, now());

@@ -2,7 +2,10 @@
 
 use crate::place::{KEY, engine};
 use backup::error::Error;
-use backup::wal::{Fetched, Lsn, Pushed, WalFile, fetch, look_for_missing, push, read_coverage};
+use backup::retention::Segment;
+use backup::wal::{
+    Fetched, Lsn, PrunedWal, Pushed, WalFile, fetch, look_for_missing, prune, push, read_coverage,
+};
 use std::fs;
 
 const SEGMENT: usize = 1 << 20;
@@ -84,4 +87,27 @@ async fn damage_is_no_end_of_the_archive() {
     harm("far");
     let refused = fetch(&engine, &name, &at).await;
     assert!(matches!(refused, Err(Error::Damaged { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_store_does_not_let_go_of_is_counted_and_goes_another_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let engine = engine(dir.path(), &[KEY]);
+    for number in [1, 2, 3] {
+        let (name, bytes) = segment(number);
+        fs::write(dir.path().join(&name), bytes).expect("writing");
+        push(&engine, &dir.path().join(&name)).await.expect("pushing");
+    }
+    // No file, so it cannot be removed as one.
+    let held = dir.path().join("near/v1/main/wal/00000001").join(segment(1).0);
+    fs::remove_file(&held).and_then(|()| fs::create_dir(&held)).expect("a folder in its place");
+    let from = Segment { timeline: 1, number: 3 };
+    let pruned = prune(&engine, from, SEGMENT as u64).await.expect("pruning");
+    assert_eq!(pruned, PrunedWal { removed: 1, locked: 0, failed: 1 });
+    fs::remove_dir(&held).expect("removing");
+    fs::write(&held, "back").expect("writing");
+    let pruned = prune(&engine, from, SEGMENT as u64).await.expect("pruning");
+    assert_eq!(pruned, PrunedWal { removed: 1, locked: 0, failed: 0 });
+    let coverage = read_coverage(&engine.stores, &engine.cluster, SEGMENT as u64).await.expect("coverage");
+    assert_eq!((coverage.runs.len(), coverage.runs[0].first), (1, 3));
 }

@@ -100,7 +100,7 @@ async fn what_is_whole_nowhere_is_refused_by_name() {
     let healing = backup.world.stores.heal(&backup.pack).await;
     assert!(!healing.is_whole && healing.healed.is_empty() && healing.failed.len() == 2);
     let mut reader =
-        backup.world.stores.read_packs(vec![backup.pack.clone()], 1, tokio::runtime::Handle::current());
+        backup.world.stores.read_packs(vec![backup.pack.clone()], 1, None, tokio::runtime::Handle::current());
     let read = tokio::task::spawn_blocking(move || reader.read(&mut [0; 10]));
     assert!(read.await.unwrap().is_err(), "not a byte of it is given out");
 }

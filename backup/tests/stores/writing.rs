@@ -26,7 +26,7 @@ async fn a_backup_is_whole_in_every_store_and_reads_back() {
     assert!(listing.objects.values().all(|found| found.held_by.len() == 3));
     assert_eq!(world.spooled_files(), 0, "nothing was owed");
 
-    let mut reader = world.stores.read_packs(packs, 1, Handle::current());
+    let mut reader = world.stores.read_packs(packs, 1, None, Handle::current());
     let read = tokio::task::spawn_blocking(move || {
         let mut read = vec![];
         reader.read_to_end(&mut read).map(|_| read)

@@ -64,10 +64,17 @@ pub(super) async fn remove(
     for left in &pruned.left {
         println!("{} is not gone yet: {} stores lock it, {} failed", left.id, left.locked_by, left.failed_in);
     }
+    let (locked, failed) = pruned.held();
+    if let Some(store) = &store {
+        say_if_unrecorded(store.record_backup_removal(locked, failed).await);
+    }
+    if pruned.wal.locked + pruned.wal.failed > 0 {
+        println!("{} WAL files are locked, {} failed", pruned.wal.locked, pruned.wal.failed);
+    }
     println!(
         "removed {} backups, {} WAL files and {} unfinished backups; {} stay for now",
         pruned.removed.len(),
-        pruned.wal_files,
+        pruned.wal.removed,
         pruned.unfinished.unfinished.len(),
         pruned.left.len()
     );

@@ -1,7 +1,9 @@
 //! `counterfoil doctor`: looks at everything this configuration depends on, and says of each thing how it is, what that
 //! means, and how to mend it. Changes nothing; the probes it writes are gone when it ends.
 
+mod channels;
 mod finding;
+mod here;
 mod machine;
 mod places;
 mod services;
@@ -9,9 +11,10 @@ mod services;
 use crate::administration::Database;
 use crate::roles::{self, RoleName};
 use finding::{Finding, State, told};
+use here::Here;
 use secrecy::SecretString;
 use shared::config::{Config, ConfigError, ShownKey};
-use shared::secrets::{Secret, check_url};
+use shared::secrets::{Secret, check_token, check_url};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,23 +66,30 @@ async fn examine(file: Option<&Path>, args: DoctorArgs) -> Vec<Finding> {
         }
     };
     let mut findings = vec![configuration(file, &shown)];
+    // What `up` uses is in its data directory where the configuration is silent.
+    if let Some(here) = Here::look(&config, args.role, args.database.data_dir.clone()) {
+        findings.extend(here.findings(&shown).await);
+        here.complete(&mut config);
+    }
     if let Some(role) = args.role {
         findings.push(role_has_all(&config, role));
     }
     findings.extend(read_secrets(&mut config).await);
     findings.extend(places::permissions(&config, &shown));
-    let (database, broker, redis, objects, stores) = tokio::join!(
+    let (database, broker, redis, objects, stores, channels) = tokio::join!(
         services::database(&config, args.database.clone()),
         services::broker(&config),
         services::redis(&config),
         places::objects(&config),
         places::backup_stores(&config, args.database.data_dir.clone()),
+        channels::check(&config),
     );
     let server_major = database.server_major;
     findings.extend(database.findings);
     findings.extend([broker, redis].into_iter().flatten());
     findings.extend(objects);
     findings.extend(stores);
+    findings.extend(channels);
     findings.push(machine::postgresql_programs(&config, server_major));
     findings.extend(machine::check());
     findings
@@ -122,14 +132,18 @@ async fn read_secrets(config: &mut Config) -> Vec<Finding> {
     let mut findings = vec![];
     for (key, value) in [
         ("database.url", &mut config.database.url),
+        ("database.replica_url", &mut config.database.replica_url),
         ("broker.url", &mut config.broker.url),
         ("redis.url", &mut config.redis.url),
         ("auth.signing_key", &mut config.auth.signing_key),
         ("auth.sealing_key", &mut config.auth.sealing_key),
+        ("http.metrics_token", &mut config.http.metrics_token),
+        ("oidc.client_secret", &mut config.oidc.client_secret),
         ("mail.url", &mut config.mail.url),
         ("notifications.slack_url", &mut config.notifications.slack_url),
         ("notifications.pagerduty_key", &mut config.notifications.pagerduty_key),
         ("notifications.sms_token", &mut config.notifications.sms_token),
+        ("telemetry.otlp.headers", &mut config.telemetry.otlp.headers),
     ] {
         let Some(setting) = value.take() else { continue };
         match read_secret(key, &setting, &settings).await {
@@ -161,15 +175,20 @@ async fn read_secret(
         Err(_) => return Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
     };
     let text = bytes.text();
-    if let Some(url) = text.as_ref().filter(|_| ["database.url", "broker.url", "redis.url"].contains(&key)) {
-        check_url(key, url).map_err(|says| {
-            Finding::failed(
-                key,
-                says,
-                "Roles refuse to start with it: it keeps nobody out.",
-                "Give the account a random password (`openssl rand -hex 24`).",
-            )
-        })?;
+    let weak = |says| {
+        Finding::failed(
+            key,
+            says,
+            "Roles refuse to start with it: it keeps nobody out.",
+            "Give it a random value (`openssl rand -hex 24`).",
+        )
+    };
+    match (key, &text) {
+        ("database.url" | "database.replica_url" | "broker.url" | "redis.url", Some(url)) => {
+            check_url(key, url).map_err(weak)?;
+        }
+        ("http.metrics_token", Some(token)) => check_token(key, token).map_err(weak)?,
+        _ => {}
     }
     Ok(text)
 }

@@ -92,12 +92,12 @@ pub async fn objects(config: &Config) -> Vec<Finding> {
     if config.objects.dir.is_none() {
         return vec![Finding::skipped(
             check,
-            "objects.dir is not set; `counterfoil up` keeps them in its data directory",
+            "objects.dir is not set, and no `counterfoil up` runs here, which keeps them in its data directory",
         )];
     }
     let means = "Uploads are refused, and workers cannot read what was uploaded.";
     let fix = "API and workers need the same folder, with write permission for their account.";
-    let objects = match roles::objects(config, None) {
+    let objects = match roles::objects(config) {
         Ok(objects) => objects,
         Err(error) => return vec![Finding::failed(check, format!("{error:#}"), means, fix)],
     };

@@ -18,8 +18,12 @@ async fn an_operator_loses_the_database_and_has_it_back_by_one_command() {
         listed.contains(&id) && listed.contains("by hand") && listed.contains("configuration"),
         "{listed}"
     );
+    let never = |listed: &str| listed.split_whitespace().filter(|word| *word == "never").count();
+    assert_eq!(never(&listed), 2, "{listed}");
     let verified = said(&place.counterfoil(&["backup", "verify"]));
     assert!(verified.contains("2 backups are whole in every store"), "{verified}");
+    let listed = said(&place.counterfoil(&["backup", "list"]));
+    assert!(listed.contains("VERIFIED") && never(&listed) == 0, "{listed}");
     let drilled = said(&place.counterfoil(&["backup", "drill"]));
     assert!(drilled.contains("is proven"), "{drilled}");
     assert_eq!(

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Enough that each stage can be seen.
-const ROWS: i64 = 60_000;
+pub const ROWS: i64 = 60_000;
 /// A stage may be over before the signal comes.
 const TRIES: usize = 20;
 const SCRATCH: &str = "SELECT count(*) FROM pg_database WHERE datname LIKE '%scratch%'";
 
-async fn with_rows(name: &str) -> Place {
+pub async fn with_rows(name: &str) -> Place {
     let place = Place::new(name);
     place.execute("CREATE DATABASE live").await;
     let config = std::fs::read_to_string(place.dir.join("config.toml")).expect("the configuration");
@@ -32,18 +32,18 @@ async fn with_rows(name: &str) -> Place {
     place
 }
 
-async fn live(place: &Place, statements: &str) {
+pub async fn live(place: &Place, statements: &str) {
     let options: sqlx::postgres::PgConnectOptions = place.postgres.url().parse().expect("a url");
     let mut session = PgConnection::connect_with(&options.database("live")).await.expect("connecting");
     session.execute(AssertSqlSafe(statements.to_owned())).await.expect("executing");
 }
 
-fn id_of(created: &str) -> String {
+pub fn id_of(created: &str) -> String {
     created.split_whitespace().next().expect("an id").to_owned()
 }
 
 /// Kills it as soon as `is_seen`; `false`: it was faster.
-async fn killed_when(mut child: Child, mut is_seen: impl AsyncFnMut() -> bool) -> bool {
+pub async fn killed_when(mut child: Child, mut is_seen: impl AsyncFnMut() -> bool) -> bool {
     let began = Instant::now();
     let mut seen = false;
     while !seen && child.try_wait().expect("waiting").is_none() {
@@ -57,7 +57,7 @@ async fn killed_when(mut child: Child, mut is_seen: impl AsyncFnMut() -> bool) -
     seen && !status.success()
 }
 
-fn staged(place: &Place) -> Option<PathBuf> {
+pub fn staged(place: &Place) -> Option<PathBuf> {
     let found = std::fs::read_dir(&place.dir).expect("listing").flatten().map(|found| found.path());
     found
         .filter(|path| {
@@ -145,7 +145,7 @@ async fn a_full_restore_that_is_killed_at_any_stage_is_finished_by_the_same_comm
 }
 
 /// Rows in the cluster that was restored into `dir`.
-async fn rows(dir: &Path) -> i64 {
+pub async fn rows(dir: &Path) -> i64 {
     let (server, _run_dir) = started(dir).await;
     let mut session = server.target.with_database("live").connect().await.expect("connecting");
     let rows =

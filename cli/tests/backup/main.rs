@@ -3,6 +3,7 @@
 
 mod commands;
 mod drill;
+mod half_fetched;
 mod killed;
 mod place;
 mod point_in_time;

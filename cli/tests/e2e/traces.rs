@@ -66,6 +66,7 @@ fn a_job_is_followed_from_its_request_over_a_failure_and_a_killed_worker_to_its_
     assert!(sent.len() >= 3, "{sent:#?}");
     for span in &sent {
         assert_eq!((span.service.as_str(), span.kind), ("counterfoil-scheduler", 4));
+        assert_eq!(span.attributes["messaging.system"], "rabbitmq");
         assert_eq!(span.parent_id, request.span_id);
     }
     let attempts = called("process reconciliation");
@@ -76,6 +77,7 @@ fn a_job_is_followed_from_its_request_over_a_failure_and_a_killed_worker_to_its_
         assert_eq!((span.service.as_str(), span.kind), ("counterfoil-worker", 5));
         assert_eq!(span.parent_id, request.span_id);
         assert_eq!(span.attributes["counterfoil.job.id"], job.id.to_string());
+        assert_eq!(span.attributes["messaging.system"], "rabbitmq");
         assert_eq!(span.attributes["counterfoil.job.attempt"], attempt);
         assert_eq!(span.attributes["counterfoil.project.id"], project.id);
         assert_eq!(span.links.len(), 1);

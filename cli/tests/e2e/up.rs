@@ -2,8 +2,10 @@
 
 use crate::client::Client;
 use crate::process::{Process, counterfoil, processes_with, wait_until_none_with};
+use crate::wait::PATIENCE;
 use serde_json::Value;
-use shared::testing::test_dir;
+use shared::testing::{OtlpReceiver, test_dir};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is the same over several starts.
@@ -11,17 +13,25 @@ struct Place {
     data_dir: PathBuf,
     /// Of the processes.
     log_dir: PathBuf,
+    collector: OtlpReceiver,
 }
 
 impl Place {
     fn new() -> Self {
         let log_dir = test_dir("up");
-        Self { data_dir: log_dir.join("data"), log_dir }
+        Self { data_dir: log_dir.join("data"), log_dir, collector: OtlpReceiver::start() }
+    }
+
+    fn settings(&self) -> [(&'static str, String); 2] {
+        [
+            ("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0".into()),
+            ("COUNTERFOIL_TELEMETRY__OTLP__ENDPOINT", self.collector.endpoint()),
+        ]
     }
 
     fn up(&self, name: &str, more: &[&str]) -> Process {
         let mut command = counterfoil();
-        command.env("COUNTERFOIL_HTTP__LISTEN", "127.0.0.1:0");
+        command.envs(self.settings());
         command.args(["up", "--data-dir"]).arg(&self.data_dir).args(more);
         Process::start(name, &self.log_dir, command)
     }
@@ -88,6 +98,44 @@ fn matches(client: &Client, result: &str) -> Vec<Value> {
     client.get(result).expect(200)["items"].as_array().expect("items").clone()
 }
 
+/// What a doctor says beside a running `up`, by check.
+fn doctor(place: &Place, settings: &[(&str, String)]) -> BTreeMap<String, (String, String)> {
+    let mut command = counterfoil();
+    command.args(["doctor", "--json", "--data-dir"]).arg(&place.data_dir);
+    command.envs(settings.iter().cloned());
+    let told = command.output().expect("running the doctor");
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let findings = told["findings"].as_array().expect("findings").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings.map(|of| (text(&of["check"]), (text(&of["state"]), text(&of["found"])))).collect()
+}
+
+/// It looks at the folders and stores that the running one uses, and says when it cannot know.
+fn check_doctor_beside(place: &Place, url: &str) {
+    let same = place.settings();
+    let found = doctor(place, &same);
+    for check in [
+        "up",
+        "database",
+        "database.migrations",
+        "objects",
+        "backup.stores.local",
+        "mail",
+        "notifications.webhooks",
+    ] {
+        assert_eq!(found.get(check).map(|found| found.0.as_str()), Some("ok"), "{check}: {found:#?}");
+    }
+    assert!(found["up"].1.contains(url), "{found:#?}");
+    assert!(found["mail"].1.contains(&place.data_dir.join("mail").display().to_string()), "{found:#?}");
+    assert!(!found.contains_key("up.configuration") && !found.contains_key("backup.keys"), "{found:#?}");
+
+    let other = place.log_dir.join("other").display().to_string();
+    let [listen, collector] = same;
+    let found = doctor(place, &[listen, collector, ("COUNTERFOIL_OBJECTS__DIR", other)]);
+    let differs = &found["up.configuration"];
+    assert!(differs.0 == "warning" && differs.1.ends_with(": objects.dir"), "{found:#?}");
+}
+
 #[test]
 fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     let place = Place::new();
@@ -103,6 +151,16 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     let admin = Client::new(&url(&output)).logged_in(&email, &password);
     let found = matches(&admin, &result);
     assert!(found.len() > 5);
+
+    check_doctor_beside(&place, &url(&output));
+    // Nobody but this process carries its doorbells, and traces say so.
+    let of_doorbells = ["send reconciliation", "process reconciliation"];
+    let spans = place.collector.wait_until(PATIENCE, |spans| {
+        of_doorbells.iter().all(|name| spans.iter().any(|span| span.name == *name))
+    });
+    for span in spans.iter().filter(|span| of_doorbells.contains(&span.name.as_str())) {
+        assert_eq!(span.attributes["messaging.system"], "in_process", "{span:?}");
+    }
 
     let mut refused = place.up("refused", &[]);
     assert_eq!(refused.wait_for_end().code(), Some(1));
@@ -148,4 +206,7 @@ fn up_shows_a_result_stops_without_a_trace_and_carries_on_where_it_was() {
     assert!(matches(&admin, &second_result) == found);
     assert_eq!(up.stop(libc::SIGTERM).code(), Some(0), "{}", up.stderr());
     assert_eq!(processes_with(&place.cluster()), [0; 0]);
+    assert!(!place.data_dir.join("running.json").exists(), "it runs no more");
+    let found = doctor(&place, &[]);
+    assert_eq!((found["up"].0.as_str(), found["objects"].0.as_str()), ("skipped", "ok"), "{found:#?}");
 }

@@ -237,12 +237,26 @@ fn prometheus_scrapes_what_it_scrapes_elsewhere() {
             let scrape = scrape.as_object_mut().expect("an object");
             scrape.remove("static_configs");
             scrape.remove("dns_sd_configs");
+            scrape.remove("authorization");
             format!("{scrape:?}")
         });
         what.filter(|scrape| !scrape.contains("postgresql-host")).collect::<Vec<_>>()
     };
     assert_eq!(scrapes(&here), scrapes(&there));
     let file = compose();
+    // Every process of ours wants the token, and Prometheus has it.
+    let token = "/run/secrets/metrics-token";
+    for scrape in here["scrape_configs"].as_array().expect("a list") {
+        let is_ours = scrape["metrics_path"] == "/api/metrics";
+        assert_eq!(scrape["authorization"]["credentials_file"] == token, is_ours, "{scrape}");
+    }
+    for service in ["api", "worker", "scheduler", "migrate", "prometheus"] {
+        assert!(strings(&file["services"][service]["secrets"]).contains(&"metrics-token"), "{service}");
+    }
+    for service in ["api", "worker", "scheduler"] {
+        let set = &file["services"][service]["environment"]["COUNTERFOIL_HTTP__METRICS_TOKEN"];
+        assert_eq!(*set, format!("file:{token}"), "{service}");
+    }
     for (port, role) in [(8080, "api"), (8081, "worker"), (8082, "scheduler")] {
         assert!(
             read(&ops("compose/prometheus.yml")).contains(&format!("names: [{role}], type: A, port: {port}"))

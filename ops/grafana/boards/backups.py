@@ -123,6 +123,20 @@ STORES = [
         ("max by (store) (counterfoil_backup_owed_objects)", "owed {{store}}"),
         ("sum by (store) (increase(counterfoil_backup_healed_total[1h]))", "healed {{store}}"),
     ),
+    panel(
+        "Held back from removal",
+        "none",
+        "Backups and archived WAL files that no rule keeps and that the last removal has left: a store locks them, or it failed.",
+        ("max by (reason) (counterfoil_backup_held_objects)", "{{reason}}"),
+    ),
+    panel(
+        "Since everything was removed",
+        "s",
+        "Since all that no rule keeps was gone from every store, but for what a store locks. Removal is daily.",
+        ("time() - max(counterfoil_backup_last_removal_timestamp_seconds)", "backups and WAL"),
+        ("max(counterfoil_results_overdue_seconds)", "oldest month of results past its retention"),
+        thresholds=above(2 * 86400, 3 * 86400),
+    ),
 ]
 
 BOARD = dashboard(

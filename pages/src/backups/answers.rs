@@ -11,6 +11,8 @@ pub(crate) struct Health {
     pub factors: Vec<Factor>,
     pub last_backup_at: Option<DateTime<Utc>>,
     pub last_verified_at: Option<DateTime<Utc>>,
+    pub backups: i64,
+    pub unverified: i64,
     pub last_proven_restore_at: Option<DateTime<Utc>>,
     pub wal_complete_until: Option<DateTime<Utc>>,
     pub kinds: Vec<KindHealth>,

@@ -71,9 +71,30 @@ pub(crate) struct Comparison {
     pub extra: i64,
     /// Rows that were, or would be, written.
     pub changed: i64,
+    /// Rows that differ; the first of many.
+    pub conflicts: Vec<Conflict>,
+    /// Keys of rows that come back, and of rows that are only live; the first of many.
+    pub added: Vec<String>,
+    pub only_live: Vec<String>,
+}
+
+/// A row that is live and in the backup, and differs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Conflict {
+    /// Its primary key.
+    pub key: String,
+    pub columns: Vec<String>,
+    /// Which of the two is there afterwards.
+    pub kept: String,
 }
 
 impl Comparison {
+    /// Whether single rows are known.
+    pub fn has_rows(&self) -> bool {
+        !(self.conflicts.is_empty() && self.added.is_empty() && self.only_live.is_empty())
+    }
+
     pub fn is_equal(&self) -> bool {
         self.missing == 0 && self.different == 0 && self.extra == 0
     }
@@ -133,7 +154,8 @@ mod tests {
                        "rows": 3, "seconds": 2.0, "backup": "b", "target": null},
             "is_dry_run": true, "safety_backups": [],
             "comparisons": [
-                {"tenant": "t", "table": "jobs", "missing": 1, "equal": 5, "different": 2, "extra": 3, "changed": 1},
+                {"tenant": "t", "table": "jobs", "missing": 1, "equal": 5, "different": 2, "extra": 3, "changed": 1,
+                 "conflicts": [{"key": "7", "columns": ["state"], "kept": "live"}], "added": ["3"], "only_live": ["8", "9"]},
                 {"tenant": "t", "table": "files", "missing": 0, "equal": 5, "different": 0, "extra": 0, "changed": 0},
             ],
         })));
@@ -142,6 +164,10 @@ mod tests {
             (Some("1.5 s"), 1, Some(3))
         );
         assert_eq!((merged.differing().len(), merged.total().equal, merged.total().extra), (1, 10, 3));
+        let [jobs, files] = &merged.comparisons[..] else { panic!("{:?}", merged.comparisons) };
+        assert_eq!((jobs.conflicts[0].key.as_str(), jobs.conflicts[0].kept.as_str()), ("7", "live"));
+        assert_eq!((jobs.added.len(), jobs.only_live.len()), (1, 2));
+        assert!(jobs.has_rows() && !files.has_rows(), "records of before know no rows");
         assert!(Report::read(None).steps.is_empty() && Report::read(Some(&json!("odd"))).steps.is_empty());
     }
 }

@@ -30,7 +30,7 @@ pub fn get(path: &str) -> Option<Value> {
             detail
         }
         "/api/backups/health" => json!({
-            "score": 75, "last_backup_at": AT, "last_verified_at": AT, "last_proven_restore_at": AT,
+            "score": 75, "last_backup_at": AT, "last_verified_at": AT, "backups": 4, "unverified": 1, "last_proven_restore_at": AT,
             "wal_complete_until": AT, "factors": [
                 {"name": "recent_backup", "points": 30, "points_max": 30, "says": EVIL},
                 {"name": "stores", "points": 5, "points_max": 20, "says": "one of two"},
@@ -99,6 +99,7 @@ fn restore(is_dry_run: bool) -> Value {
             "is_dry_run": is_dry_run, "safety_backups": ["b2"], "notes": [EVIL],
             "comparisons": [{
                 "tenant": "one", "table": EVIL, "missing": 1, "equal": 2, "different": 3, "extra": 4, "changed": 1,
+                "conflicts": [{"key": EVIL, "columns": [EVIL], "kept": "live"}], "added": [EVIL], "only_live": [EVIL],
             }],
         },
     })

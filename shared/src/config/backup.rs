@@ -29,7 +29,8 @@ pub struct Backup {
     pub keys_file: Option<PathBuf>,
     /// Environment variable with the encryption keys, instead of the file, separated by commas or white space.
     pub keys_env: Option<String>,
-    /// Folder for dumps while they are taken or loaded; needs the size of the database. Default: the temporary folder.
+    /// Folder for dumps while they are taken or loaded; needs the size of the database, and to keep what a killed restore
+    /// has fetched the size of the backup more. Default: the temporary folder.
     pub scratch_dir: Option<PathBuf>,
     /// Processes that dump or load at once, 1 to 64.
     pub jobs: usize,

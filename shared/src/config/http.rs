@@ -1,6 +1,8 @@
 //! What the API listens to.
 
+use super::hidden;
 use schemars::JsonSchema;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -22,6 +24,11 @@ pub struct Http {
     pub idempotency_key_hours: u64,
     /// Networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// What `/api/metrics` of every process wants as `Authorization: Bearer …`, 16 to 512 letters, digits and signs
+    /// (`openssl rand -hex 32`). Unset: whoever reaches the port may read the figures.
+    #[serde(serialize_with = "hidden")]
+    #[schemars(with = "Option<super::reference::SecretText>")]
+    pub metrics_token: Option<SecretString>,
 }
 
 impl Default for Http {
@@ -34,6 +41,7 @@ impl Default for Http {
             event_streams_max: 1000,
             idempotency_key_hours: 24,
             trusted_proxies: vec![],
+            metrics_token: None,
         }
     }
 }

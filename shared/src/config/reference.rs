@@ -258,6 +258,7 @@ mod tests {
         }
         let code = [
             include_str!("auth.rs"),
+            include_str!("http.rs"),
             include_str!("notifications.rs"),
             include_str!("oidc.rs"),
             include_str!("services.rs"),

@@ -71,6 +71,14 @@ impl Queue {
         Self::InProcess(InProcessQueue::new(queues, length_max, Trouble::default()))
     }
 
+    /// What it is, as OpenTelemetry's `messaging.system` names it: for spans.
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Amqp(_) => "rabbitmq",
+            Self::InProcess(_) => "in_process",
+        }
+    }
+
     /// Publishes doorbells, all at once and in this order.
     ///
     /// An error means that nobody knows about any of them: publish them all again, twice does no harm. Takes at

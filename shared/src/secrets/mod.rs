@@ -8,7 +8,7 @@ mod aws;
 mod sigv4;
 mod strength;
 
-pub use strength::check_url;
+pub use strength::{check_token, check_url};
 
 use aws::Aws;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};

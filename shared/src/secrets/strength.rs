@@ -21,6 +21,8 @@ const DEFAULTS: [&str; 14] = [
 ];
 /// Fewer characters can be tried out.
 const CHARS_MIN: usize = 12;
+/// Of what a program sends; nobody has to remember it.
+const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// What is wrong with the password in a URL, if anything. A server on this machine may have none: its socket or its
 /// `pg_hba.conf` decides who comes in.
@@ -48,6 +50,19 @@ pub fn check_url(key: &str, url: &SecretString) -> Result<(), String> {
     }
 }
 
+/// What is wrong with a token that programs send in a header, if anything.
+pub fn check_token(key: &str, token: &SecretString) -> Result<(), String> {
+    let token = token.expose_secret();
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("{key} has characters that no header takes: use letters, digits and signs"));
+    }
+    if !TOKEN_CHARS.contains(&token.len()) {
+        let (min, max) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
+        return Err(format!("{key} has {} characters, and must have {min} to {max}", token.len()));
+    }
+    Ok(())
+}
+
 fn is_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(""),
@@ -62,6 +77,17 @@ fn is_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_are_long_and_fit_into_a_header() {
+        let check = |text: &str| check_token("http.metrics_token", &text.to_owned().into());
+        assert_eq!(check(&"ab12".repeat(16)), Ok(()));
+        for bad in
+            ["short", "", "with a blank in the middle of it", "ümlaute-sind-nicht-erlaubt", &"x".repeat(513)]
+        {
+            assert!(check(bad).is_err_and(|says| says.starts_with("http.metrics_token has ")), "{bad}");
+        }
+    }
 
     #[test]
     fn weak_passwords_are_refused_by_name() {

@@ -66,6 +66,24 @@ impl Store {
         Ok(expired)
     }
 
+    /// How long the oldest month of results that is still there is past its end and `retention`; zero when none is. A
+    /// reconciliation that was accepted late in it and started over, or takes long, keeps it that much longer; so does
+    /// whoever reads results for long (a dump), for dropping it must wait.
+    pub async fn results_overdue(&self, retention: Duration) -> Result<Duration, StoreError> {
+        let seconds: Option<f64> = sqlx::query_scalar(
+            "SELECT extract(epoch FROM now() - $1 * interval '1 second'
+                            - min((to_date(right(child.relname, 7), 'YYYY_MM') + interval '1 month')
+                                  AT TIME ZONE 'UTC'))::float8
+             FROM pg_inherits
+             JOIN pg_class child ON child.oid = inhrelid
+             WHERE inhparent = 'matches'::regclass AND child.relname ~ '^matches_[0-9]{4}_[0-9]{2}$'",
+        )
+        .bind(retention.as_secs_f64())
+        .fetch_one(self.pool())
+        .await?;
+        Ok(Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default())
+    }
+
     /// The oldest month whose reconciliations may all go. Names carry the month (see the migration), so the bounds
     /// follow from them.
     async fn expired_month(&self, retention: Duration) -> Result<Option<String>, StoreError> {

@@ -320,12 +320,16 @@ async fn a_month_past_its_retention_is_dropped_whole() {
         "its job has only just finished"
     );
     let_pass(&store, old_id, day * 180).await;
+    let overdue = store.results_overdue(day * 60).await.unwrap();
+    assert!((day * 85..day * 121).contains(&overdue), "{overdue:?}: its month ended so long ago");
+    assert_eq!(store.results_overdue(day * 365).await.unwrap(), Duration::ZERO);
     assert!(store.drop_expired_results(day * 365, 100).await.unwrap() == nothing, "still kept");
     let removed = store.drop_expired_results(day * 60, 1).await.unwrap();
     assert_eq!(removed, ExpiredResults { jobs: 1, partitions: vec![] }, "first what points at the month");
     assert!(store.job(old_id).await.unwrap().is_none());
     let dropped = store.drop_expired_results(day * 60, 1).await.unwrap();
     assert_eq!((dropped.jobs, dropped.partitions.len()), (0, 4), "{dropped:?}");
+    assert_eq!(store.results_overdue(day * 60).await.unwrap(), Duration::ZERO);
     assert!(store.job(old_id).await.unwrap().is_none());
     assert_eq!(store.job_balance().await.unwrap().unaccounted(), 0, "what retention removes is booked");
     assert!(store.drop_expired_results(day * 60, 100).await.unwrap() == nothing);

@@ -20,6 +20,7 @@ const OPEN: &[(&str, &str)] = &[
     ("_sqlx_migrations", "of the schema"),
     ("backup_alerts", "the role of tenants has no right to it"),
     ("backup_copies", "the role of tenants has no right to it"),
+    ("backup_removals", "the role of tenants has no right to it"),
     ("backup_stores", "the role of tenants has no right to it"),
     ("concurrency_limits", "read by every submission; changed by the system"),
     ("dispatch_marks", "how far the relay is"),

@@ -138,6 +138,15 @@ fn publish(facts: &Facts, now: DateTime<Utc>) {
     }
     metrics::gauge!("counterfoil_backup_last_proven_restore_timestamp_seconds")
         .set(seconds(facts.last_proven_restore_at));
+    let removal = facts.removal.as_ref();
+    metrics::gauge!("counterfoil_backup_last_removal_timestamp_seconds")
+        .set(seconds(removal.and_then(|removal| removal.complete_at)));
+    for (reason, held) in [
+        ("locked", removal.map_or(0, |removal| removal.locked)),
+        ("failed", removal.map_or(0, |removal| removal.failed)),
+    ] {
+        metrics::gauge!("counterfoil_backup_held_objects", "reason" => reason).set(held as f64);
+    }
     if let Some(reach) = facts.wal_reach(now) {
         metrics::gauge!("counterfoil_wal_last_archived_timestamp_seconds").set(seconds(reach.complete_until));
         metrics::gauge!("counterfoil_wal_behind_bytes").set(reach.behind_bytes as f64);

@@ -1,4 +1,4 @@
-//! Requests to other systems: one `POST`, one answer, no redirect, and an end after ten seconds.
+//! Requests to other systems: one question, one answer, no redirect, and an end after ten seconds.
 
 use super::SendError;
 use shared::outgoing::{Guard, GuardError, agent};
@@ -34,25 +34,45 @@ impl Http {
     ) -> (Result<Answer, SendError>, u64) {
         let (agent, url) = (self.0.clone(), url.to_owned());
         let began = Instant::now();
-        let asked = tokio::task::spawn_blocking(move || {
+        let answer = asked(move || {
             let mut request = agent.post(&url);
             for (name, value) in headers {
                 request = request.header(name, value);
             }
-            let mut response = request.send(body.as_slice()).map_err(sentence)?;
-            let status = response.status().as_u16();
-            let mut text =
-                response.body_mut().with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).reader();
-            let mut read = vec![];
-            // The status is the answer; a body that breaks off or is too long changes nothing.
-            let _ = std::io::Read::read_to_end(&mut text, &mut read);
-            Ok(Answer { status, text: String::from_utf8_lossy(&read).into_owned() })
+            request.send(body.as_slice())
         });
-        let answer = match asked.await {
-            Ok(answer) => answer,
-            Err(error) => Err(SendError::passing(shared::chain(&error))),
-        };
-        (answer, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
+        (answer.await, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Asks for what is at `url`, and changes nothing there.
+    pub async fn get(&self, url: &str, headers: Vec<(&'static str, String)>) -> Result<Answer, SendError> {
+        let (agent, url) = (self.0.clone(), url.to_owned());
+        asked(move || {
+            let mut request = agent.get(&url);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            request.call()
+        })
+        .await
+    }
+}
+
+async fn asked(
+    ask: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static,
+) -> Result<Answer, SendError> {
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut response = ask().map_err(sentence)?;
+        let status = response.status().as_u16();
+        let mut text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).reader();
+        let mut read = vec![];
+        // The status is the answer; a body that breaks off or is too long changes nothing.
+        let _ = std::io::Read::read_to_end(&mut text, &mut read);
+        Ok(Answer { status, text: String::from_utf8_lossy(&read).into_owned() })
+    });
+    match asked.await {
+        Ok(answer) => answer,
+        Err(error) => Err(SendError::passing(shared::chain(&error))),
     }
 }
 

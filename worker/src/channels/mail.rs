@@ -67,6 +67,16 @@ impl Mailer {
         }
     }
 
+    /// Whether mails would leave, without one; in words.
+    pub async fn look(&self) -> Result<String, SendError> {
+        match self {
+            Self::Smtp(server) => server.look().await,
+            Self::Directory(dir) => look_at(dir)
+                .map(|()| format!("written into {}", dir.display()))
+                .map_err(|error| SendError::passing(format!("{}: {error}", dir.display()))),
+        }
+    }
+
     /// `Ok` when somebody else has taken responsibility for it.
     pub async fn send(&self, mail: &Mail) -> Result<(), SendError> {
         let (envelope, bytes) = mail.format()?;
@@ -84,6 +94,14 @@ impl Mailer {
             }
         }
     }
+}
+
+/// Whether a file can be made there, or in the nearest folder above that there is: the folder is made with the first mail.
+fn look_at(dir: &Path) -> std::io::Result<()> {
+    let there = dir.ancestors().find(|path| path.exists()).unwrap_or(dir);
+    let probe = there.join(format!(".counterfoil-probe-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::File::create_new(&probe)?;
+    std::fs::remove_file(probe)
 }
 
 /// Whole or not there; a second writing replaces the first.

@@ -6,6 +6,7 @@
 //! With `api` and `pages` this is all that speaks HTTP, and only outwards.
 
 mod http;
+mod look;
 mod mail;
 mod pagerduty;
 mod signature;
@@ -14,6 +15,7 @@ mod sms;
 mod smtp;
 mod webhook;
 
+pub use look::Looked;
 pub use mail::{Mail, Mailer};
 pub use signature::sign;
 

@@ -19,6 +19,27 @@ pub(super) struct Sms {
 }
 
 impl Sms {
+    /// Whether the service knows the account and its password, without a message; in words.
+    pub async fn look(&self, http: &Http) -> Result<String, SendError> {
+        let url = format!("{}/2010-04-01/Accounts/{}.json", self.url, self.account_in_path());
+        let answer = http.get(&url, vec![("authorization", self.login())]).await?;
+        match answer.status {
+            200..=299 => Ok("the service knows the account".into()),
+            // It has Twilio's interface for messages alone.
+            404 | 405 => Ok("the service answers, and does not say whether it knows the account".into()),
+            _ => judge("the SMS service", &answer).map(|()| String::new()),
+        }
+    }
+
+    fn account_in_path(&self) -> String {
+        form_urlencoded::byte_serialize(self.account.as_bytes()).collect()
+    }
+
+    fn login(&self) -> String {
+        let text = format!("{}:{}", self.account, self.token.expose_secret());
+        format!("Basic {}", BASE64.encode(text.as_bytes()))
+    }
+
     pub async fn send(&self, http: &Http, delivery: &Delivery) -> Result<(), SendError> {
         let message = delivery.event.message();
         let text = match message.says.as_str() {
@@ -31,15 +52,13 @@ impl Sms {
             .append_pair("From", &self.from)
             .append_pair("Body", &text)
             .finish();
-        let account: String = form_urlencoded::byte_serialize(self.account.as_bytes()).collect();
-        let login = BASE64.encode(format!("{}:{}", self.account, self.token.expose_secret()).as_bytes());
         let headers = vec![
             ("content-type", "application/x-www-form-urlencoded".to_owned()),
-            ("authorization", format!("Basic {login}")),
+            ("authorization", self.login()),
             // Services that know it send a repetition once.
             ("i-twilio-idempotency-token", delivery.id.to_string()),
         ];
-        let url = format!("{}/2010-04-01/Accounts/{account}/Messages.json", self.url);
+        let url = format!("{}/2010-04-01/Accounts/{}/Messages.json", self.url, self.account_in_path());
         let (answer, _) = http.post(&url, headers, body.into_bytes()).await;
         judge("the SMS service", &answer?)
     }

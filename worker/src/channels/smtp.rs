@@ -96,7 +96,32 @@ impl SmtpServer {
         }
     }
 
+    /// Goes as far as before the first mail, and leaves: whether it is there, how the way is secured, and whether it
+    /// lets us in. What it would say of a mail shows only when there is one.
+    pub(super) async fn look(&self) -> Result<String, SendError> {
+        let opened = tokio::time::timeout(MAIL_MAX, self.open()).await;
+        let too_long = |_| SendError::passing(format!("the mail server took longer than {MAIL_MAX:?}"));
+        let mut connection = opened.map_err(too_long)??;
+        let _ = connection.quit().await;
+        let way = match self.security {
+            Security::Implicit => "TLS",
+            Security::StartTls => "STARTTLS",
+            Security::None => "no TLS",
+        };
+        let login = if self.credentials.is_some() { ", takes our login" } else { "" };
+        Ok(format!("{}:{} answers over {way}{login}", self.host, self.port))
+    }
+
     async fn converse(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
+        let mut connection = self.open().await?;
+        connection.send(envelope, mail).await.map_err(|error| judge(&error))?;
+        // It has taken the mail; whether it hears the good-bye changes nothing.
+        let _ = connection.quit().await;
+        Ok(())
+    }
+
+    /// A connection that takes mails.
+    async fn open(&self) -> Result<AsyncSmtpConnection, SendError> {
         let before = |doing: &'static str| {
             move |error: Error| SendError::passing(format!("{doing}: {}", shared::chain(&error)))
         };
@@ -119,10 +144,7 @@ impl SmtpServer {
             let answer = connection.auth(DEFAULT_MECHANISMS, credentials).await;
             answer.map_err(before("logging in to the mail server"))?;
         }
-        connection.send(envelope, mail).await.map_err(|error| judge(&error))?;
-        // It has taken the mail; whether it hears the good-bye changes nothing.
-        let _ = connection.quit().await;
-        Ok(())
+        Ok(connection)
     }
 }
 

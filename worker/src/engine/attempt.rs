@@ -85,6 +85,8 @@ async fn within<T: Default>(patience: Duration, asked: impl Future<Output = Resu
 #[derive(Clone)]
 pub(crate) struct AttemptLayer {
     pub(super) worker: Arc<str>,
+    /// What doorbells come through, for spans.
+    pub(super) system: &'static str,
     pub(super) store: Store,
     pub(super) desk: Desk,
     pub(super) leases: Leases,
@@ -158,7 +160,7 @@ where
                     return Ok(());
                 }
             };
-            let span = span_of(&lease, &layer.worker, sent_in);
+            let span = span_of(&lease, &layer.worker, layer.system, sent_in);
             let _busy = BusySlot::of(queue.to_string());
             let context = JobContext::new(lease, layer.store.clone());
             task.args.context = Some(context.clone());
@@ -172,7 +174,12 @@ where
 
 /// Of the highest level, so that the ids stand in every line, whatever the filter lets through. A child of the span that
 /// accepted the job, so that all attempts are in one trace; linked to the sending of the doorbell that began this one.
-fn span_of(lease: &Lease, worker: &str, sent_in: Option<TraceContext>) -> tracing::Span {
+fn span_of(
+    lease: &Lease,
+    worker: &str,
+    system: &'static str,
+    sent_in: Option<TraceContext>,
+) -> tracing::Span {
     let context = TraceContext::following(lease.trace);
     tracing::error_span!(
         "attempt",
@@ -185,7 +192,7 @@ fn span_of(lease: &Lease, worker: &str, sent_in: Option<TraceContext>) -> tracin
         project_id = lease.project_id.map(tracing::field::display),
         outcome = tracing::field::Empty,
         worker,
-        otel.with.messaging.system = "rabbitmq",
+        otel.with.messaging.system = system,
         otel.with.messaging.operation.name = "process",
         otel.with.messaging.operation.type = "process",
         otel.with.messaging.destination.name = lease.kind.as_str(),

@@ -189,6 +189,7 @@ impl Engine {
         let deliveries = taps.deliveries(self.queue.clone(), queue.clone(), slots, stop.clone());
         let layer = AttemptLayer {
             worker: self.name.clone().into(),
+            system: self.queue.system(),
             store: self.store.clone(),
             desk: desk.clone(),
             leases: leases.clone(),

@@ -190,6 +190,8 @@ async fn a_backup_is_taken_verified_healed_proved_and_removed_by_jobs() {
 
     let kept = world.perform(JobKind::PRUNE_BACKUPS, json!({})).await;
     assert_eq!((&kept["kept"], &kept["removed"]), (&json!(2), &json!([])), "the last good ones stay: {kept}");
+    let removal = store.backup_removal().await.unwrap().expect("it is recorded");
+    assert!((removal.locked, removal.failed) == (0, 0) && removal.complete_at.is_some(), "{removal:?}");
 
     // Every copy of the dump is gone: the next verification says so, and the watcher raises the alarm.
     for store in ["near", "far"] {

@@ -2,6 +2,7 @@
 //! the real scheduler and worker; SMTP and HTTP over loopback, down and then up.
 
 mod backups;
+mod looks;
 mod mail;
 mod people;
 mod services;

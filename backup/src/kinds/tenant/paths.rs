@@ -46,6 +46,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("audit_records", Left("a log that is only ever added to: what a restore brings back does not unmake it")),
     table("backup_alerts", Left("of the system")),
     table("backup_copies", Left("the records of backups are not restored by them")),
+    table("backup_removals", Left("of the system")),
     table("backup_stores", Left("of the system")),
     table("backups", Left("the records of backups are not restored by them")),
     table("batches", WrittenOnce(OF_PROJECT)),

@@ -1,7 +1,7 @@
 //! Rows from temporary tables into live ones.
 
 use super::staged::Staged;
-use super::{CONFLICTS_MAX, Comparison, Conflict, Kept, Policy};
+use super::{CONFLICTS_MAX, Comparison, Conflict, KEYS_MAX, Kept, Policy};
 use crate::error::{Doing, Error, Result};
 use crate::kinds::tenant::{TenantRows, columns};
 use crate::postgres::{Table, primary_key, quoted, row_hash};
@@ -46,7 +46,22 @@ pub(super) async fn bring_in(
         extra: count("extra")?,
         changed: 0,
         conflicts: vec![],
+        added: vec![],
+        only_live: vec![],
     };
+    let live = table.qualified();
+    if comparison.missing > 0 {
+        let from = format!(
+            "{stage} AS s WHERE NOT EXISTS (SELECT FROM {live} AS t WHERE {on}) AND ({}) IS NOT TRUE",
+            rows.unless()
+        );
+        comparison.added = keys(session, &key, "s", &from, &doing).await?;
+    }
+    if comparison.extra > 0 {
+        let from =
+            format!("{live} AS t WHERE ({condition}) AND NOT EXISTS (SELECT FROM {stage} AS s WHERE {on})");
+        comparison.only_live = keys(session, &key, "t", &from, &doing).await?;
+    }
     let overwrites = policy == Policy::Overwrite && matches!(rows, TenantRows::Changing(_));
     if comparison.different > 0 {
         let differs = format!("{live_hash} <> {staged_hash}");
@@ -89,6 +104,24 @@ pub(super) async fn bring_in(
     comparison.changed = done.rows_affected();
     raise_sequences(session, table).await?;
     Ok(comparison)
+}
+
+/// Keys of rows as text, in their order, up to [`KEYS_MAX`].
+async fn keys(
+    session: &mut PgConnection,
+    key: &[String],
+    alias: &str,
+    from: &str,
+    doing: &str,
+) -> Result<Vec<String>> {
+    let names: Vec<String> = key.iter().map(|k| format!("{alias}.{}", quoted(k))).collect();
+    let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
+    let statement = format!(
+        "SELECT concat_ws(', ', {}) FROM {from} ORDER BY {} LIMIT {KEYS_MAX}",
+        texts.join(", "),
+        names.join(", ")
+    );
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(session).await.doing(doing)
 }
 
 /// The rows that are live and in the backup, and differ: which, in what, and whose stays. By key, up to

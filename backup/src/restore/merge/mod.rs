@@ -6,13 +6,15 @@
 mod bringing;
 mod staged;
 
+use super::fetching::{Failed, Fetching};
 use super::proof::Check;
 use super::report::{Report, Stopwatch};
+use super::staged::StagedDump;
 use super::staging::Staging;
 use crate::engine::{Engine, Protected, Run};
 use crate::error::{Doing, Error, Result};
+use crate::kinds::PartsReader;
 use crate::kinds::tenant::{self, Tenants, copy_out};
-use crate::kinds::{PartsReader, stream};
 use crate::manifest::{Manifest, read_manifest};
 use crate::postgres::{Column, Figures, Snapshot, Surroundings, Target, close, figures_in};
 use crate::seal::DataKey;
@@ -62,6 +64,13 @@ pub struct Comparison {
     /// Those that differ, the first [`CONFLICTS_MAX`] by key.
     #[serde(default)]
     pub conflicts: Vec<Conflict>,
+    /// Keys of rows that come back, the first [`KEYS_MAX`]. Some that are missing stay away: what was judged meanwhile
+    /// waits no more, who was let out stays out.
+    #[serde(default)]
+    pub added: Vec<String>,
+    /// Keys of rows that are only live, the first [`KEYS_MAX`]: newer ones, mostly. They stay.
+    #[serde(default)]
+    pub only_live: Vec<String>,
 }
 
 /// A row that is live and in the backup, and differs.
@@ -84,6 +93,8 @@ pub enum Kept {
 
 /// Of one table; `Comparison::different` counts all of them.
 pub const CONFLICTS_MAX: usize = 100;
+/// Of one table, of each sort; the counts count all of them.
+pub const KEYS_MAX: usize = 20;
 
 /// What a merge did, or would do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,9 +128,16 @@ pub async fn perform(
             let tenants = of_backup(&manifest, &wish.tenants)?;
             let safety_backups =
                 if may_write { save(engine, target, &tenants, wish, run).await? } else { vec![] };
-            let comparisons =
-                merge_one(target, &manifest, tenants[0], Source::Backup { engine, key: &key }, wish, run)
-                    .await?;
+            let comparisons = merge_one(
+                target,
+                &manifest,
+                tenants[0],
+                Source::Backup { engine, key: &key },
+                wish,
+                &mut watch,
+                run,
+            )
+            .await?;
             Ok(merged(&manifest, wish, comparisons, safety_backups, watch, target))
         }
         BackupClass::Full => {
@@ -143,9 +161,16 @@ pub async fn perform(
                     if may_write { save(engine, target, &chosen, wish, run).await? } else { vec![] };
                 let mut comparisons = vec![];
                 for tenant in chosen {
-                    let found =
-                        merge_one(target, &manifest, tenant, Source::Database(&scratch.target), wish, run)
-                            .await?;
+                    let found = merge_one(
+                        target,
+                        &manifest,
+                        tenant,
+                        Source::Database(&scratch.target),
+                        wish,
+                        &mut watch,
+                        run,
+                    )
+                    .await?;
                     comparisons.extend(found);
                 }
                 Ok((comparisons, safety_backups))
@@ -268,6 +293,7 @@ async fn merge_one(
     project: Uuid,
     source: Source<'_>,
     wish: &MergeWish,
+    watch: &mut Stopwatch,
     run: &Run,
 ) -> Result<Vec<Comparison>> {
     run.enter("staging");
@@ -287,6 +313,8 @@ async fn merge_one(
         )));
     }
     let live = tenant::parts(&mut tx).await?;
+    // Until the rows are in: whoever is killed before begins again with what was fetched.
+    let mut fetched = None;
     let staged = match source {
         Source::Backup { engine, key } => {
             let noted: Vec<(Figures, Vec<Column>)> =
@@ -294,7 +322,17 @@ async fn merge_one(
             let parts = fitting(&live, noted)?;
             let note = manifest.stream(tenant::STREAM)?;
             let (pieces, receiver) = mpsc::channel::<Piece>(2);
-            let reading = stream::open_stream(&engine.stores, manifest.id, note, key, run, move |plain| {
+            let dump = StagedDump::take(&engine.settings.scratch_dir, manifest.id)?;
+            let fetching = Fetching {
+                engine,
+                backup: manifest.id,
+                note,
+                key,
+                run,
+                kept_in: Some(dump.packs()),
+                room_bytes: 0,
+            };
+            let reading = fetching.open(watch, move |plain| {
                 PartsReader::new(plain).read(|name, piece| {
                     pieces
                         .blocking_send((name.to_owned(), piece))
@@ -304,7 +342,15 @@ async fn merge_one(
             let (read, loaded) = tokio::join!(reading, load(&mut tx, &parts, receiver));
             // The database's error comes first: reading fails because loading did.
             loaded?;
-            read?;
+            match read {
+                Ok(()) => fetched = Some(dump),
+                Err(Failed { error, is_kept }) => {
+                    if is_kept {
+                        dump.leave();
+                    }
+                    return Err(error);
+                }
+            }
             parts
         }
         Source::Database(from) => {
@@ -364,5 +410,6 @@ async fn merge_one(
         tx.commit().await.map_err(|error| conflict(error, "committing"))?;
     }
     close(session).await;
+    drop(fetched);
     Ok(comparisons)
 }

@@ -30,10 +30,13 @@ pub struct Verifications {
     pub lost: i64,
     /// With a copy that is missing or damaged.
     pub harmed: i64,
-    /// Older than three hours and never verified.
-    pub never_verified: i64,
+    /// Never verified.
+    pub unverified: i64,
+    /// Of those, older than three hours.
+    pub long_unverified: i64,
+    /// `None`: no backup that is still there was ever verified.
     pub last_verified_at: Option<DateTime<Utc>>,
-    /// When the one that was not verified for the longest time was verified, or finished.
+    /// Of those that were verified, when the one was that was not verified for the longest time.
     pub oldest_verified_at: Option<DateTime<Utc>>,
 }
 
@@ -112,10 +115,10 @@ impl Store {
             "SELECT count(*) AS backups, count(*) FILTER (WHERE NOT is_good) AS lost,
                     count(*) FILTER (WHERE EXISTS (SELECT FROM backup_copies c WHERE c.backup_id = b.id
                                                    AND c.state IN ('missing', 'damaged'))) AS harmed,
+                    count(*) FILTER (WHERE verified_at IS NULL) AS unverified,
                     count(*) FILTER (WHERE verified_at IS NULL AND finished_at < now() - interval '3 hours')
-                        AS never_verified,
-                    max(verified_at) AS last_verified_at,
-                    min(coalesce(verified_at, finished_at)) AS oldest_verified_at
+                        AS long_unverified,
+                    max(verified_at) AS last_verified_at, min(verified_at) AS oldest_verified_at
              FROM backups b WHERE state = 'committed'",
         )
         .fetch_one(self.pool())

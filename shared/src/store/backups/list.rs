@@ -51,6 +51,15 @@ pub struct CopyLine {
     pub checked_at: DateTime<Utc>,
 }
 
+/// What the last verification said of a backup.
+#[derive(Debug, Clone, FromRow)]
+pub struct VerifiedBackup {
+    pub id: BackupId,
+    /// `None`: it never was.
+    pub verified_at: Option<DateTime<Utc>>,
+    pub is_good: Option<bool>,
+}
+
 /// What planning retention must know of a committed backup; see `backup::retention`.
 #[derive(Debug, Clone, FromRow)]
 pub struct RetentionLine {
@@ -113,6 +122,13 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?)
+    }
+
+    /// What verification said of every backup that the stores should have.
+    pub async fn backups_verified(&self) -> Result<Vec<VerifiedBackup>, StoreError> {
+        Ok(sqlx::query_as("SELECT id, verified_at, is_good FROM backups WHERE state = 'committed'")
+            .fetch_all(self.pool())
+            .await?)
     }
 
     /// Committed backups by when they were last verified, those never verified first, newest first among equals.

@@ -4,12 +4,14 @@
 mod alerts;
 mod figures;
 mod list;
+mod removals;
 mod restores;
 mod stores;
 
 pub use alerts::{AlertSeverity, BackupAlert, NewBackupAlert};
 pub use figures::{Archiver, ClassFigures, Verifications, WalArchive};
-pub use list::{BackupFilter, BackupLine, CopyLine, RetentionLine};
+pub use list::{BackupFilter, BackupLine, CopyLine, RetentionLine, VerifiedBackup};
+pub use removals::BackupRemoval;
 pub use restores::{RestoreMode, RestoreRecord, RestoreState, RestoreView, record_restore};
 pub use stores::BackupStoreRecord;
 

@@ -109,6 +109,22 @@ pub(super) const METRICS: &[Metric] = &[
     )
     .once(WATCHED),
     Metric::gauge(
+        "counterfoil_backup_last_removal_timestamp_seconds",
+        Unit::Timestamp,
+        &[],
+        WORKER,
+        "When all backups and archived WAL that no rule keeps were last gone, but for what a store locks; 0: never",
+    )
+    .once(WATCHED),
+    Metric::gauge(
+        "counterfoil_backup_held_objects",
+        Unit::Count,
+        &[Label::one_of("reason", &["locked", "failed"])],
+        WORKER,
+        "Backups and archived WAL files that no rule keeps and that the last removal has left",
+    )
+    .once(WATCHED),
+    Metric::gauge(
         "counterfoil_backup_health",
         Unit::Count,
         &[],

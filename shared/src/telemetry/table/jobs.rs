@@ -154,6 +154,14 @@ pub(super) const METRICS: &[Metric] = &[
         SCHEDULER,
         "Finished jobs deleted after their retention",
     ),
+    Metric::gauge(
+        "counterfoil_results_overdue_seconds",
+        Unit::Seconds,
+        &[],
+        SCHEDULER,
+        "How long the oldest month of results that is still there is past its retention; 0: none is. Every 10 min",
+    )
+    .once("the first round of the pruner"),
     Metric::counter(
         "counterfoil_idempotency_keys_pruned_total",
         &[],

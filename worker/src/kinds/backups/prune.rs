@@ -26,6 +26,9 @@ struct Told {
     /// Locked, or in a store that did not answer: another time.
     left: Vec<Uuid>,
     wal_files: u64,
+    /// Backups and WAL files that are still there: a store locks them, or did not remove them.
+    locked: u64,
+    failed: u64,
     unfinished: usize,
 }
 
@@ -53,9 +56,11 @@ pub(super) async fn run(backups: Backups, context: JobContext) -> Result<Done, J
         for id in &pruned.removed {
             warn_if_unrecorded(store.record_removed_backup(BackupId(*id)).await);
         }
+        (told.locked, told.failed) = pruned.held();
+        warn_if_unrecorded(store.record_backup_removal(told.locked, told.failed).await);
         told.removed = pruned.removed;
         told.left = pruned.left.iter().map(|left| left.id).collect();
-        told.wal_files = pruned.wal_files;
+        told.wal_files = pruned.wal.removed;
         told.unfinished = pruned.unfinished.unfinished.len();
         Ok(told)
     };
