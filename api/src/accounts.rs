@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::Clock;
 use shared::ids::{InvitationId, SessionId, UserId};
+use shared::store::accounts::{AccountChange, NewPasswordReset};
 use shared::store::invitations::{self, NewInvitation, Opens};
 use shared::store::sessions::NewSession;
 use shared::store::users::{self, NewUser, User};
@@ -153,6 +154,20 @@ pub async fn invite_administrator(store: &Store, now: DateTime<Utc>) -> Result<S
     };
     store.insert_invitation(&new).await?;
     Ok(token.text)
+}
+
+/// A one-time token with which the person chooses a new password, good for a day. `None`: there is no such account, or it
+/// is shut.
+pub async fn offer_password_reset(
+    store: &Store,
+    user_id: UserId,
+    created_by: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<Option<(SecretString, DateTime<Utc>)>, StoreError> {
+    let (token, expires_at) = (Opaque::password_reset(), now + TimeDelta::hours(24));
+    let new = NewPasswordReset { user_id, digest: token.digest, created_by, created_at: now, expires_at };
+    let changed = store.offer_password_reset(&new).await?;
+    Ok((changed == AccountChange::Done).then_some((token.text, expires_at)))
 }
 
 /// An access token for the operator's own tools, with a session that ends with it: whoever holds the key and the

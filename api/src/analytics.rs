@@ -7,14 +7,25 @@ use crate::reconciliation::{LineAnswer, State as StateWord};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::ids::ProjectId;
+use shared::job::JobState;
+use shared::store::analytics::Statistics;
+use shared::store::changes::Seen;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 const PERIOD_DAYS: u32 = 30;
 const RECENT_MAX: u32 = 10;
+
+/// What is kept of a project's runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    /// When they were counted.
+    completed_jobs: i64,
+    statistics: Statistics,
+}
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -29,7 +40,7 @@ impl ReadQuery for DashboardOf {
     }
 }
 
-/// A project's reconciliations of the last 30 days. Each record counts once: of several runs over the same two files (by
+/// A project's reconciliations of the last 30 days; those that grow older than that leave the figures within half an hour. Each record counts once: of several runs over the same two files (by
 /// what is in them) the newest alone, and a record that a chain carries on in the run that has it last.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Dashboard)]
@@ -66,11 +77,24 @@ pub(crate) async fn show_dashboard(
 ) -> Result<Json<DashboardAnswer>, Problem> {
     granted.must_be(project_id)?;
     let period = Duration::from_secs(u64::from(PERIOD_DAYS) * 86_400);
-    let figures = api.store.dashboard(project_id, period).await?;
+    // What changes with each step of a job is asked for each time, and tells whether what is kept is still right.
+    let jobs_by_state = api.store.job_states(project_id, period).await?;
+    let completed_jobs = jobs_by_state.get(&JobState::Completed).copied().unwrap_or(0);
+    let load = || async {
+        let Seen { value: statistics, horizon } = api.store.statistics(project_id, period).await?;
+        Ok(Some(Seen { value: Figures { completed_jobs, statistics }, horizon }))
+    };
+    let mut figures = api.caches.statistics.get(project_id.0, load).await?;
+    if figures.as_ref().is_none_or(|kept| kept.completed_jobs != completed_jobs) {
+        // A run has completed, and the notification in its commit is on its way.
+        api.caches.statistics.forget(project_id.0);
+        figures = api.caches.statistics.get(project_id.0, load).await?;
+    }
+    let figures = figures.ok_or_else(Problem::not_found)?.statistics;
     let recent = api.store.reconciliation_lines(project_id, None, None, RECENT_MAX).await?;
     Ok(Json(DashboardAnswer {
         period_days: PERIOD_DAYS,
-        jobs_by_state: figures.jobs_by_state.into_iter().map(|(state, n)| (state.into(), n)).collect(),
+        jobs_by_state: jobs_by_state.into_iter().map(|(state, n)| (state.into(), n)).collect(),
         records: figures.records,
         matched_records: figures.matched,
         matched_share: (figures.records > 0).then(|| figures.matched as f64 / figures.records as f64),

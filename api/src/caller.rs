@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use shared::ids::{ApiKeyId, ProjectId, SessionId, UserId};
 use shared::store::access::{Owner, Standing};
 use shared::store::jobs::Asker;
-use shared::store::users::User;
+use shared::store::users::Person;
 
 /// The user a request speaks for, known to exist when the request came. What the caller may do is the guard's to say.
 #[derive(Debug, Clone, Copy)]
@@ -188,15 +188,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// The account of a caller who administers the platform.
-pub(crate) struct Administrator(pub User);
+pub(crate) struct Administrator(pub Person);
 
 impl FromRequestParts<Api> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, api).await?;
-        match api.store.user(caller.user_id).await? {
-            Some(user) if user.is_platform_admin && caller.is_platform_admin() => Ok(Self(user)),
+        match api.person(caller.user_id).await? {
+            Some(person) if caller.is_platform_admin() => Ok(Self(person)),
             _ => Err(Problem::not_found()),
         }
     }

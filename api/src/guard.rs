@@ -97,6 +97,15 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         // No route of ours has this method: what follows can only say so.
         return next.run(request).await;
     };
+    if let Err(problem) = guard.api.circuit.admit(&declared) {
+        return problem.into_response();
+    }
+    let response = guarded(&guard, declared.clone(), request, next).await;
+    guard.api.circuit.learn(&declared, &response);
+    response
+}
+
+async fn guarded(guard: &Guard, declared: Declared, request: Request, next: Next) -> Response {
     let client = Client::of(&request, &guard.api.quotas);
     let has_token = request.headers().contains_key(AUTHORIZATION);
     match Reach::System("guard").around(admit(&guard.api, declared, &client, request)).await {

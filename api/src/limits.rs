@@ -93,16 +93,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
             .await
             .map_err(|_| Problem::not_found())?;
         let scope = scope.parse().map_err(|_| Problem::not_found())?;
-        let name = LimitName::parse(scope, &name).map_err(|detail| {
-            Problem::invalid(vec![Mistake {
-                pointer: None,
-                parameter: Some("name".into()),
-                code: "value",
-                detail,
-            }])
-        })?;
+        let name = LimitName::parse(scope, &name).map_err(|detail| mistake("value", detail))?;
         Ok(Self { scope, name })
     }
+}
+
+fn mistake(code: &'static str, detail: String) -> Problem {
+    Problem::invalid(vec![Mistake { pointer: None, parameter: Some("name".into()), code, detail }])
 }
 
 /// All limits. Of each scope the one counts whose name says most: exactly the job's, else the longest beginning.
@@ -130,6 +127,9 @@ pub(crate) async fn set_limit(
     Address { scope, name }: Address,
     JsonBody(new): JsonBody<NewLimit>,
 ) -> Result<Json<LimitAnswer>, Problem> {
+    if let Some(why) = api.store.why_limit_is_idle(scope, &name).await? {
+        return Err(mistake("unknown", why.into()));
+    }
     match api.store.set_limit(scope, &name, new.jobs_max, &user.email).await? {
         LimitSet::Stored(limit) => {
             tracing::warn!(

@@ -36,6 +36,8 @@ pub(crate) enum ProblemKind {
     RateLimited,
     LoginLocked,
     SecondFactorRequired,
+    PasswordChangeRequired,
+    AccountDisabled,
     Overloaded,
 }
 
@@ -98,6 +100,10 @@ impl ProblemKind {
                 StatusCode::UNAUTHORIZED,
                 "Send the code of the second factor along",
             ),
+            PasswordChangeRequired => {
+                ("password_change_required", StatusCode::UNAUTHORIZED, "Choose another password")
+            }
+            AccountDisabled => ("account_disabled", StatusCode::FORBIDDEN, "The account is shut"),
             Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "No new jobs are accepted now"),
         }
     }

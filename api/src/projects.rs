@@ -1,6 +1,7 @@
 //! `/api/projects`.
 
 use crate::caller::Caller;
+use crate::guard::Granted;
 use crate::idempotency::Repeatable;
 use crate::page::{self, Page};
 use crate::problem::{Mistake, Problem};
@@ -183,11 +184,13 @@ pub(crate) async fn create_project(
 )]
 pub(crate) async fn show_project(
     State(api): State<Api>,
-    caller: Caller,
+    granted: Granted,
     PathId(id): PathId<ProjectId>,
 ) -> Result<Json<ProjectAnswer>, Problem> {
-    let project = api.store.project(caller.user_id, id).await?;
-    project.map(|project| Json(project.into())).ok_or_else(Problem::not_found)
+    granted.must_be(id)?;
+    let facts = api.caches.projects.get(id.0, || api.store.project_facts(id)).await?;
+    let facts = facts.ok_or_else(Problem::not_found)?;
+    Ok(Json(facts.seen_by(granted.role()?).into()))
 }
 
 #[cfg(test)]

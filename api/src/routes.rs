@@ -15,7 +15,7 @@ use crate::state::Api;
 use crate::vitals::{figures, health, probes, scaling};
 use crate::{
     analytics, api_keys, audit, auth, backups, data_sources, document, files, idempotency, invitations, jobs,
-    layers, limits, members, organisations, projects, queues, schedules,
+    layers, limits, members, organisations, projects, queues, schedules, users,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -31,6 +31,7 @@ pub(crate) fn table() -> Table {
     let mut t = Table::new();
     t.add(Open, Register, routes!(auth::register::register));
     t.add(Open, Login, routes!(auth::login::log_in));
+    t.add(Open, Login, routes!(auth::password_reset::reset_password));
     t.add(Open, Ordinary, routes!(auth::oidc::show_provider));
     t.add(Open, Refresh, routes!(auth::oidc::start_provider_login));
     t.add(Open, Refresh, routes!(auth::oidc::finish_provider_login));
@@ -46,6 +47,13 @@ pub(crate) fn table() -> Table {
     t.add(Person, Login, routes!(auth::second_factor::remove_second_factor));
     t.add(Person, Register, routes!(invitations::accept_invitation));
     t.add(Open, Ordinary, routes!(auth::jwks::list_public_keys));
+
+    t.add(Platform, Members, routes!(users::list_users));
+    t.add(Platform, Ordinary, routes!(users::show_user));
+    t.add(Platform, Ordinary, routes!(users::disable_user));
+    t.add(Platform, Ordinary, routes!(users::enable_user));
+    t.add(Platform, Ordinary, routes!(users::require_password_change));
+    t.add(Platform, Ordinary, routes!(users::offer_password_reset));
 
     t.add(Person, Ordinary, routes!(organisations::list_organisations));
     t.add(Person, Ordinary, routes!(organisations::found_organisation));

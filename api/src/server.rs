@@ -3,9 +3,12 @@
 use crate::admission::Admission;
 use crate::auth::oidc::Provider;
 use crate::auth::{PasswordHasher, Sealing, SealingKey, SigningKeys, Tokens};
+use crate::cache::Caches;
+use crate::circuit::DatabaseCircuit;
 use crate::connections::{self, Limits};
 use crate::quota::{Counters, Quotas, remember};
 use crate::reconciliation::Watcher;
+use crate::redis_link::RedisLink;
 use crate::standings::Standings;
 use crate::state::{Api, BackupRules, SessionLife, Shared};
 use crate::vitals::{self, Figures, Vitals};
@@ -16,6 +19,7 @@ use secrecy::ExposeSecret;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::objects::Objects;
+use shared::outgoing::Guard;
 use shared::queue::Queue;
 use shared::secrets::Secret;
 use shared::store::login_failures::LockOut;
@@ -76,12 +80,11 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     let address = parts.listener.local_addr().map_err(ApiError::Listener)?;
     let lifetime = TimeDelta::minutes(config.auth.access_token_minutes);
     let store = parts.store.clone();
-    let counters = match &config.redis.url {
-        None => Counters::in_process_only(),
-        Some(url) => Counters::with_redis(url).map_err(|error| ApiError::Redis(error.to_string()))?,
-    };
+    let redis = config.redis.url.as_ref().map(RedisLink::new).transpose();
+    let redis = redis.map_err(|error| ApiError::Redis(error.to_string()))?.map(Arc::new);
     let replica = replica(config)?;
-    let quotas = Quotas::new(config.rate_limits.clone(), counters, config.trusted_proxies());
+    let quotas =
+        Quotas::new(config.rate_limits.clone(), Counters::new(redis.clone()), config.trusted_proxies());
     let watcher = Watcher::new(parts.store.clone(), config.http.event_streams_max, stop.clone());
     let api = Api(Arc::new(Shared {
         vitals: Vitals::new(Figures {
@@ -97,6 +100,8 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         objects: parts.objects,
         queue: parts.queue,
         standings: Standings::new(),
+        caches: Caches::new(redis),
+        circuit: DatabaseCircuit::new(),
         tokens: Tokens::new(&parts.signing_keys, parts.signing_keys_source, lifetime, parts.clock.clone()),
         session: SessionLife {
             idle: TimeDelta::hours(config.auth.session_idle_hours.into()),
@@ -117,6 +122,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         watcher: watcher.clone(),
         policies: config.policies(),
         routing: config.routing(),
+        outgoing: Guard::new(config.notifications.networks()),
         webhook_overlap_hours: config.notifications.webhook_overlap_hours,
         backups: BackupRules {
             policy: config.backup.retention.into(),
@@ -150,7 +156,12 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
     });
     let hearing = tokio::spawn({
         let (store, api, stop) = (store.clone(), api.clone(), stop.clone());
-        async move { store.follow_access(|news| api.standings.hear(news), stop).await }
+        let hear = move |news| {
+            api.standings.hear(&news);
+            api.caches.hear(&news);
+            api.circuit.hear(&news);
+        };
+        async move { store.follow_changes(hear, stop).await }
     });
     let signing = tokio::spawn(audit::sign_hourly(store, api, stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;

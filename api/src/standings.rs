@@ -1,13 +1,13 @@
 //! Who may do what, kept in memory: the guard's answer about somebody and a thing of a project.
 //!
 //! Kept are only answers that let somebody in, of a thing whose project never changes, and only while this process
-//! hears of every change (see [`shared::store::access_changes`]): less than a second after its connection for that has
+//! hears of every change (see [`shared::store::changes`]): less than a second after its connection for that has
 //! gone silent, each request asks the database again. What is signed or has an end is checked each time, before.
 
 use crate::caller::Caller;
 use shared::ids::UserId;
 use shared::store::access::{Owner, Standing};
-use shared::store::access_changes::AccessNews;
+use shared::store::changes::News;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// How long after a promise that nothing was missed what is kept may be used. With the time that a notification takes,
 /// a change holds everywhere within a second.
-const PROMISE_HOLDS: Duration = Duration::from_millis(750);
+pub(crate) const PROMISE_HOLDS: Duration = Duration::from_millis(750);
 /// A key's last use is noted to the minute, which asking does.
 const KEPT_FOR_OF_KEYS: Duration = Duration::from_secs(50);
 const KEPT_FOR: Duration = Duration::from_secs(300);
@@ -117,22 +117,23 @@ impl Standings {
         }
     }
 
-    pub fn hear(&self, news: AccessNews) {
+    pub fn hear(&self, news: &News) {
         match news {
-            AccessNews::Missed => {
+            News::Missed => {
                 self.good_until_us.store(0, Ordering::SeqCst);
                 self.forget_all();
             }
-            AccessNews::Changed(user_id) => {
+            News::Access(user_id) => {
                 self.changes.fetch_add(1, Ordering::SeqCst);
                 for shard in &self.shards {
-                    lock(shard).retain(|_, kept| kept.caller.user_id != user_id);
+                    lock(shard).retain(|_, kept| kept.caller.user_id != *user_id);
                 }
             }
-            AccessNews::HeardUntil(at) => {
+            News::HeardUntil(at) => {
                 let until = at.duration_since(self.began_at) + PROMISE_HOLDS;
                 self.good_until_us.store(until.as_micros() as u64, Ordering::SeqCst);
             }
+            News::Listening(_) | News::Changed(_) => {}
         }
     }
 
@@ -150,7 +151,7 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn count(outcome: &'static str) {
-    metrics::counter!("counterfoil_cache_requests_total", "cache" => "standings", "outcome" => outcome)
+    metrics::counter!("counterfoil_cache_requests_total", "cache" => "standings", "level" => "memory", "outcome" => outcome)
         .increment(1);
 }
 
@@ -165,6 +166,7 @@ pub(crate) fn changes_access(route: &str) -> bool {
         "/api/auth/password",
     ];
     route == "/api/projects"
+        || route.starts_with("/api/users/")
         || route.starts_with("/api/auth/provider/")
         || about.iter().any(|part| route.contains(part))
 }
@@ -191,7 +193,7 @@ mod tests {
         let role = Some(ProjectRole::Viewer);
         let standing = Standing { is_platform_admin: false, project_id: Some(project), role };
         let standings = Standings::new();
-        standings.hear(AccessNews::HeardUntil(Instant::now()));
+        standings.hear(&News::HeardUntil(Instant::now()));
         let owner = Owner::Project(project);
         Place { standings, right: Right::Session(session_id, user_id), owner, found: (caller, standing) }
     }
@@ -215,19 +217,19 @@ mod tests {
         let place = place();
         place.keep(place.asked());
         assert!(place.has());
-        place.standings.hear(AccessNews::Changed(UserId::new()));
+        place.standings.hear(&News::Access(UserId::new()));
         assert!(place.has(), "somebody else's rights");
-        place.standings.hear(AccessNews::Changed(place.found.0.user_id));
+        place.standings.hear(&News::Access(place.found.0.user_id));
         assert!(!place.has());
     }
 
     #[test]
     fn an_answer_that_was_on_its_way_during_a_change_is_not_kept() {
-        for news in [AccessNews::Changed(UserId::new()), AccessNews::Missed] {
+        for news in [News::Access(UserId::new()), News::Missed] {
             let place = place();
             let asked = place.asked();
-            place.standings.hear(news);
-            place.standings.hear(AccessNews::HeardUntil(Instant::now()));
+            place.standings.hear(&news);
+            place.standings.hear(&News::HeardUntil(Instant::now()));
             place.keep(asked);
             assert!(!place.has(), "{news:?}");
         }
@@ -244,7 +246,7 @@ mod tests {
             assert!(!place.has());
             return;
         };
-        place.standings.hear(AccessNews::HeardUntil(long_ago));
+        place.standings.hear(&News::HeardUntil(long_ago));
         assert!(!place.has());
     }
 

@@ -2,6 +2,8 @@
 
 use crate::admission::Admission;
 use crate::auth::{PasswordHasher, Sealing, Tokens};
+use crate::cache::Caches;
+use crate::circuit::DatabaseCircuit;
 use crate::quota::Quotas;
 use crate::reconciliation::Watcher;
 use crate::standings::Standings;
@@ -10,13 +12,16 @@ use axum::extract::FromRef;
 use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::config::Registration;
+use shared::ids::UserId;
 use shared::objects::Objects;
+use shared::outgoing::Guard;
 use shared::policy::Policies;
 use shared::queue::Queue;
-use shared::store::Store;
 use shared::store::login_failures::LockOut;
 use shared::store::notifications::Routing;
 use shared::store::replica::Replica;
+use shared::store::users::Person;
+use shared::store::{Store, StoreError};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +40,8 @@ pub(crate) struct Shared {
     /// Only looked at, and for dead letters: jobs leave through the outbox.
     pub queue: Queue,
     pub standings: Standings,
+    pub caches: Caches,
+    pub circuit: DatabaseCircuit,
     pub tokens: Tokens,
     /// Absent: nobody logs in by a provider.
     pub provider: Option<crate::auth::oidc::Provider>,
@@ -52,6 +59,8 @@ pub(crate) struct Shared {
     pub vitals: Vitals,
     pub policies: Policies,
     pub routing: Routing,
+    /// Where webhooks may lead.
+    pub outgoing: Guard,
     /// How long the old secret of a webhook signs along with a new one.
     pub webhook_overlap_hours: u32,
     pub admission: Admission,
@@ -91,6 +100,13 @@ impl Deref for Api {
 
     fn deref(&self) -> &Shared {
         &self.0
+    }
+}
+
+impl Api {
+    /// An account, as of a moment ago at most.
+    pub(crate) async fn person(&self, id: UserId) -> Result<Option<Person>, StoreError> {
+        self.caches.people.get(id.0, || self.store.person(id)).await
     }
 }
 

@@ -5,7 +5,8 @@
     python3 bench/load/run.py --counterfoil target/debug/counterfoil --rates 20,50 --seconds 5
 
 Starts `counterfoil up` on a folder of its own, without limits, and asks it over 127.0.0.1: job creations
-(`POST /api/reconciliation/jobs`), then reads (a page of jobs, a page of results, a summary, a project, in turn).
+(`POST /api/reconciliation/jobs`), then reads (a page of jobs, a page of results, a summary, a project, in turn). Before
+both come people at work, whose requests say how often the caches could answer: see `people`.
 
 Open loop: requests are due at fixed instants, whether or not earlier ones have been answered, and their time counts
 from when they were due, so a server that stalls is not asked less. A request waits for one of `--connections` at most
@@ -21,8 +22,10 @@ import asyncio
 import json
 import os
 import platform
+import re
 import sys
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -119,21 +122,27 @@ def request(method, path, token, body=None):
     return head.encode() + b"\r\n" + body
 
 
-def prepare(up):
-    """A project with a finished run of a thousand records a side; requests by name."""
-    login = {"email": "admin@counterfoil.localhost", "password": up.password}
-    admin = ask(up.url, "POST", "/api/auth/login", login)["access_token"]
-    project = ask(up.url, "POST", "/api/projects", {"name": "Load"}, admin)["id"]
+def sources_of(up, token, project, rows):
+    """The ids of two data sources of so many records each, which fit."""
     sources = []
     for side in ["left", "right"]:
-        rows = "".join(f"{n},2026-01-{n % 28 + 1:02},{n}.{n % 100:02}\n" for n in range(1, 1001))
-        file = upload(up.url, admin, project, f"{side}.csv", f"Id,Booked,Amount\n{rows}")["id"]
+        lines = "".join(f"{n},2026-01-{n % 28 + 1:02},{n}.{n % 100:02}\n" for n in range(1, rows + 1))
+        file = upload(up.url, token, project, f"{side}.csv", f"Id,Booked,Amount\n{lines}")["id"]
         mapping = {
             "format": "csv", "id": "Id", "date": {"column": "Booked"}, "amount": {"column": "Amount"},
             "currency": {"fixed": "EUR"},
         }
         source = {"project_id": project, "file_id": file, "name": side, "mapping": mapping}
-        sources.append(ask(up.url, "POST", "/api/data-sources", source, admin)["id"])
+        sources.append(ask(up.url, "POST", "/api/data-sources", source, token)["id"])
+    return sources
+
+
+def prepare(up):
+    """A project with a finished run of a thousand records a side; requests by name."""
+    login = {"email": "admin@counterfoil.localhost", "password": up.password}
+    admin = ask(up.url, "POST", "/api/auth/login", login)["access_token"]
+    project = ask(up.url, "POST", "/api/projects", {"name": "Load"}, admin)["id"]
+    sources = sources_of(up, admin, project, rows=1000)
     submission = {"project_id": project, "left_source_id": sources[0], "right_source_id": sources[1]}
     job = ask(up.url, "POST", "/api/reconciliation/jobs", submission, admin)["id"]
     until = time.monotonic() + 60
@@ -152,6 +161,79 @@ def prepare(up):
         "job creations": [request("POST", "/api/reconciliation/jobs", made["key"], submission)],
         "reads": [request("GET", path, made["key"]) for path in reads],
     }
+
+
+# What the caches have to answer themselves, of a hundred questions.
+HITS_MIN = {"user": 80, "project": 60, "statistics": 90}
+PEOPLE, PROJECTS = 12, 3
+# A run in each of the projects for so many turns: one for twenty looks at an overview.
+SUBMISSION_EVERY = 300
+
+
+def people(up, admin):
+    """A minute of an office: twelve people in three projects look at pages as the web pages ask for them (who am I, my
+    projects, this project, a list; every fifth time the overview with its statistics), and now and then one of them
+    submits a run, which a worker finishes meanwhile. The requests, in turn."""
+    projects, visitors = [], []
+    for number in range(PROJECTS):
+        name = f"Office {number}"
+        project = ask(up.url, "POST", "/api/projects", {"name": name}, admin)["id"]
+        projects.append((project, sources_of(up, admin, project, rows=50)))
+    for number in range(PEOPLE):
+        project, sources = projects[number % PROJECTS]
+        invited = ask(up.url, "POST", f"/api/projects/{project}/invitations", {"role": "operator"}, admin)
+        account = {"email": f"p{number}@example.org", "password": "a long enough password"}
+        register = {**account, "name": f"Person {number}", "invitation": invited["token"]}
+        ask(up.url, "POST", "/api/auth/register", register)
+        visitors.append((ask(up.url, "POST", "/api/auth/login", account)["access_token"], project, sources))
+    requests = []
+    for turn in range(5 * PEOPLE * 10):
+        token, project, (left, right) = visitors[turn % PEOPLE]
+        paths = ["/api/auth/me", "/api/projects?limit=100", f"/api/projects/{project}"]
+        if turn % 5 == 0:
+            paths += [f"/api/analytics/dashboard?project_id={project}", f"/api/projects/{project}/schedules?limit=5"]
+        else:
+            paths += [f"/api/reconciliation/jobs?project_id={project}&limit=50"]
+        requests += [request("GET", path, token) for path in paths]
+        if turn % SUBMISSION_EVERY < PROJECTS:
+            body = {"project_id": project, "left_source_id": left, "right_source_id": right}
+            requests.append(request("POST", "/api/reconciliation/jobs", token, body))
+    return requests
+
+
+def cache_counts(up):
+    with urllib.request.urlopen(up.url + "/api/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    counts = Counter()
+    for line in text.splitlines():
+        if found := re.match(r"counterfoil_cache_requests_total\{(.*)\} (\d+)", line):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', found.group(1)))
+            counts[labels["cache"], labels["level"], labels["outcome"]] += int(found.group(2))
+    return counts
+
+
+async def measure_caches(up, admin, options):
+    """Whether each cache answered as often as it has to."""
+    requests = people(up, admin)
+    host, port = up.url.removeprefix("http://").split(":")
+    connections = Connections(host, int(port.strip("/")), options.connections)
+    before = cache_counts(up)
+    phase = await drive(connections, requests, options.people_rate, 6 * options.seconds, options.patience)
+    counts = cache_counts(up)
+    counts.subtract(before)
+    print("\n### people at work\n\n| asked per s | answered | p50 ms | p95 ms | p99 ms | longest ms | ends |\n|---|---|---|---|---|---|---|")
+    print(phase.line())
+    print("\n| cache | questions | from memory | from Redis | hits | wanted |\n|---|---|---|---|---|---|")
+    enough = True
+    for cache in ["standings", *HITS_MIN]:
+        asked = sum(count for (name, level, _), count in counts.items() if (name, level) == (cache, "memory"))
+        memory, redis = (counts[cache, level, "hit"] for level in ["memory", "redis"])
+        share = 100 * (memory + redis) / asked if asked else 0
+        wanted = HITS_MIN.get(cache)
+        enough = enough and (wanted is None or share >= wanted)
+        print(f"| {cache} | {asked} | {memory} | {redis} | {share:.1f} % | {f'{wanted} %' if wanted else ''} |")
+    # A connection that the server has just given up is no matter here.
+    return enough and phase.errors() * 100 <= len(phase.answers)
 
 
 def recovery(phase, full_ms):
@@ -199,17 +281,21 @@ def main():
     parser.add_argument("--patience", type=float, default=5)
     parser.add_argument("--full-ms", type=float, default=200)
     parser.add_argument("--with-workers", action="store_true")
-    parser.add_argument("--only", choices=["job creations", "reads"])
+    parser.add_argument("--people-rate", type=int, default=50)
+    parser.add_argument("--only", choices=["caches", "job creations", "reads"])
     options = parser.parse_args()
     options.rates = [int(rate) for rate in options.rates.split(",")]
     load = os.getloadavg()[0]
     up = Up(options.counterfoil)
     try:
         admin, scenarios = prepare(up)
+        print(f"{platform.machine()}, {os.cpu_count()} cores for server, database and client together; load {load:.1f}")
+        results = []
+        if options.only in (None, "caches"):
+            results.append(asyncio.run(measure_caches(up, admin, options)))
         if not options.with_workers:
             ask(up.url, "POST", "/api/queues/reconciliation/pause", {"reason": "load"}, admin)
-        print(f"{platform.machine()}, {os.cpu_count()} cores for server, database and client together; load {load:.1f}")
-        results = [
+        results += [
             asyncio.run(measure(name, requests, up, options))
             for name, requests in scenarios.items() if options.only in (None, name)
         ]

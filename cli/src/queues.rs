@@ -130,6 +130,9 @@ pub async fn run_limits(config: Config, command: LimitsCommand) -> Result<()> {
         LimitsCommand::Set { scope, name, jobs_max, database } => {
             let name = limit_name(scope, &name)?;
             let store = database.open(&config).await?;
+            if let Some(why) = store.why_limit_is_idle(scope, &name).await? {
+                bail!("{}: {why}", name.as_str());
+            }
             if store.set_limit(scope, &name, jobs_max, &operator()).await? == LimitSet::TooMany {
                 bail!("there are {LIMITS_MAX} limits; remove one first");
             }

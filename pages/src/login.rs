@@ -30,6 +30,8 @@ pub(crate) struct LoginPage {
     pub email: String,
     /// The account has a second factor, and its code was missing or wrong.
     pub wants_code: bool,
+    /// The password has to be changed with this log-in.
+    pub wants_new_password: bool,
     /// Why not.
     pub refused: Option<String>,
     /// By which people may log in, too.
@@ -51,7 +53,9 @@ async fn show(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     }
     let shell = Shell::outside(Preferences::of(&headers));
     let provider = provider::name(&Ask::new(site.inside, None, &headers)).await;
-    let page = LoginPage { shell, next, email: String::new(), wants_code: false, refused: None, provider };
+    let email = String::new();
+    let (wants_code, wants_new_password, refused) = (false, false, None);
+    let page = LoginPage { shell, next, email, wants_code, wants_new_password, refused, provider };
     html::page(&headers, &page)
 }
 
@@ -63,21 +67,35 @@ async fn log_in(State(site): State<Site>, headers: HeaderMap, form: RawForm) -> 
     match ask.post::<Tokens>("/api/auth/login", &body).await {
         Ok(tokens) => begin(&headers, &tokens, &next),
         Err(refusal)
-            if matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::UNPROCESSABLE_ENTITY) =>
+            if matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::UNPROCESSABLE_ENTITY)
+                || refusal.document.code() == "account_disabled" =>
         {
             let shell = Shell::outside(Preferences::of(&headers));
-            let wants_code = refusal.document.code() == "second_factor_required";
-            let refused = match (wants_code, fields.given("code")) {
-                (true, _) => "The account has a second factor: give its code, too",
-                (false, Some(_)) => "The address, the password or the code is wrong",
-                (false, None) => "The address or the password is wrong",
+            let code = refusal.document.code();
+            let wants_code = code == "second_factor_required";
+            let mistake = refusal
+                .document
+                .errors
+                .iter()
+                .find(|mistake| mistake.pointer.as_deref() == Some("#/new_password"));
+            let wants_new_password = code == "password_change_required" || fields.has("new_password");
+            let refused = match (code, fields.given("code"), mistake) {
+                ("second_factor_required", ..) => {
+                    "The account has a second factor: give its code, too".into()
+                }
+                ("password_change_required", ..) => "You have to choose another password".into(),
+                ("account_disabled", ..) => "An administrator has shut the account".into(),
+                (_, _, Some(mistake)) => format!("The new password {}", mistake.detail),
+                (_, Some(_), _) => "The address, the password or the code is wrong".into(),
+                (_, None, _) => "The address or the password is wrong".into(),
             };
             let page = LoginPage {
                 shell,
                 next,
                 email: fields.get("email").chars().take(254).collect(),
                 wants_code: wants_code || fields.given("code").is_some(),
-                refused: Some(refused.into()),
+                wants_new_password,
+                refused: Some(refused),
                 provider: provider::name(&ask).await,
             };
             let mut response = html::page(&headers, &page);
@@ -93,6 +111,9 @@ pub(crate) fn credentials(fields: &Fields) -> serde_json::Value {
     let mut body = json!({"email": fields.get("email"), "password": fields.raw("password")});
     if let Some(code) = fields.given("code") {
         body["code"] = code.into();
+    }
+    if !fields.raw("new_password").is_empty() {
+        body["new_password"] = fields.raw("new_password").into();
     }
     body
 }

@@ -32,7 +32,7 @@ const fn item(
 }
 
 /// In the order in which they stand.
-pub(crate) const ITEMS: [Item; 15] = [
+pub(crate) const ITEMS: [Item; 16] = [
     item("overview", "Overview", "overview", "", InScope::Project),
     item("reconcile", "Reconcile files", "reconcile", "/reconcile", InScope::Project),
     item("reconciliations", "Reconciliations", "list", "/reconciliations", InScope::Project),
@@ -44,6 +44,7 @@ pub(crate) const ITEMS: [Item; 15] = [
     item("schedules", "Schedules", "schedules", "/schedules", InScope::Both),
     item("backups", "Backups", "backups", "/backups", InScope::System),
     item("members", "Members", "people", "/members", InScope::Project),
+    item("users", "Accounts", "people", "/users", InScope::System),
     Item { is_for_admins: true, ..item("keys", "API keys", "key", "/keys", InScope::Project) },
     Item { is_for_admins: true, ..item("webhooks", "Webhooks", "webhooks", "/webhooks", InScope::Both) },
     item("settings", "Review settings", "settings", "/settings", InScope::Project),

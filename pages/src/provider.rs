@@ -104,6 +104,7 @@ async fn finish(State(site): State<Site>, RawQuery(query): RawQuery, headers: He
                 next,
                 email: String::new(),
                 wants_code: false,
+                wants_new_password: false,
                 refused: Some(refused),
                 provider: self::name(&ask).await,
             };

@@ -2,8 +2,10 @@
 //! it has peace to come back.
 //!
 //! Closed, everything goes through. After some failures in a row it opens: nothing goes through for a while. Then single
-//! probes do, one at a time; enough that succeed close it, one that fails opens it again.
+//! probes do, one at a time; enough that succeed close it, one that fails opens it again. Whoever asks the dependency
+//! beside what it is needed for ([`Breaker::probed`]) can close it before its time.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +28,7 @@ impl Default for BreakerRules {
 /// One dependency as one process sees it. Its state is `counterfoil_circuit_open{dependency}`.
 #[derive(Debug)]
 pub struct Breaker {
-    dependency: &'static str,
+    dependency: Cow<'static, str>,
     rules: BreakerRules,
     state: Mutex<State>,
 }
@@ -47,9 +49,17 @@ enum State {
 }
 
 impl Breaker {
-    pub fn new(dependency: &'static str, rules: BreakerRules) -> Self {
-        metrics::gauge!("counterfoil_circuit_open", "dependency" => dependency).set(0.0);
-        Self { dependency, rules, state: Mutex::new(State::Closed { failures: 0 }) }
+    pub fn new(dependency: impl Into<Cow<'static, str>>, rules: BreakerRules) -> Self {
+        let breaker =
+            Self { dependency: dependency.into(), rules, state: Mutex::new(State::Closed { failures: 0 }) };
+        breaker.show(false);
+        breaker
+    }
+
+    fn show(&self, is_open: bool) {
+        let dependency = self.dependency.clone().into_owned();
+        metrics::gauge!("counterfoil_circuit_open", "dependency" => dependency)
+            .set(f64::from(u8::from(is_open)));
     }
 
     /// Whether to ask now; say afterwards what came of it. `Err`: how long it is left alone still.
@@ -80,14 +90,30 @@ impl Breaker {
             State::Probing { succeeded, .. } if succeeded + 1 < self.rules.probes => {
                 State::Probing { succeeded: succeeded + 1, asked_at: None }
             }
-            State::Probing { .. } => {
-                tracing::info!(dependency = self.dependency, "a circuit is closed again");
-                metrics::gauge!("counterfoil_circuit_open", "dependency" => self.dependency).set(0.0);
-                State::Closed { failures: 0 }
-            }
+            State::Probing { .. } => self.close(),
             // An answer to what was asked before it opened: late, and no probe.
             open @ State::Open { .. } => open,
         };
+    }
+
+    /// A question that was asked only to learn how the dependency is has been answered well: as a probe, though it may be
+    /// open still.
+    pub fn probed(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = match *state {
+            State::Closed { .. } => State::Closed { failures: 0 },
+            State::Open { .. } if self.rules.probes > 1 => State::Probing { succeeded: 1, asked_at: None },
+            State::Probing { succeeded, asked_at } if succeeded + 1 < self.rules.probes => {
+                State::Probing { succeeded: succeeded + 1, asked_at }
+            }
+            State::Open { .. } | State::Probing { .. } => self.close(),
+        };
+    }
+
+    fn close(&self) -> State {
+        tracing::info!(dependency = %self.dependency, "a circuit is closed again");
+        self.show(false);
+        State::Closed { failures: 0 }
     }
 
     pub fn failed(&self, now: Instant) {
@@ -102,9 +128,9 @@ impl Breaker {
             return;
         }
         if matches!(*state, State::Closed { .. }) {
-            tracing::warn!(dependency = self.dependency, failures, "a circuit is open");
+            tracing::warn!(dependency = %self.dependency, failures, "a circuit is open");
         }
-        metrics::gauge!("counterfoil_circuit_open", "dependency" => self.dependency).set(1.0);
+        self.show(true);
         *state = State::Open { until: now + self.rules.open_for };
     }
 }
@@ -157,6 +183,26 @@ mod tests {
         assert_eq!((breaker.admit(later), breaker.admit(later)), (Ok(()), Ok(())));
         breaker.failed(later);
         assert_eq!(breaker.admit(later), Ok(()), "counts anew");
+    }
+
+    #[test]
+    fn whoever_asks_beside_it_closes_it_before_its_time() {
+        let now = Instant::now();
+        let breaker = opened(now);
+        breaker.probed();
+        breaker.probed();
+        breaker.failed(now);
+        assert_eq!(breaker.admit(now), Err(60 * S), "a failure begins anew");
+        for _ in 0..3 {
+            breaker.probed();
+        }
+        assert_eq!((breaker.admit(now), breaker.admit(now)), (Ok(()), Ok(())));
+        for _ in 0..4 {
+            breaker.failed(now);
+        }
+        breaker.probed();
+        breaker.failed(now);
+        assert_eq!(breaker.admit(now), Ok(()), "closed, it counts anew");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Guard {
 }
 
 /// Says no address: whoever reads the log of a webhook could map the network with it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
     #[error("the address is not a public one")]
     NotPublic,
@@ -60,9 +60,25 @@ impl Guard {
         Self { allowed, resolver: DefaultResolver::default() }
     }
 
-    fn is_allowed(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.allowed.iter().any(|net| net.contains(&ip))
+    /// What can be said of an address without asking anybody: where it leads, if it names no name. `host` as a URL has
+    /// it, `scheme` too.
+    pub fn check_literal(&self, scheme: &str, host: &str) -> Result<(), GuardError> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+        let is_this_host = bare == "localhost" || bare.ends_with(".localhost");
+        let ip = if is_this_host { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { bare.parse().ok() };
+        ip.map_or(Ok(()), |ip| self.judge(scheme, ip))
+    }
+
+    fn judge(&self, scheme: &str, ip: IpAddr) -> Result<(), GuardError> {
+        let canonical = ip.to_canonical();
+        if self.allowed.iter().any(|net| net.contains(&canonical)) {
+            return Ok(());
+        }
+        match scheme {
+            _ if !is_public(ip) => Err(GuardError::NotPublic),
+            "https" => Ok(()),
+            _ => Err(GuardError::NeedsHttps),
+        }
     }
 }
 
@@ -74,18 +90,10 @@ impl Resolver for Guard {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.resolver.resolve(uri, config, timeout)?;
-        let refuse = |error: GuardError| Err(ureq::Error::Other(Box::new(error)));
+        // One address that is not public is enough: the next connection might take that one.
         for address in found.iter() {
-            if self.is_allowed(address.ip()) {
-                continue;
-            }
-            // One address that is not public is enough: the next connection might take that one.
-            if !is_public(address.ip()) {
-                return refuse(GuardError::NotPublic);
-            }
-            if uri.scheme_str() != Some("https") {
-                return refuse(GuardError::NeedsHttps);
-            }
+            let judged = self.judge(uri.scheme_str().unwrap_or_default(), address.ip());
+            judged.map_err(|error| ureq::Error::Other(Box::new(error)))?;
         }
         Ok(found)
     }
@@ -143,6 +151,25 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_written_out_is_judged_without_asking() {
+        let guard = Guard::new(vec!["10.1.0.0/16".parse().unwrap()]);
+        for (scheme, host, judged) in [
+            ("https", "hooks.example.org", Ok(())),
+            ("http", "hooks.example.org", Ok(())),
+            ("https", "1.1.1.1", Ok(())),
+            ("http", "1.1.1.1", Err(GuardError::NeedsHttps)),
+            ("http", "10.1.2.3", Ok(())),
+            ("https", "10.2.0.1", Err(GuardError::NotPublic)),
+            ("https", "[::1]", Err(GuardError::NotPublic)),
+            ("https", "[::ffff:169.254.169.254]", Err(GuardError::NotPublic)),
+            ("https", "localhost", Err(GuardError::NotPublic)),
+            ("https", "db.localhost.", Err(GuardError::NotPublic)),
+        ] {
+            assert_eq!(guard.check_literal(scheme, host), judged, "{scheme} {host}");
+        }
+    }
 
     #[test]
     fn only_public_addresses_are() {

@@ -36,7 +36,9 @@ pub(crate) async fn watch(State(api): State<Api>, request: Request, next: Next) 
     let kind = response.extensions().get::<Arc<Problem>>().map(|problem| problem.kind);
     let asked = json!({"method": method.as_str(), "path": path, "status": status.as_u16()});
     let is_login = LOGINS.contains(&route.as_str())
-        && (status.is_success() || status == StatusCode::UNAUTHORIZED || kind == Some(ProblemKind::NotLetIn));
+        && (status.is_success()
+            || status == StatusCode::UNAUTHORIZED
+            || matches!(kind, Some(ProblemKind::NotLetIn | ProblemKind::AccountDisabled)));
     let written = if is_login {
         let action = if status.is_success() { "account.log_in" } else { "account.log_in_failed" };
         let subject = context.user_id().map_or_else(|| "unknown".into(), |user| user.to_string());

@@ -11,9 +11,10 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use shared::ids::UserId;
+use shared::store::accounts;
 use shared::store::audit::{Note, Tenant};
-use shared::store::sessions::{self, SessionEnd};
-use shared::store::users::{self, User};
+use shared::store::sessions::SessionEnd;
+use shared::store::users::Person;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,14 +32,14 @@ pub(crate) struct UserAnswer {
 }
 
 impl UserAnswer {
-    fn new(user: User, has_second_factor: bool) -> Self {
+    fn new(person: Person, is_platform_admin: bool) -> Self {
         Self {
-            has_second_factor,
-            id: user.id.0,
-            email: user.email,
-            name: user.name,
-            is_platform_admin: user.is_platform_admin,
-            created_at: user.created_at,
+            id: person.id.0,
+            email: person.email,
+            name: person.name,
+            is_platform_admin,
+            has_second_factor: person.has_second_factor,
+            created_at: person.created_at,
         }
     }
 }
@@ -49,10 +50,8 @@ impl UserAnswer {
     responses((status = 200, description = "The account", body = UserAnswer))
 )]
 pub(crate) async fn me(State(api): State<Api>, caller: Caller) -> Result<Json<UserAnswer>, Problem> {
-    let user = api.store.user(caller.user_id).await?;
-    let user = user.ok_or_else(gone)?;
-    let has_second_factor = super::second_factor::is_on(&api, caller.user_id).await?;
-    Ok(Json(UserAnswer::new(user, has_second_factor)))
+    let person = api.person(caller.user_id).await?.ok_or_else(gone)?;
+    Ok(Json(UserAnswer::new(person, caller.is_platform_admin())))
 }
 
 fn gone() -> Problem {
@@ -104,10 +103,8 @@ pub(crate) async fn change_password(
     let hash = api.passwords.hash(change.new_password).await;
     let hash = hash.map_err(|error| Problem::internal("changing a password", &error))?;
     let mut tx = api.store.begin().await?;
-    users::set_password_hash(&mut tx, caller.user_id, &hash).await?;
     let (user_id, kept) = (caller.user_id, caller.session_id());
-    let ended =
-        sessions::end_others(&mut tx, user_id, kept, SessionEnd::PasswordChanged, api.clock.now()).await?;
+    let ended = accounts::replace_password(&mut tx, user_id, &hash, kept, api.clock.now()).await?;
     let after = serde_json::json!({"sessions_ended": ended});
     Note::of(Tenant::SYSTEM, "user", user_id).after(after).commit(tx).await?;
     tracing::info!(%user_id, sessions_ended = ended, "a password was changed");

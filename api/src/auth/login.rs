@@ -1,5 +1,6 @@
 //! `/api/auth/login`, and how a session begins.
 
+use super::account::mistake;
 use super::opaque::{Opaque, digest_of};
 use super::passwords::Verdict;
 use crate::problem::{Problem, ProblemKind};
@@ -12,9 +13,11 @@ use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use serde_json::json;
 use shared::ids::{SessionId, UserId};
-use shared::store::audit;
+use shared::store::audit::{self, Note, Tenant};
 use shared::store::sessions::NewSession;
+use shared::store::{StoreError, accounts};
 use utoipa::ToSchema;
 
 #[derive(ToSchema)]
@@ -27,6 +30,9 @@ pub(crate) struct Login {
     /// Of the second factor, or a recovery code: asked for with `second_factor_required`.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 40)]
     code: Option<SecretString>,
+    /// In place of the one above from now on: asked for with `password_change_required`, and only then taken.
+    #[schema(value_type = Option<String>, format = Password, nullable = false, min_length = 12, max_length = 256)]
+    new_password: Option<SecretString>,
 }
 
 impl ReadBody for Login {
@@ -35,7 +41,8 @@ impl ReadBody for Login {
         // Shorter than any of ours: wrong, but no mistake in the request.
         let password_given = fields.required("password", password(1..=256));
         let code = fields.optional("code", password(1..=40));
-        Some(Self { email: email?, password: password_given?, code })
+        let new_password = fields.optional("new_password", crate::accounts::new_password);
+        Some(Self { email: email?, password: password_given?, code, new_password })
     }
 }
 
@@ -57,8 +64,10 @@ pub(crate) struct SessionTokens {
     post, path = "/api/auth/login", tag = "auth", request_body = Login,
     responses(
         (status = 200, description = "Logged in", body = SessionTokens),
-        (status = 401, description = "No such account, not its password, or the code of its second factor is missing or wrong",
-         body = crate::problem::ProblemDocument, content_type = "application/problem+json")
+        (status = 401, description = "No such account, not its password, the code of its second factor is missing or wrong, or the password has to be changed with this log-in",
+         body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The account is shut", body = crate::problem::ProblemDocument,
+         content_type = "application/problem+json")
     )
 )]
 pub(crate) async fn log_in(
@@ -75,13 +84,21 @@ pub(crate) async fn log_in(
         return Err(locked(until, now));
     }
     let credentials = api.store.credentials(&login.email).await?;
-    let (user_id, hash) = credentials.map(|c| (c.id, c.password_hash)).unzip();
+    let hash = credentials.as_ref().map(|known| known.password_hash.clone());
     // An unknown address takes the same work and gets the same answer as a wrong password.
-    let verdict = api.passwords.verify(login.password, hash.clone()).await;
+    let verdict = api.passwords.verify(login.password.clone(), hash).await;
     let verdict = verdict.map_err(|error| Problem::internal("logging in", &error))?;
-    let (Some(user_id), Verdict::Right { renewed }) = (user_id, verdict) else {
+    let (Some(known), Verdict::Right { renewed }) = (credentials, verdict) else {
         return Err(failed(&api, &subject, &client, "wrong").await?);
     };
+    let user_id = known.id;
+    // What follows is said to whoever has the password only.
+    if known.is_disabled {
+        metrics::counter!("counterfoil_logins_total", "outcome" => "disabled").increment(1);
+        audit::is_user(user_id);
+        return Err(disabled());
+    }
+    check_new_password(&login, known.must_change_password)?;
     match (super::second_factor::is_on(&api, user_id).await?, login.code) {
         (false, _) => {}
         (true, None) => {
@@ -96,14 +113,57 @@ pub(crate) async fn log_in(
             }
         }
     }
-    if let (Some(old), Some(new)) = (hash, renewed) {
-        api.store.renew_password_hash(user_id, &old, &new).await?;
+    audit::is_user(user_id);
+    if let Some(new) = login.new_password {
+        replace_password(&api, user_id, new).await?;
+    } else if let Some(new) = renewed {
+        api.store.renew_password_hash(user_id, &known.password_hash, &new).await?;
         tracing::info!(%user_id, "a password was hashed anew, at today's cost");
     }
-    audit::is_user(user_id);
     api.store.forget_login_failures(&subject).await?;
     metrics::counter!("counterfoil_logins_total", "outcome" => "ok").increment(1);
     begin_session(&api, user_id, &client, &headers).await.map(Json)
+}
+
+/// A new password is there if and only if it is needed.
+fn check_new_password(login: &Login, is_needed: bool) -> Result<(), Problem> {
+    match (&login.new_password, is_needed) {
+        (None, false) => Ok(()),
+        (None, true) => {
+            metrics::counter!("counterfoil_logins_total", "outcome" => "password_change").increment(1);
+            Err(Problem::new(
+                ProblemKind::PasswordChangeRequired,
+                "The password has to be changed: send another one as `new_password`",
+            ))
+        }
+        (Some(new), true) if new.expose_secret() == login.password.expose_secret() => {
+            Err(mistake("new_password", "unchanged", "must be another one"))
+        }
+        (Some(_), true) => Ok(()),
+        (Some(_), false) => {
+            Err(mistake("new_password", "unexpected", "is not asked for; change it once you are logged in"))
+        }
+    }
+}
+
+/// Ends every session the old one has opened.
+async fn replace_password(api: &Api, user_id: UserId, new: SecretString) -> Result<(), Problem> {
+    let hash = api.passwords.hash(new).await;
+    let hash = hash.map_err(|error| Problem::internal("changing a password", &error))?;
+    let mut tx = api.store.begin().await?;
+    let ended = accounts::replace_password(&mut tx, user_id, &hash, None, api.clock.now()).await?;
+    if let Some(context) = audit::current() {
+        let note = Note::of(Tenant::SYSTEM, "user", user_id).after(json!({"sessions_ended": ended}));
+        note.write_as(&mut tx, &context, "account.change_password").await?;
+    }
+    tx.commit().await.map_err(StoreError::from)?;
+    api.standings.forget_all();
+    tracing::info!(%user_id, sessions_ended = ended, "a password was changed, as it had to be");
+    Ok(())
+}
+
+pub(super) fn disabled() -> Problem {
+    Problem::new(ProblemKind::AccountDisabled, "An administrator has shut the account")
 }
 
 /// Counts the failure, for known and unknown addresses alike.

@@ -9,6 +9,7 @@ pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod oidc;
 mod opaque;
+pub(crate) mod password_reset;
 mod passwords;
 pub(crate) mod refresh;
 pub(crate) mod register;

@@ -16,6 +16,7 @@ pub(crate) struct Opaque {
 const REFRESH: &str = "cfr_";
 const API_KEY: &str = "cfk_";
 const INVITATION: &str = "cfi_";
+const PASSWORD_RESET: &str = "cfp_";
 /// Ours have 47.
 pub(super) const OPAQUE_CHARS_MAX: usize = 100;
 
@@ -30,6 +31,10 @@ impl Opaque {
 
     pub fn invitation() -> Self {
         Self::new(INVITATION)
+    }
+
+    pub fn password_reset() -> Self {
+        Self::new(PASSWORD_RESET)
     }
 
     fn new(word: &str) -> Self {

@@ -125,6 +125,7 @@ pub(crate) async fn confirm_second_factor(
     if !api.store.confirm_second_factor(caller.user_id, step, &digests, now).await? {
         return Err(wrong());
     }
+    api.caches.people.forget(caller.user_id.0);
     tracing::info!(user_id = %caller.user_id, "a second factor was confirmed");
     Ok(Json(RecoveryCodes { recovery_codes: codes }))
 }
@@ -144,6 +145,7 @@ pub(crate) async fn remove_second_factor(
         return Err(mistake("code", "wrong", "is not a code of the second factor, or was used before"));
     }
     api.store.remove_second_factor(caller.user_id).await?;
+    api.caches.people.forget(caller.user_id.0);
     tracing::warn!(user_id = %caller.user_id, "a second factor was removed");
     Ok(StatusCode::NO_CONTENT)
 }

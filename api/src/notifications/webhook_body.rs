@@ -35,7 +35,7 @@ pub(crate) struct WebhookChangeBody {
     pub events: Option<Vec<String>>,
 }
 
-/// Where it leads is looked at with each request; here only that it can be an address at all.
+/// Where a name leads is looked at with each request; here only that it can be an address at all.
 fn address(value: Value, place: &mut Place<'_>) -> Option<String> {
     let text = text(8..=2000)(value, place)?;
     let Ok(url) = Url::parse(&text) else { return place.wrong("format", "must be an address, https://…") };

@@ -3,7 +3,7 @@
 use super::webhook_body::{NewWebhookAnswer, NewWebhookBody, WebhookAnswer, WebhookChangeBody};
 use crate::auth::Sealing;
 use crate::caller::Caller;
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::problem::{Mistake, Problem, ProblemDocument, ProblemKind};
 use crate::read::{JsonBody, PathId};
 use crate::state::Api;
 use axum::Json;
@@ -14,9 +14,11 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use shared::ids::{ProjectId, WebhookId};
 use shared::notification::EventKind;
+use shared::outgoing::GuardError;
 use shared::sealing::SealingKey;
 use shared::store::notifications::webhooks::NewWebhook;
 use shared::store::reach::Reach;
+use url::Url;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -99,6 +101,7 @@ async fn add(
     project_id: Option<ProjectId>,
     body: NewWebhookBody,
 ) -> Result<(StatusCode, Json<NewWebhookAnswer>), Problem> {
+    leads_somewhere(api, &body.url)?;
     let (id, secret) = (WebhookId::new(), SealingKey::generate());
     let new = NewWebhook {
         id,
@@ -115,6 +118,20 @@ async fn add(
     let webhook = api.store.webhook(id).await?.ok_or_else(Problem::not_found)?;
     let answer = NewWebhookAnswer { webhook: webhook.into(), secret: shown(&secret) };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// Names are looked up with each request; an address that is written out is known to lead nowhere before.
+fn leads_somewhere(api: &Api, url: &str) -> Result<(), Problem> {
+    let Ok(url) = Url::parse(url) else { return Ok(()) };
+    let checked = api.outgoing.check_literal(url.scheme(), url.host_str().unwrap_or_default());
+    checked.map_err(|error| {
+        let code = match error {
+            GuardError::NotPublic => "not_public",
+            GuardError::NeedsHttps => "needs_https",
+        };
+        let detail = format!("{error}, and the operator has not allowed it");
+        Problem::invalid(vec![Mistake { pointer: Some("#/url".into()), parameter: None, code, detail }])
+    })
 }
 
 fn sealing(api: &Api) -> Result<&Sealing, Problem> {
@@ -154,6 +171,9 @@ pub(crate) async fn change_webhook(
     JsonBody(body): JsonBody<WebhookChangeBody>,
 ) -> Result<Json<WebhookAnswer>, Problem> {
     let (url, description) = (body.url.as_deref(), body.description.as_deref());
+    if let Some(url) = url {
+        leads_somewhere(&api, url)?;
+    }
     if !api.store.change_webhook(id, url, description, body.events.as_deref()).await? {
         return Err(Problem::not_found());
     }

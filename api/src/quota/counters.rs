@@ -3,8 +3,9 @@
 use super::in_process::InProcess;
 use super::redis::RedisCounts;
 use super::{Charge, Spent};
-use secrecy::SecretString;
+use crate::redis_link::RedisLink;
 use shared::store::Store;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Counters {
@@ -13,12 +14,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub fn in_process_only() -> Self {
-        Self { redis: None, here: InProcess::new() }
-    }
-
-    pub fn with_redis(url: &SecretString) -> redis::RedisResult<Self> {
-        Ok(Self { redis: Some(RedisCounts::new(url)?), here: InProcess::new() })
+    pub fn new(redis: Option<Arc<RedisLink>>) -> Self {
+        Self { redis: redis.map(RedisCounts::new), here: InProcess::new() }
     }
 
     /// Charges all, or none when one is refused. With neither Redis nor database a limit is counted here: weaker, not

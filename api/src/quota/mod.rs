@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_requirements() {
-        let quotas = Quotas::new(RateLimits::default(), Counters::in_process_only(), vec![]);
+        let quotas = Quotas::new(RateLimits::default(), Counters::new(None), vec![]);
         let client = Client { ip: "192.0.2.1".parse().unwrap() };
         let first = |class| {
             let charge = quotas.charges(class, &client, None).swap_remove(0);

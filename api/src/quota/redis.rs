@@ -1,25 +1,16 @@
-//! Counting in Redis, for all API processes together. Redis may go away at any time: then nobody waits for it, and it is
-//! asked again half a minute later.
+//! Counting in Redis, for all API processes together.
 
 use super::Charge;
-use redis::Script;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use secrecy::{ExposeSecret, SecretString};
-use shared::breaker::{Breaker, BreakerRules};
-use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use crate::redis_link::RedisLink;
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisError, Script};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct RedisCounts {
-    client: redis::Client,
-    connection: Mutex<Option<ConnectionManager>>,
+    link: Arc<RedisLink>,
     script: Script,
-    breaker: Breaker,
 }
-
-/// A limit must not cost more than what it protects.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// One failure is enough, since limits go on without it.
-const RULES: BreakerRules = BreakerRules { failures: 1, open_for: Duration::from_secs(30), probes: 1 };
 
 /// All or nothing, by Redis' own clock. Answers microseconds until each key is paid off.
 const SCRIPT: &str = r"
@@ -41,40 +32,12 @@ return paid
 ";
 
 impl RedisCounts {
-    /// Prepares; connects on first use.
-    pub fn new(url: &SecretString) -> redis::RedisResult<Self> {
-        Ok(Self {
-            client: redis::Client::open(url.expose_secret())?,
-            connection: Mutex::new(None),
-            script: Script::new(SCRIPT),
-            breaker: Breaker::new("redis", RULES),
-        })
+    pub fn new(link: Arc<RedisLink>) -> Self {
+        Self { link, script: Script::new(SCRIPT) }
     }
 
     /// `None`: Redis is away.
     pub async fn spend(&self, charges: &[&Charge]) -> Option<Vec<Duration>> {
-        self.breaker.admit(Instant::now()).ok()?;
-        let asked = tokio::time::timeout(PATIENCE, self.ask(charges)).await;
-        let error = match asked {
-            Ok(Ok(paid)) if paid.len() == charges.len() => {
-                metrics::gauge!("counterfoil_cache_up").set(1.0);
-                self.breaker.succeeded();
-                return Some(paid.into_iter().map(Duration::from_micros).collect());
-            }
-            Ok(Ok(_)) => "an answer of another length".to_owned(),
-            // Its text may hold the address, never the password.
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
-        };
-        self.breaker.failed(Instant::now());
-        *self.connection.lock().await = None;
-        metrics::gauge!("counterfoil_cache_up").set(0.0);
-        tracing::warn!(error, "Redis is away; limits are counted without it for 30 s");
-        None
-    }
-
-    async fn ask(&self, charges: &[&Charge]) -> redis::RedisResult<Vec<u64>> {
-        let mut connection = self.connection().await?;
         let mut call = self.script.prepare_invoke();
         for charge in charges {
             call.key(format!("counterfoil:limit:{}:{}", charge.rule.name, charge.subject));
@@ -82,19 +45,16 @@ impl RedisCounts {
             let window = charge.rule.window + Duration::from_millis(1);
             call.arg(charge.rule.cost().as_micros() as u64).arg(window.as_micros() as u64);
         }
-        call.invoke_async(&mut connection).await
-    }
-
-    async fn connection(&self) -> redis::RedisResult<ConnectionManager> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
-        }
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        let made = ConnectionManager::new_with_config(self.client.clone(), config).await?;
-        Ok(connection.insert(made).clone())
+        let asking = async move |mut connection: ConnectionManager| {
+            let paid: Vec<u64> = call.invoke_async(&mut connection).await?;
+            match paid.len() == charges.len() {
+                true => Ok(paid),
+                false => {
+                    Err(RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another length")))
+                }
+            }
+        };
+        let paid = self.link.ask(asking).await?;
+        Some(paid.into_iter().map(Duration::from_micros).collect())
     }
 }

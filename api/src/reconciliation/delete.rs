@@ -1,5 +1,6 @@
 //! Deleting a reconciliation with everything that came out.
 
+use crate::guard::Granted;
 use crate::problem::{Problem, ProblemKind};
 use crate::read::PathId;
 use crate::state::Api;
@@ -19,9 +20,11 @@ use shared::ids::JobId;
 )]
 pub(crate) async fn delete_reconciliation(
     State(api): State<Api>,
+    granted: Granted,
     PathId(id): PathId<JobId>,
 ) -> Result<StatusCode, Problem> {
     if api.store.delete_reconciliation(id).await? {
+        api.caches.statistics.forget(granted.project()?.0);
         tracing::info!(job_id = %id, "deleted a reconciliation");
         return Ok(StatusCode::NO_CONTENT);
     }

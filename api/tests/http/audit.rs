@@ -29,7 +29,7 @@ async fn send(client: &Client, method: &str, path: &str, body: Value) -> crate::
 }
 
 /// Routes of accounts, members and keys, which the second of these tests walks.
-const OF_ACCOUNTS: [(&str, &str); 14] = [
+const OF_ACCOUNTS: [(&str, &str); 19] = [
     ("POST", "/api/organisations"),
     ("POST", "/api/projects/{id}/invitations"),
     ("POST", "/api/auth/invitations/accept"),
@@ -44,6 +44,11 @@ const OF_ACCOUNTS: [(&str, &str); 14] = [
     ("DELETE", "/api/auth/sessions/{id}"),
     ("DELETE", "/api/auth/sessions"),
     ("POST", "/api/auth/logout"),
+    ("POST", "/api/users/{id}/require-password-change"),
+    ("POST", "/api/users/{id}/password-reset"),
+    ("POST", "/api/auth/password-reset"),
+    ("POST", "/api/users/{id}/disable"),
+    ("POST", "/api/users/{id}/enable"),
 ];
 
 #[tokio::test]
@@ -65,7 +70,7 @@ async fn every_change_of_accounts_members_and_keys_leaves_a_record() {
         let named: Vec<_> = named.collect();
         assert_eq!(named.len(), 1, "{method} {route}");
         assert!(named[0]["by"]["user_id"].is_string(), "{method} {route}");
-        for secret in ["cfi_", "cfk_", "cfr_", PASSWORD] {
+        for secret in ["cfi_", "cfk_", "cfr_", "cfp_", PASSWORD] {
             assert!(!named[0].to_string().contains(&format!("{secret}\"")), "{method} {route}: {}", named[0]);
         }
         walked.push((method, route));
@@ -100,6 +105,14 @@ async fn every_change_of_accounts_members_and_keys_leaves_a_record() {
     step(&john, 11, format!("/api/auth/sessions/{}", id(other)), Value::Null).await;
     step(&john, 12, "/api/auth/sessions".into(), Value::Null).await;
     step(&john, 13, "/api/auth/logout".into(), Value::Null).await;
+    let root = server.log_in_as_admin().await;
+    let account = |what: &str| format!("/api/users/{john_id}/{what}");
+    step(&root, 14, account("require-password-change"), Value::Null).await;
+    let offer = step(&root, 15, account("password-reset"), Value::Null).await;
+    let reset = json!({"token": offer["token"], "new_password": "yet another long password"});
+    step(&server.client, 16, "/api/auth/password-reset".into(), reset).await;
+    step(&root, 17, account("disable"), Value::Null).await;
+    step(&root, 18, account("enable"), Value::Null).await;
     assert_eq!(walked, OF_ACCOUNTS);
 }
 

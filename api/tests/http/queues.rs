@@ -85,6 +85,13 @@ async fn limits_are_set_listed_and_removed() {
     root.delete("/api/limits/key/backup:*").await.problem(404, "not_found");
     root.delete("/api/limits/shelf/a").await.problem(404, "not_found");
     assert_eq!(set("/api/limits/global/mail", 1).await.mistakes(), [("name".to_owned(), "value".to_owned())]);
+    let nobody = format!("/api/limits/project/{}", shared::ids::ProjectId::new());
+    for unknown in ["/api/limits/kind/reconciliaton", "/api/limits/kind/bakup*", nobody.as_str()] {
+        let mistakes = set(unknown, 1).await.mistakes();
+        assert_eq!(mistakes, [("name".to_owned(), "unknown".to_owned())], "{unknown}");
+    }
+    set("/api/limits/kind/back*", 1).await.expect(200);
+    root.delete("/api/limits/kind/back*").await.expect(204);
     assert_eq!(
         set("/api/limits/kind/reconciliation", 100_001).await.mistakes(),
         [("#/jobs_max".to_owned(), "range".to_owned())]

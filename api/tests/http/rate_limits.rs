@@ -182,7 +182,7 @@ async fn the_sixth_registration_of_an_hour_is_refused() {
     assert_eq!(server.count("SELECT count(*) FROM users").await, 5);
 }
 
-fn redis_url() -> Option<String> {
+pub fn redis_url() -> Option<String> {
     let url = std::env::var("COUNTERFOIL_TEST_REDIS_URL").ok();
     if url.is_none() {
         eprintln!("skipped: COUNTERFOIL_TEST_REDIS_URL is not set");

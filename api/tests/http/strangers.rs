@@ -30,6 +30,8 @@ pub async fn ask(client: &Client, method: &str, path: &str, operation: &Value, i
         path if path.starts_with("/api/projects/{id}") => &ids.project,
         // Of the caller's own, which has no such session.
         "/api/auth/sessions/{id}" => &ids.job,
+        // An account that nobody has.
+        path if path.starts_with("/api/users/{id}") => &ids.job,
         path if path.starts_with("/api/schedules/{id}") => &ids.schedule,
         "/api/data-sources/{id}" => &ids.source,
         path if path.starts_with("/api/files/{id}") => &ids.file,

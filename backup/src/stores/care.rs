@@ -4,7 +4,7 @@ use super::Stores;
 use super::copying::copy;
 use super::error::StoreError;
 use super::everywhere::Deletion;
-use super::kept::{Kept, tried};
+use super::kept::{Kept, asked, tried};
 use super::lane::digest_is_right;
 use super::names::{BackupClass, BackupFolder, Cluster, ObjectName};
 use super::pack::Pack;
@@ -156,7 +156,7 @@ impl Stores {
     pub async fn sweep(&self, cluster: &Cluster, age: Duration, now: DateTime<Utc>) -> Swept {
         let mut swept = Swept::default();
         for kept in self.sources() {
-            match kept.noted(kept.store.abort_unfinished(&cluster.prefix(), age).await) {
+            match asked!(kept, kept.store.abort_unfinished(&cluster.prefix(), age)) {
                 Ok(aborted) => swept.uploads_aborted += aborted,
                 Err(error) => tracing::debug!(store = %kept.name, %error, "unfinished uploads are left"),
             }

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::fanout::{Fanout, FanoutError};
-use super::kept::{Kept, tried};
+use super::kept::{Kept, asked, tried};
 use super::lane::{Lane, digest_is_right};
 use super::pack::Pack;
 use super::spool::{Owed, Reason};
@@ -81,7 +81,7 @@ impl Fanout {
         for lane in self.lanes.iter().chain(&self.spool) {
             let held: Vec<_> = lane.shared.report().held.iter().cloned().collect();
             for object in held {
-                if let Err(error) = lane.kept.noted(lane.kept.store.delete(&object).await) {
+                if let Err(error) = asked!(lane.kept, lane.kept.store.delete(&object)) {
                     tracing::debug!(store = %lane.kept.name, %object, %error, "left for the sweeper");
                 }
             }

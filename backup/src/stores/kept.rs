@@ -1,16 +1,19 @@
 //! A store with its name, what is known about its health, and the tries each request to it gets.
 
 use super::error::StoreError;
-use super::store::{Store, StoreName};
+use super::store::{Store, StoreKind, StoreName};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use shared::breaker::{Breaker, BreakerRules};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Kept {
     pub name: StoreName,
     pub store: Store,
     contact: Mutex<Contact>,
+    /// Of what is behind a network.
+    breaker: Option<Breaker>,
 }
 
 /// When a store did last what it was asked, and when not.
@@ -47,8 +50,26 @@ impl Tries {
 }
 
 impl Kept {
-    pub fn new(name: StoreName, store: Store) -> Self {
-        Self { name, store, contact: Mutex::default() }
+    pub fn new(name: StoreName, store: Store, rules: BreakerRules) -> Self {
+        let is_remote = store.kind() == StoreKind::S3;
+        let breaker = is_remote.then(|| Breaker::new(format!("store {name}"), rules));
+        Self { name, store, contact: Mutex::default(), breaker }
+    }
+
+    /// Whether to make a request now, and then say with [`Self::noted`] how it went.
+    pub fn admitted(&self) -> Result<(), StoreError> {
+        let Some(breaker) = &self.breaker else { return Ok(()) };
+        breaker.admit(Instant::now()).map_err(|wait| {
+            let why = format!("it failed again and again, and is left alone for {} s", wait.as_secs() + 1);
+            StoreError::Unavailable { why }
+        })
+    }
+
+    /// It has answered a question that was asked whether or not it is left alone.
+    pub fn answers(&self) {
+        if let Some(breaker) = &self.breaker {
+            breaker.probed();
+        }
     }
 
     /// What [`tried`] does between two tries: `None` after the pause before the next one.
@@ -74,6 +95,12 @@ impl Kept {
             Ok(_) | Err(StoreError::Missing | StoreError::Exists | StoreError::Locked { .. }) => None,
             Err(error) => Some(error),
         };
+        if let Some(breaker) = &self.breaker {
+            match failure {
+                Some(StoreError::Unavailable { .. }) => breaker.failed(Instant::now()),
+                _ => breaker.succeeded(),
+            }
+        }
         let label = failure.map_or("ok", StoreError::kind);
         metrics::counter!(
             "counterfoil_backup_store_requests_total",
@@ -104,6 +131,9 @@ macro_rules! tried {
         let mut made = 0;
         loop {
             made += 1;
+            if let Err(left_alone) = $kept.admitted() {
+                break Err(left_alone);
+            }
             if let Some(outcome) = $kept.settled($tries, made, $request.await).await {
                 break outcome;
             }
@@ -111,6 +141,17 @@ macro_rules! tried {
     }};
 }
 pub(crate) use tried;
+
+/// Makes a request once, unless the store is left alone.
+macro_rules! asked {
+    ($kept:expr, $request:expr) => {
+        match $kept.admitted() {
+            Ok(()) => $kept.noted($request.await),
+            Err(left_alone) => Err(left_alone),
+        }
+    };
+}
+pub(crate) use asked;
 
 pub(crate) type Sha256Bytes = [u8; 32];
 

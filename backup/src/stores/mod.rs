@@ -112,7 +112,10 @@ impl Stores {
         settings: Settings,
     ) -> Result<Self, StoresError> {
         opening::check(&stores, &settings)?;
-        let kept = stores.into_iter().map(|(name, store)| Arc::new(Kept::new(name, store))).collect();
+        let kept = stores
+            .into_iter()
+            .map(|(name, store)| Arc::new(Kept::new(name, store, settings.breaker)))
+            .collect();
         let spool = spool.map(|(dir, bytes_max)| Spool::open(&dir, bytes_max)).transpose();
         let spool = spool.map_err(StoresError::Spool)?;
         Ok(Self(Arc::new(Inner { kept, spool, settings, owed: Notify::new() })))

@@ -7,6 +7,7 @@ use super::s3::{Locking, S3};
 use super::spool::SPOOL;
 use super::store::{PART_BYTES, Store, StoreName};
 use super::{BucketSettings, LockMode, Stores};
+use shared::breaker::BreakerRules;
 use shared::config::{self, BackupLockMode, BackupStore, SecretError};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct Settings {
     /// A store that takes no part for so long, while another has room, is left behind.
     pub lag_max: Duration,
     pub tries: Tries,
+    /// When a store behind S3 is left alone.
+    pub breaker: BreakerRules,
     /// How many stores must hold a backup for it to count.
     pub copies_min: usize,
     /// For objects that are being read: up to two packs.
@@ -61,6 +64,7 @@ impl Default for Settings {
             queue_parts: 4,
             lag_max: Duration::from_secs(60),
             tries: Tries::default(),
+            breaker: BreakerRules::default(),
             copies_min: 1,
             temp_dir: std::env::temp_dir(),
         }

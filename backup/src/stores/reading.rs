@@ -2,7 +2,7 @@
 
 use super::Stores;
 use super::error::StoreError;
-use super::kept::Kept;
+use super::kept::{Kept, asked};
 use super::names::ObjectName;
 use super::pack::Pack;
 use super::pack_folder::PackFolder;
@@ -105,7 +105,7 @@ impl Stores {
             made += 1;
             let mut tries = vec![];
             for kept in self.sources() {
-                match kept.noted(read(kept).await.and_then(&check)) {
+                match asked!(kept, async { read(kept).await.and_then(&check) }) {
                     Ok(whole) => {
                         self.owe_to_those_without(pack, &tries).await;
                         return Ok(whole);

@@ -9,6 +9,7 @@ use super::pack::{Pack, Sha256Hex};
 use super::store::{Store, StoreName};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use shared::breaker::BreakerRules;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl Spool {
         std::fs::create_dir_all(&notes)?;
         let name = StoreName::parse(SPOOL).expect("a constant name");
         let disk = Disk::open(dir.to_owned(), Some(bytes_max))?;
-        Ok(Self { kept: Arc::new(Kept::new(name, Store::Disk(disk))), notes })
+        Ok(Self { kept: Arc::new(Kept::new(name, Store::Disk(disk), BreakerRules::default())), notes })
     }
 
     /// The copies, as a store.

@@ -66,9 +66,12 @@ impl Stores {
     }
 }
 
-/// Asks for one small thing, and says in the metric whether it came.
+/// Asks for one small thing, also a store that is left alone, and says in the metric whether it came.
 pub(super) async fn probe(kept: &Kept) -> Result<Option<f64>, StoreError> {
     let probe = kept.noted(kept.store.probe().await);
+    if probe.is_ok() {
+        kept.answers();
+    }
     metrics::gauge!("counterfoil_backup_store_reachable", "store" => kept.name.to_string())
         .set(f64::from(u8::from(probe.is_ok())));
     probe

@@ -3,7 +3,7 @@
 use super::Stores;
 use super::copying::copy;
 use super::error::StoreError;
-use super::kept::Kept;
+use super::kept::{Kept, asked};
 use super::lane::digest_is_right;
 use super::names::BackupFolder;
 use super::spool::{Owed, Reason, Spool};
@@ -145,7 +145,7 @@ impl Stores {
     async fn has_manifest(&self, folder: &BackupFolder) -> bool {
         let manifest = folder.manifest();
         for kept in self.kept() {
-            if kept.noted(kept.store.head(&manifest).await).is_ok() {
+            if asked!(kept, kept.store.head(&manifest)).is_ok() {
                 return true;
             }
         }

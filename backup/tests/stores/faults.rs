@@ -4,9 +4,10 @@ use super::server::{S3Server, store_at, store_with};
 use super::world::*;
 use backup::stores::*;
 use bytes::Bytes;
+use shared::breaker::BreakerRules;
 use shared::testing::tcp_proxy::{TcpProxy, Weather};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_store_gets_its_copy_when_it_is_back() {
@@ -67,6 +68,34 @@ async fn the_background_loop_brings_it_by_itself_and_stops() {
     stop.cancel();
     running.await.unwrap();
     assert!(world.is_whole_everywhere(&manifest_of(&folder)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_again_and_again_is_left_alone_until_it_answers_a_probe() {
+    let (a, dir) = (S3Server::start().await, tempfile::tempdir().unwrap());
+    let settings = Settings { breaker: BreakerRules::default(), ..settings() };
+    let world = World::with(vec![("a", a.store()), ("disk", disk(&dir))], settings, Some(1 << 30));
+    a.faults.unavailable.store(u32::MAX, Ordering::Relaxed);
+    let (packs, commit) = world.back_up(&folder(), &noise(500)).await.unwrap();
+    assert_eq!((names(&commit.held_by), names(&commit.owed_to)), (vec!["disk"], vec!["a"]));
+    // Questions of three tries each: the fifth failure is enough.
+    for _ in 0..2 {
+        world.stores.inspect(&packs[0]).await;
+    }
+    let asked = a.faults.requests.load(Ordering::Relaxed);
+    let began = Instant::now();
+    let (_, commit) = world.back_up(&folder(), &noise(500)).await.unwrap();
+    assert_eq!((names(&commit.held_by), names(&commit.owed_to)), (vec!["disk"], vec!["a"]));
+    assert_eq!(a.faults.requests.load(Ordering::Relaxed), asked, "it has peace");
+    let left_alone = world.stores.status().await.unwrap()[0].contact.failure.clone().unwrap();
+    assert!(left_alone.contains("503"), "what is remembered is what the store said: {left_alone}");
+
+    a.faults.unavailable.store(0, Ordering::Relaxed);
+    let round = world.stores.synchronise().await.unwrap();
+    assert_eq!(round.left, 0, "a probe is enough, long before the minute is over");
+    assert!(began.elapsed() < Duration::from_secs(60));
+    let (_, commit) = world.back_up(&folder(), &noise(500)).await.unwrap();
+    assert_eq!(names(&commit.held_by), ["a", "disk"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use backup::stores::*;
 use bytes::Bytes;
+use shared::breaker::BreakerRules;
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -62,6 +63,8 @@ pub fn settings() -> Settings {
         queue_parts: 2,
         lag_max: Duration::from_secs(30),
         tries: Tries { tries: 3, pause: Duration::from_millis(20) },
+        // No test waits for a store that is left alone, but the one about that.
+        breaker: BreakerRules { open_for: Duration::ZERO, ..BreakerRules::default() },
         copies_min: 1,
         temp_dir: std::env::temp_dir(),
     }

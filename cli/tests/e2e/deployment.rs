@@ -37,7 +37,8 @@ impl Deployment {
         self
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// The executable with this deployment's settings, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = counterfoil();
         command.envs(self.settings.iter().map(|(name, value)| (name, value))).args(args);
         command

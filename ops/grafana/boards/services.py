@@ -258,10 +258,10 @@ PROCESSES = [
         "By who answered: the replica, or the primary since the replica lacked a write of the session.",
         (rate("counterfoil_replica_reads_total", "by"), "{{by}}"),
     ),
-    panel("Cache hits", "percentunit", "Share of the questions that a cache could answer.",
+    panel("Cache hits", "percentunit", "Share of the questions that a cache could answer, from memory or from Redis.",
         (
             """sum by (cache) (rate(counterfoil_cache_requests_total{outcome="hit"}[$__rate_interval]))
-               / sum by (cache) (rate(counterfoil_cache_requests_total[$__rate_interval]))""",
+               / sum by (cache) (rate(counterfoil_cache_requests_total{level="memory"}[$__rate_interval]))""",
             "{{cache}}",
         ),
         thresholds=below(0.9, 0.7),

@@ -1,6 +1,7 @@
 //! The visitor's own account: password, second factor, sessions; and how one comes to have it.
 
 mod invited;
+mod reset;
 mod second_factor;
 
 use crate::Site;
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/account/second-factor", post(second_factor::offer))
         .route("/account/second-factor/confirm", post(second_factor::confirm))
         .route("/account/second-factor/remove", post(second_factor::remove))
+        .route("/reset-password", get(reset::show).post(reset::reset))
         .route("/register", get(invited::show_register).post(invited::register))
         .route("/invitation", get(invited::show).post(invited::accept))
 }

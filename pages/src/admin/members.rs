@@ -83,7 +83,7 @@ async fn page(visit: &Visit, made: Option<Secret>, refused: Option<Refusal>) -> 
     Ok(visit.page_of(status, &template))
 }
 
-fn is_explained(refusal: &Refusal) -> bool {
+pub(super) fn is_explained(refusal: &Refusal) -> bool {
     matches!(refusal.status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
@@ -102,6 +102,13 @@ pub(super) async fn change(visit: Visit, Path(names): Names, form: Posted) -> Re
     }
 }
 
+/// A page of ours as somebody else can open it.
+pub(super) fn address_here(visit: &Visit, page: &str) -> String {
+    let scheme = if is_https(&visit.headers) { "https" } else { "http" };
+    let host = visit.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("{scheme}://{host}{page}")
+}
+
 #[derive(Deserialize)]
 struct Invited {
     token: String,
@@ -117,10 +124,7 @@ pub(super) async fn invite(visit: Visit, form: Posted) -> Result<Response, Refus
     }
     match visit.ask.post::<Invited>(&api(&visit, "/invitations"), &body).await {
         Ok(invited) => {
-            let scheme = if is_https(&visit.headers) { "https" } else { "http" };
-            let host =
-                visit.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            let text = format!("{scheme}://{host}/invitation?token={}", escape_query(&invited.token));
+            let text = address_here(&visit, &format!("/invitation?token={}", escape_query(&invited.token)));
             page(&visit, Some(Secret { title: "Send this address to the person you invite", text }), None)
                 .await
         }

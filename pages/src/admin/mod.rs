@@ -1,9 +1,11 @@
-//! Administering a project: who belongs to it, the keys of machines, the rules of review; and the audit log.
+//! Administering a project: who belongs to it, the keys of machines, the rules of review; the accounts of the platform;
+//! and the audit log.
 
 mod audit;
 mod keys;
 mod members;
 mod settings;
+mod users;
 
 use crate::Site;
 use axum::Router;
@@ -22,6 +24,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/p/{project}/settings/limits", post(settings::set_limit))
         .route("/p/{project}/audit", get(audit::list))
         .route("/system/audit", get(audit::list))
+        .route("/system/users", get(users::list))
+        .route("/system/users/{id}/{action}", post(users::act))
 }
 
 /// Something that was just made and is shown this once.

@@ -22,11 +22,13 @@ const TOKEN: &str = "e30.eyJzaWQiOiJzZXNzaW9uIn0.e30";
 const PAGES: &[(&str, &str, &str)] = &[
     ("account/invitation.html", "/invitation?token=cfi_x", "You are invited"),
     ("account/register.html", "/register?invitation=cfi_x", "Make an account"),
+    ("account/reset.html", "/reset-password?token=cfp_x", "Token from your administrator"),
     ("account/show.html", "/account", "Where you are logged in"),
     ("admin/audit.html", "/p/one/audit", "Review: decide"),
     ("admin/keys.html", "/p/one/keys", "cfk_abcdefgh"),
     ("admin/members.html", "/p/one/members", "Invitations"),
     ("admin/settings.html", "/p/one/settings", "Four eyes"),
+    ("admin/users.html", "/system/users", "Open again"),
     ("again.html", "FROM ELSEWHERE", "refresh"),
     ("approvals.html", "/p/one/approvals", "Approve"),
     ("backups/list.html", "/system/backups/list?kind=full", "All backups"),

@@ -103,6 +103,17 @@ fn get(path: &str, query: &str) -> Option<Value> {
             "rejected_lines": 1, "repeated_runs": 2, "recent": [run_line()],
         })),
         "/api/audit" => items(json!([audit()])),
+        "/api/users" => items(json!([
+            {
+                "id": "u2", "email": EVIL, "name": EVIL, "is_platform_admin": false, "has_second_factor": false,
+                "created_at": AT, "last_seen_at": null, "disabled_at": AT, "must_change_password": false,
+            },
+            {
+                "id": "u1", "email": "jane@example.org", "name": EVIL, "is_platform_admin": true,
+                "has_second_factor": true, "created_at": AT, "last_seen_at": AT, "disabled_at": null,
+                "must_change_password": true,
+            },
+        ])),
         "/api/workers" => Some(json!({"items": [{
             "name": "worker-1", "version": "1.0", "state": "live", "kinds": ["reconciliation"], "slots": 4,
             "running": 1, "job_ids": ["job"], "started_at": AT, "heartbeat_at": AT, "drain_asked_at": AT,

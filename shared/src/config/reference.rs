@@ -257,9 +257,11 @@ mod tests {
             assert!(secret.iter().any(|key| key == name), "{name} in {secret:?}");
         }
         let code = [
-            include_str!("../config.rs"),
+            include_str!("auth.rs"),
+            include_str!("http.rs"),
             include_str!("notifications.rs"),
             include_str!("oidc.rs"),
+            include_str!("services.rs"),
             include_str!("telemetry.rs"),
         ];
         let hidden: usize =

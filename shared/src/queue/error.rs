@@ -25,6 +25,9 @@ pub enum QueueError {
     /// As [`Self::Interrupted`]; the broker answered nothing for this long.
     #[error("the broker did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// Publishing has failed again and again: nothing was sent, and nothing will be for this long.
+    #[error("the broker is left alone for {} s", .0.as_secs() + 1)]
+    LeftAlone(Duration),
     /// The broker has no such queue.
     #[error("there is no queue {0}")]
     UnknownQueue(QueueName),

@@ -82,7 +82,7 @@ pub struct KeyStanding {
 }
 
 impl Store {
-    /// `None` when the account is gone or the session has ended.
+    /// `None` when the account is gone or shut, or the session has ended.
     pub async fn standing(
         &self,
         user_id: UserId,
@@ -97,7 +97,7 @@ impl Store {
              JOIN sessions s ON s.id = $3 AND s.user_id = u.id AND s.ended_at IS NULL
              LEFT JOIN (SELECT project_id, true AS is_there FROM ({owned}) AS owned) o ON true
              LEFT JOIN project_members m ON m.user_id = u.id AND m.project_id = o.project_id
-             WHERE u.id = $2"
+             WHERE u.id = $2 AND u.disabled_at IS NULL"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(id)
@@ -107,7 +107,8 @@ impl Store {
             .await?)
     }
 
-    /// As [`Self::standing`], for the machine that has the key of this digest. `None`: no such key, or it has ended.
+    /// As [`Self::standing`], for the machine that has the key of this digest. `None`: no such key, or it has ended, or
+    /// its person's account is shut.
     /// Notes that the key is used, at most once a minute.
     pub async fn standing_of_key(
         &self,
@@ -128,7 +129,7 @@ impl Store {
                          WHEN m.role IS NOT NULL AND o.project_id IS NOT NULL THEN least(k.role, m.role)
                     END AS role
              FROM api_keys k
-             JOIN users u ON u.id = k.user_id
+             JOIN users u ON u.id = k.user_id AND u.disabled_at IS NULL
              LEFT JOIN ({owned}) o ON true
              LEFT JOIN project_members m ON m.user_id = k.user_id AND m.project_id = k.project_id
              WHERE k.digest = $2 AND k.revoked_at IS NULL AND k.expires_at > $3"

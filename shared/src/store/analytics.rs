@@ -1,40 +1,30 @@
 //! What happened in a project lately, in a few figures.
 
+use super::changes::Seen;
 use super::{Store, StoreError};
 use crate::ids::ProjectId;
 use crate::job::JobState;
-use sqlx::types::Json;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A project's reconciliations of one period. Each record counts once: of several runs over the same two files (by what
-/// is in them) the newest alone, and a record that a chain carries on in the run that has it last.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dashboard {
-    /// States without jobs are absent.
-    pub jobs_by_state: BTreeMap<JobState, i64>,
-    /// Of completed reconciliations, both sides together.
+/// Of a project's reconciliations of one period, those that have completed. Each record counts once: of several runs
+/// over the same two files (by what is in them) the newest alone, and a record that a chain carries on in the run that
+/// has it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Statistics {
+    /// Both sides together.
     pub records: i64,
     /// Of [`Self::records`], those inside matches.
     pub matched: i64,
     pub matches: i64,
     pub exceptions: i64,
     /// By the kind's name; kinds without exceptions are absent.
+    #[sqlx(json)]
     pub exceptions_by_kind: BTreeMap<String, i64>,
     pub rejected_lines: i64,
     /// Completed runs that are in none of the figures above, because another one over the same files is.
     pub repeated_runs: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct Totals {
-    records: i64,
-    matched: i64,
-    matches: i64,
-    exceptions: i64,
-    rejected_lines: i64,
-    repeated_runs: i64,
-    exceptions_by_kind: Json<BTreeMap<String, i64>>,
 }
 
 /// `$1` project, `$2` seconds. Of a run that another one continues, what that one carried in is left to it: what is
@@ -70,13 +60,18 @@ const TOTALS: &str = "
            (SELECT coalesce(jsonb_object_agg(kind, sum), '{}')
             FROM (SELECT kind, sum(count::bigint)::bigint
                   FROM counted, jsonb_each_text(exceptions_by_kind) AS by_kind (kind, count)
-                  GROUP BY kind) AS kinds) AS exceptions_by_kind
+                  GROUP BY kind) AS kinds) AS exceptions_by_kind,
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
     FROM counted";
 
 impl Store {
-    /// Figures of the reconciliations submitted in the last `period`. Reads one range of `jobs_project` and of
-    /// `reconciliations_project`: ids carry the time they were made.
-    pub async fn dashboard(&self, project_id: ProjectId, period: Duration) -> Result<Dashboard, StoreError> {
+    /// The jobs of a project's reconciliations submitted in the last `period`; states without any are absent. Reads one
+    /// range of `jobs_project`: ids carry the time they were made.
+    pub async fn job_states(
+        &self,
+        project_id: ProjectId,
+        period: Duration,
+    ) -> Result<BTreeMap<JobState, i64>, StoreError> {
         let states: Vec<(JobState, i64)> = sqlx::query_as(
             "SELECT state, count(*) FROM jobs
              WHERE project_id = $1 AND kind = 'reconciliation'
@@ -87,17 +82,17 @@ impl Store {
         .bind(period.as_secs_f64())
         .fetch_all(self.pool())
         .await?;
-        let totals: Totals =
-            sqlx::query_as(TOTALS).bind(project_id).bind(period.as_secs_f64()).fetch_one(self.pool()).await?;
-        Ok(Dashboard {
-            jobs_by_state: states.into_iter().collect(),
-            records: totals.records,
-            matched: totals.matched,
-            matches: totals.matches,
-            exceptions: totals.exceptions,
-            exceptions_by_kind: totals.exceptions_by_kind.0,
-            rejected_lines: totals.rejected_lines,
-            repeated_runs: totals.repeated_runs,
-        })
+        Ok(states.into_iter().collect())
+    }
+
+    /// Figures of the reconciliations submitted in the last `period`. Reads one range of `reconciliations_project`. To be
+    /// kept for a while: each change but the passing of time is told ([`super::changes`]).
+    pub async fn statistics(
+        &self,
+        project_id: ProjectId,
+        period: Duration,
+    ) -> Result<Seen<Statistics>, StoreError> {
+        let seen = sqlx::query_as(TOTALS).bind(project_id).bind(period.as_secs_f64());
+        Ok(seen.fetch_one(self.pool()).await?)
     }
 }

@@ -42,6 +42,8 @@ pub enum Arrived {
     NotLinked,
     /// They have no account, and get none by coming.
     NoAccount,
+    /// An administrator has shut their account.
+    Disabled,
 }
 
 impl Store {
@@ -87,6 +89,14 @@ impl Store {
             None => stranger(&mut tx, arrival).await?,
         };
         if let Arrived::Known(user_id) | Arrived::Linked(user_id) | Arrived::Made(user_id) = arrived {
+            let is_disabled: bool =
+                sqlx::query_scalar("SELECT disabled_at IS NOT NULL FROM users WHERE id = $1")
+                    .bind(user_id)
+                    .fetch_one(&mut *tx)
+                    .await?;
+            if is_disabled {
+                return Ok(Arrived::Disabled);
+            }
             follow_groups(&mut tx, arrival, user_id).await?;
             tx.commit().await?;
         }

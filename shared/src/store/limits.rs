@@ -4,6 +4,7 @@ use super::audit::{Note, Tenant};
 use super::outbox::{Lane, tenant_of};
 use super::{Store, StoreError};
 use crate::ids::{JobId, ProjectId};
+use crate::job::JobKind;
 use crate::limits::{Limit, LimitName, LimitScope, Places, Subject};
 use crate::queue::QueueName;
 use chrono::{DateTime, Utc};
@@ -74,6 +75,35 @@ impl Store {
             Note::of(Tenant::SYSTEM, "limit", subject).after(shown).commit(tx).await?;
         }
         Ok(stored.map_or(LimitSet::TooMany, LimitSet::Stored))
+    }
+
+    /// Why a limit of this name would count for nothing: this version has no such kind, or there is no such project.
+    /// `None`: it may count.
+    pub async fn why_limit_is_idle(
+        &self,
+        scope: LimitScope,
+        name: &LimitName,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let stem = name.as_str().strip_suffix('*');
+        match scope {
+            LimitScope::Kind => {
+                let is_meant = |kind: &JobKind| match stem {
+                    Some(stem) => kind.as_str().starts_with(stem),
+                    None => kind.as_str() == name.as_str(),
+                };
+                let is_known = JobKind::ALL.iter().any(is_meant);
+                Ok((!is_known).then_some("there is no such kind of jobs"))
+            }
+            LimitScope::Project if stem.is_none() => {
+                let is_there: bool =
+                    sqlx::query_scalar("SELECT EXISTS (SELECT FROM projects WHERE id = $1::uuid)")
+                        .bind(name.as_str())
+                        .fetch_one(self.pool())
+                        .await?;
+                Ok((!is_there).then_some("there is no such project"))
+            }
+            LimitScope::Global | LimitScope::Project | LimitScope::Key => Ok(None),
+        }
     }
 
     /// `false`: there was no such limit.

@@ -4,7 +4,7 @@
 //! take a connection (`&mut PgConnection`), those that are a change of their own take `&self`.
 
 pub mod access;
-pub mod access_changes;
+pub mod accounts;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
@@ -12,6 +12,7 @@ pub mod backlog;
 pub mod backups;
 pub mod batches;
 pub mod chains;
+pub mod changes;
 pub mod clean_up;
 pub mod copy;
 pub mod data_sources;
@@ -53,10 +54,11 @@ pub mod workers;
 /// One connection, mostly inside a transaction: what changes of several modules share.
 pub use sqlx::PgConnection as Connection;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use sqlx::{Connection as _, PgPool};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Embedded in the executable; applied in order under an advisory lock, so any number of processes may try.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -70,6 +72,21 @@ pub struct Store {
     is_for_tenants: bool,
     /// One connection of its own for renewing leases, which must not wait behind the transactions they protect.
     renewals: PgPool,
+}
+
+/// When a connection was last found dead, in milliseconds of [`process_age`]: those that have rested since before may be
+/// dead, too.
+static TROUBLE_AT_MS: AtomicU64 = AtomicU64::new(0);
+
+fn process_age() -> Duration {
+    static BEGAN_AT: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN_AT.elapsed()
+}
+
+/// Whether a connection that has rested for so long has seen the last trouble.
+fn may_be_dead(idle_for: Duration) -> bool {
+    let trouble_at = Duration::from_millis(TROUBLE_AT_MS.load(Ordering::Relaxed));
+    !trouble_at.is_zero() && process_age().saturating_sub(idle_for) <= trouble_at
 }
 
 /// Set when the database refuses our login: the password was changed, perhaps. One for the process, which has one
@@ -107,6 +124,9 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let waited_in_vain = matches!(error, sqlx::Error::PoolTimedOut);
         let error = Self::sort(error);
+        if matches!(&error, Self::Unavailable(source) if !matches!(source, sqlx::Error::PoolTimedOut)) {
+            TROUBLE_AT_MS.store(process_age().as_millis().max(1) as u64, Ordering::Relaxed);
+        }
         let cause = match &error {
             Self::Unavailable(_) if waited_in_vain => "acquire_timeout",
             Self::Unavailable(_) => "unavailable",
@@ -210,14 +230,24 @@ impl Store {
                 .max_lifetime(Duration::from_secs(30 * 60))
                 .idle_timeout(Duration::from_secs(10 * 60))
                 // The ping before each use costs a third of the throughput; a dead connection shows as an
-                // `Unavailable` error, which every caller handles anyway.
+                // `Unavailable` error, which every caller handles anyway. After one, the others are tried first.
                 .test_before_acquire(false)
+        };
+        let system = || {
+            pool(limits.connections_max).before_acquire(|conn, at_rest| {
+                Box::pin(async move {
+                    if may_be_dead(at_rest.idle_for) {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
         };
         let tenants = pool(limits.connections_max)
             .after_connect(|conn, _| Box::pin(reach::put_on(conn)))
             .before_acquire(|conn, _| Box::pin(async { reach::put_on(conn).await.map(|()| true) }));
         Self {
-            system: pool(limits.connections_max).connect_lazy_with(options.clone()),
+            system: system().connect_lazy_with(options.clone()),
             tenants: tenants.connect_lazy_with(of_tenants(options.clone())),
             is_for_tenants: false,
             renewals: pool(1).connect_lazy_with(options),
@@ -269,7 +299,6 @@ impl Store {
     /// Opens one connection beside the pool, once, and says why when that fails: a pool tries again until its time is up,
     /// and then knows that it is.
     pub async fn try_to_connect(&self) -> Result<(), NotConnected> {
-        use sqlx::Connection;
         let options = self.system.connect_options();
         let place = match options.get_socket() {
             Some(socket) => socket.display().to_string(),

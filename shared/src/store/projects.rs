@@ -1,5 +1,6 @@
 //! Projects (tenants), their members, and who may do what in them.
 
+use super::changes::Seen;
 use super::{Store, StoreError};
 use crate::ids::{OrganisationId, ProjectId, UserId};
 use chrono::{DateTime, Utc};
@@ -30,6 +31,22 @@ pub struct Project {
     pub created_at: DateTime<Utc>,
     /// Of the one who looks; platform administrators are administrators of every project.
     pub role: ProjectRole,
+}
+
+/// A project whoever looks: what somebody may do in it is asked for each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct ProjectFacts {
+    pub id: ProjectId,
+    pub organisation_id: OrganisationId,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+}
+
+impl ProjectFacts {
+    pub fn seen_by(self, role: ProjectRole) -> Project {
+        let Self { id, organisation_id, name, created_at } = self;
+        Project { id, organisation_id, name, created_at, role }
+    }
 }
 
 /// Makes a project; its maker is its first administrator. Without an organisation it belongs to the maker's own.
@@ -113,6 +130,18 @@ impl Store {
         .bind(after)
         .bind(i64::from(limit))
         .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// To be kept for a while: each change of it is told ([`super::changes`]).
+    pub async fn project_facts(&self, id: ProjectId) -> Result<Option<Seen<ProjectFacts>>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT id, organisation_id, name, created_at,
+                    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
+             FROM projects WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.pool())
         .await?)
     }
 

@@ -45,6 +45,7 @@ pub enum SessionEnd {
     Revoked,
     TokenReused,
     PasswordChanged,
+    AccountDisabled,
 }
 
 /// What became of a refresh token.

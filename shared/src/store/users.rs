@@ -1,9 +1,11 @@
 //! People who may log in.
 
 use super::audit::{Note, Tenant};
+use super::changes::Seen;
 use super::{Store, StoreError};
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 /// Somebody to let in. The address is unique whatever its letter case (`users_email_unique`).
@@ -27,11 +29,26 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
+/// Somebody as their own pages show them. Says nothing of rights: they are asked for each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    /// Logging in takes a code.
+    pub has_second_factor: bool,
+}
+
 /// What a login is checked against. No `Debug`: hashes stay out of logs.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Credentials {
     pub id: UserId,
     pub password_hash: String,
+    /// Right or wrong, it opens nothing.
+    pub is_disabled: bool,
+    /// It opens nothing without a new one.
+    pub must_change_password: bool,
 }
 
 /// Returns the user as stored; `None` when the address is taken, which harms no transaction.
@@ -92,12 +109,29 @@ impl Store {
             .await?)
     }
 
+    /// To be kept for a while: each change of it is told ([`super::changes`]).
+    pub async fn person(&self, id: UserId) -> Result<Option<Seen<Person>>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT id, email, name, created_at,
+                    EXISTS (SELECT FROM second_factors WHERE user_id = u.id AND confirmed_at IS NOT NULL)
+                        AS has_second_factor,
+                    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
+             FROM users u WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
     /// By address, whatever its letter case.
     pub async fn credentials(&self, email: &str) -> Result<Option<Credentials>, StoreError> {
-        Ok(sqlx::query_as("SELECT id, password_hash FROM users WHERE lower(email) = lower($1)")
-            .bind(email)
-            .fetch_optional(self.pool())
-            .await?)
+        Ok(sqlx::query_as(
+            "SELECT id, password_hash, disabled_at IS NOT NULL AS is_disabled, must_change_password
+             FROM users WHERE lower(email) = lower($1)",
+        )
+        .bind(email)
+        .fetch_optional(self.pool())
+        .await?)
     }
 
     /// The same password, hashed with today's cost. Nothing happens when it was changed meanwhile.
@@ -121,8 +155,9 @@ impl Store {
 
     /// Whether anybody can administer this installation.
     pub async fn has_platform_admin(&self) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE is_platform_admin)")
-            .fetch_one(self.pool())
-            .await?)
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM users WHERE is_platform_admin AND disabled_at IS NULL)",
+        );
+        Ok(found.fetch_one(self.pool()).await?)
     }
 }

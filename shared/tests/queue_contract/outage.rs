@@ -6,6 +6,7 @@ use crate::watchful::eventually;
 use shared::queue::{Health, Queue, QueueError};
 use shared::testing::{PrivateRabbitMq, test_dir};
 use std::collections::BTreeSet;
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn the_queue_survives_what_happens_to_a_broker() {
@@ -15,6 +16,19 @@ async fn the_queue_survives_what_happens_to_a_broker() {
     confirmed_doorbells_survive_a_kill(&mut broker, &place).await;
     a_broker_with_an_empty_disk_gets_its_queues_back(&mut broker, &place, &queue).await;
     an_alarm_stops_publishing_and_nothing_else(&broker, &place, &queue).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_be_reached_is_left_alone_after_five_tries() {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let place = Place::amqp_at(format!("amqp://{free}/%2f"));
+    let (queue, doorbell) = (place.queue(), place.doorbell(queue_a()));
+    for n in 1..=5 {
+        let sent = queue.publish(std::slice::from_ref(&doorbell)).await;
+        assert!(matches!(sent, Err(QueueError::Unreachable { .. })), "{n}: {sent:?}");
+    }
+    let sent = queue.publish(std::slice::from_ref(&doorbell)).await;
+    assert!(matches!(sent, Err(QueueError::LeftAlone(_))), "{sent:?}");
 }
 
 async fn confirmed_doorbells_survive_a_kill(broker: &mut PrivateRabbitMq, place: &Place) {

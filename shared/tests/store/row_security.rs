@@ -34,6 +34,7 @@ const OPEN: &[(&str, &str)] = &[
     ("notification_preferences", "of people, the role of tenants has no right to it"),
     ("notification_settings", "of people, the role of tenants has no right to it"),
     ("organisations", "names; tenants may only read"),
+    ("password_resets", "the role of tenants has no right to it"),
     ("provider_logins", "the role of tenants has no right to it"),
     ("queue_pauses", "of the system; tenants may only read"),
     ("rate_limits", "the role of tenants has no right to it"),

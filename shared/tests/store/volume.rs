@@ -253,7 +253,9 @@ async fn look(store: &Store, filled: &Filled, which: usize, middle: i32) -> Opti
             "proof of a review"
         }
         18 => {
-            store.dashboard(project, Duration::from_secs(30 * 86_400)).await.unwrap();
+            let period = Duration::from_secs(30 * 86_400);
+            store.job_states(project, period).await.unwrap();
+            store.statistics(project, period).await.unwrap();
             "dashboard"
         }
         19 => {

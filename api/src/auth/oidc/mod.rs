@@ -197,6 +197,7 @@ async fn finish(api: &Api, back: ProviderReturn) -> Result<shared::ids::UserId, 
             audit::is_user(user_id);
             Ok(user_id)
         }
+        Arrived::Disabled => Err(super::login::disabled()),
         Arrived::NoEmail => Err(not_let_in("The provider gives no verified address, which an account needs")),
         Arrived::NotLinked => {
             Err(not_let_in("The address has an account already, which the provider does not open"))

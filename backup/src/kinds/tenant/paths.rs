@@ -77,6 +77,7 @@ pub const TENANT_TABLES: &[TenantTable] = &[
     table("notifications", Left("news; who was told knows, and a restore must not tell it again")),
     table("organisations", Shared("t.id = (SELECT organisation_id FROM projects WHERE id = $1)")),
     table("outbox", Left("doorbells; the rescuer rings again for what is available")),
+    table("password_resets", Left("a restore must not open again what was shut")),
     // Who was let out of a project that is there must not be let in again.
     table("project_members", Conditional { rows: OF_PROJECT, unless: PROJECT_WAS_THERE }),
     table("projects", Changing("t.id = $1")),

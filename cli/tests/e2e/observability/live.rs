@@ -187,9 +187,7 @@ fn check_exports(place: &Watched) {
         }
         for metric in table::all().filter(|metric| metric.roles.contains(&role) && !metric.is_reserved()) {
             let is_without = |(name, _): &(&str, &str)| *name == metric.name;
-            // Of the mail server, and none is configured.
-            let is_of_mail = role == Role::Worker && metric.name == "counterfoil_circuit_open";
-            let is_expected = !is_of_mail && !WITHOUT_OCCASION.iter().any(is_without);
+            let is_expected = !WITHOUT_OCCASION.iter().any(is_without);
             assert_eq!(exported.contains_key(metric.name), is_expected, "a {role:?}: {}", metric.name);
         }
     }

@@ -7,13 +7,14 @@ use super::super::{Doorbell, Published, QueueError, doorbell};
 use super::broker::Broker;
 use super::headers;
 use super::link::{Link, Role};
+use crate::breaker::{Breaker, BreakerRules};
 use futures_util::future::try_join_all;
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, ConnectionStatus};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 pub(super) struct Publisher {
@@ -24,7 +25,11 @@ pub(super) struct Publisher {
     session: tokio::sync::Mutex<Option<Session>>,
     /// Of the latest session, to be read while a batch holds the lock above.
     status: Mutex<Option<ConnectionStatus>>,
+    breaker: Breaker,
 }
+
+/// Jobs wait for a relay that waits: shorter than elsewhere.
+const RULES: BreakerRules = BreakerRules { failures: 5, open_for: Duration::from_secs(10), probes: 3 };
 
 struct Session {
     link: Link,
@@ -40,13 +45,21 @@ impl Publisher {
     const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 
     pub(super) fn new(broker: Arc<Broker>) -> Self {
-        Self { broker, session: Default::default(), status: Default::default() }
+        let breaker = Breaker::new("broker", RULES);
+        Self { broker, session: Default::default(), status: Default::default(), breaker }
     }
 
     pub(super) async fn publish(&self, doorbells: &[Doorbell]) -> Result<Published, QueueError> {
         let mut published = Published::default();
         for batch in doorbells.chunks(Self::IN_FLIGHT_MAX) {
-            let mut part = self.publish_batch(batch).await?;
+            self.breaker.admit(Instant::now()).map_err(QueueError::LeftAlone)?;
+            let sent = self.publish_batch(batch).await;
+            match &sent {
+                // It answers; that it takes nothing for now is another matter.
+                Ok(_) | Err(QueueError::Blocked) => self.breaker.succeeded(),
+                Err(_) => self.breaker.failed(Instant::now()),
+            }
+            let mut part = sent?;
             published.confirmed.append(&mut part.confirmed);
             published.unroutable.append(&mut part.unroutable);
             published.unconfirmed.append(&mut part.unconfirmed);

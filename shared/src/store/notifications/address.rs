@@ -277,7 +277,7 @@ async fn people(
                     WHEN $3::project_role IS NOT NULL
                     THEN u.id IN (SELECT user_id FROM project_members WHERE project_id = $4 AND role >= $3)
                     ELSE u.is_platform_admin END
-           AND u.id IS DISTINCT FROM $5
+           AND u.id IS DISTINCT FROM $5 AND u.disabled_at IS NULL
          ORDER BY u.id LIMIT $6",
     )
     .bind(kind.as_str())

@@ -7,9 +7,9 @@ const API: &[Role] = &[Role::Api];
 pub(super) const METRICS: &[Metric] = &[
     Metric::counter(
         "counterfoil_logins_total",
-        &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong", "provider_refused"])],
+        &[Label::one_of("outcome", &["ok", "wrong", "locked", "second_factor_wrong", "provider_refused", "disabled", "password_change"])],
         API,
-        "Attempts to log in",
+        "Attempts to log in; disabled: to an account that is shut, password_change: the password was right and has to be changed",
     ),
     Metric::counter(
         "counterfoil_access_denied_total",
@@ -94,15 +94,22 @@ pub(super) const METRICS: &[Metric] = &[
     .once("the first request, where `redis.url` is set"),
     Metric::counter(
         "counterfoil_cache_requests_total",
-        &[Label::one_of("cache", &["standings"]), Label::one_of("outcome", &["hit", "miss", "failed"])],
+        &[
+            Label::one_of("cache", &["standings", "user", "project", "statistics"]),
+            Label::one_of("level", &["memory", "redis"]),
+            Label::one_of("outcome", &["hit", "miss", "failed"]),
+        ],
         API,
-        "Questions to what is kept in memory; failed: it could not be used, as changes were not heard of",
+        "Questions to what is kept, by where: in memory first, what is not there in Redis, if there is one (never of standings); failed: changes were not heard of, or Redis is away",
     ),
     Metric::gauge(
         "counterfoil_circuit_open",
         Unit::Flag,
-        &[Label::one_of("dependency", &["mail", "provider", "redis"])],
-        &[Role::Api, Role::Worker],
+        &[Label::bounded(
+            "dependency",
+            "database (of the API), broker (to publish), mail, provider, redis, and `store <name>` for each backup store behind S3",
+        )],
+        Role::ALL,
         "Whether something that failed again and again is left alone for a while, as this process sees it",
     )
     .once("the start of what uses it"),
