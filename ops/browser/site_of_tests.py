@@ -24,10 +24,15 @@ class Site:
         # The private PostgreSQL refuses to run as root, and its account must be able to enter.
         self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-pages-", dir=base))
         self.folder.chmod(0o711)
-        # Tests log in more often than people do.
+        # Tests log in more often than people do, and one account does in minutes what ten people do in a day.
         environment = dict(os.environ, COUNTERFOIL_HTTP__LISTEN="127.0.0.1:0",
                            COUNTERFOIL_RATE_LIMITS__LOGINS_PER_IP_HOUR="0",
                            COUNTERFOIL_RATE_LIMITS__REGISTRATIONS_PER_IP_HOUR="0",
+                           COUNTERFOIL_RATE_LIMITS__SUBMISSIONS_PER_USER_HOUR="0",
+                           COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_IP_MINUTE="0",
+                           COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_USER_MINUTE="0",
+                           COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_TOKEN_MINUTE="0",
+                           COUNTERFOIL_RATE_LIMITS__REQUESTS_PER_PROJECT_MINUTE="0",
                            COUNTERFOIL_NOTIFICATIONS__WEBHOOK_NETWORKS='["127.0.0.0/8"]')
         self.process = subprocess.Popen(
             [ROOT / "target/debug/counterfoil", "up", "--demo", "--data-dir", self.folder / "data"],

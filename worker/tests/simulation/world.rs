@@ -184,17 +184,21 @@ impl World {
     /// The database throws everybody out: open transactions are gone, connections in the pool are dead.
     pub async fn end_all_sessions(&mut self) {
         sqlx::query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            // Waits for the end of each: one that ends a little later would answer a ping still.
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         .execute(&self.pool)
         .await
         .expect("ending sessions");
-        // Each dead connection is noticed once.
-        for _ in 0..20 {
+        // Each dead connection is noticed once, and one that was on its way back to the pool comes late: after more
+        // answers in a row than the pool has connections, none is left.
+        let mut answers = 0;
+        for _ in 0..200 {
             match self.store.ping().await {
-                Ok(()) => return,
-                Err(StoreError::Unavailable(_)) => {}
+                Ok(()) if answers == 20 => return,
+                Ok(()) => answers += 1,
+                Err(StoreError::Unavailable(_)) => answers = 0,
                 Err(error) => panic!("after a restart: {error}"),
             }
         }
