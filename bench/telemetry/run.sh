@@ -17,11 +17,12 @@ root=$(cd ../.. && pwd -P)
 bench=${BENCH:-$root/target/release/examples/bench_jobs}
 [ -x "$bench" ] || (cd "$root" && cargo build --release --locked -p worker --example bench_jobs)
 database=counterfoil_bench_$$
+server=$DATABASE_URL
 dir=$(mktemp -d)
 sink=''
 cleanup() {
     [ -z "$sink" ] || kill "$sink" 2>/dev/null || true
-    psql -q "$DATABASE_URL" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+    psql -q "$server" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"
     rm -rf "$dir"
 }
 trap cleanup EXIT
