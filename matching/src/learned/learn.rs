@@ -34,6 +34,9 @@ pub(super) struct Ends {
     /// nothing but how far apart in memory their messages are.
     pub left_order: Vec<u32>,
     pub right_order: Vec<u32>,
+    /// By place: the number in [`Self::left_order`] of the first record with the same amount. Unlike those numbers it does
+    /// not depend on the order of the records.
+    pub left_rank: Vec<u32>,
 }
 
 impl Ends {

@@ -25,7 +25,7 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    /// Depends on the records and not on their order. Where amounts are not compared, records that compete lie anywhere:
+    /// Records of one amount are taken together, so that the order of the records changes nothing. Where amounts are not compared, records that compete lie anywhere:
     /// then all pairs are taken.
     pub fn of(pairs: &Pairs, fields: &[Field], ends: &Ends, watch: Watch<'_>) -> Result<Self, Cancelled> {
         let has_amounts = fields.iter().any(|field| matches!(field, Field::Amounts { .. }));
@@ -35,7 +35,7 @@ impl Sample {
         }
         let period = records.div_ceil(STRETCHES);
         let stretch = (period as f64 * PAIRS_ENOUGH as f64 / count as f64).ceil() as usize;
-        let is_taken = |left: u32| ends.left_order[left as usize] as usize % period < stretch;
+        let is_taken = |left: u32| ends.left_rank[left as usize] as usize % period < stretch;
         let width = pairs.agreements.len() / count;
         let mut part = Pairs::default();
         let pieces = pairs.ends.chunks(EDGES).zip(pairs.agreements.chunks(EDGES * width.max(1)));
@@ -47,7 +47,11 @@ impl Sample {
                 part.agreements.extend_from_slice(&agreements[i * width..(i + 1) * width]);
             }
         }
-        let taken = (0..records).filter(|place| place % period < stretch).count();
+        // Most records have one of a few amounts, and those are outside.
+        if part.ends.len() < PAIRS_ENOUGH / 2 {
+            return Ok(Sample::All);
+        }
+        let taken = (0..records as u32).filter(|&left| is_taken(left)).count();
         Ok(Sample::Part(part, taken as f64 / records as f64))
     }
 

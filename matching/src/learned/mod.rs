@@ -95,12 +95,15 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     let capacities = |rest: &crate::remainder::Rest<'_>, nodes: &[Node]| -> Vec<u32> {
         nodes.iter().map(|&node| rest.capacity(node)).collect()
     };
+    let (left_order, left_rank) = by_amount(sides[0]);
+    let (right_order, _) = by_amount(sides[1]);
     let ends = Ends {
         left: capacities(left, &left_nodes),
         right: capacities(right, &right_nodes),
         pair_count,
-        left_order: by_amount(sides[0]),
-        right_order: by_amount(sides[1]),
+        left_order,
+        right_order,
+        left_rank,
     };
     let Taught { model, edges, odds } =
         learn::learn((scope.watch, scope.advance), &fields, &random, &pairs, ends)?;
@@ -128,14 +131,22 @@ pub(crate) fn find(scope: &Scope<'_>, plan: &LearnedPlan) -> Result<Learned, Can
     Ok(learned)
 }
 
-/// By place, the number of each record in the order of amounts: those of a pair are seldom far apart.
-fn by_amount(part: Part<'_>) -> Vec<u32> {
+/// By place, the number of each record in the order of amounts (those of a pair are seldom far apart), and the number of
+/// the first record of its amount, which no order of the records changes.
+fn by_amount(part: Part<'_>) -> (Vec<u32>, Vec<u32>) {
     let key = |(&node, place): (&Node, u32)| (part.records.currency(node), part.records.amount(node), place);
     let mut sorted: Vec<_> = part.nodes.iter().zip(0..).map(key).collect();
     sorted.par_sort_unstable();
-    let mut order = vec![0; sorted.len()];
-    sorted.iter().zip(0..).for_each(|(&(_, _, place), number)| order[place as usize] = number);
-    order
+    let (mut order, mut rank) = (vec![0; sorted.len()], vec![0; sorted.len()]);
+    let mut number = 0;
+    for same in sorted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let first = number;
+        for &(_, _, place) in same {
+            (order[place as usize], rank[place as usize]) = (number, first);
+            number += 1;
+        }
+    }
+    (order, rank)
 }
 
 /// Pairs that are among the best (within the margin) of both their ends: the ties a person must decide.

@@ -60,6 +60,7 @@ fn taught(m: &[[f64; 5]], u: &[[f64; 5]]) -> (Taught, Vec<bool>) {
     let one_each = vec![1; RECORDS as usize];
     let pair_count = f64::from(RECORDS) * f64::from(RECORDS);
     let ends = Ends {
+        left_rank: (0..one_each.len() as u32).collect(),
         left_order: (0..one_each.len() as u32).collect(),
         right_order: (0..one_each.len() as u32).rev().collect(),
         left: one_each.clone(),
@@ -125,8 +126,14 @@ fn better_evidence_never_lowers_the_odds() {
 #[test]
 fn learning_stops_when_asked() {
     let watch = Watch { cancelled: &|| true, progress: &|_| {} };
-    let ends =
-        Ends { left: vec![1], right: vec![1], pair_count: 1.0, left_order: vec![0], right_order: vec![0] };
+    let ends = Ends {
+        left: vec![1],
+        right: vec![1],
+        pair_count: 1.0,
+        left_order: vec![0],
+        right_order: vec![0],
+        left_rank: vec![0],
+    };
     let pairs = Pairs { ends: vec![(0, 0)], agreements: vec![Agreement::default()], gave_up: 0 };
     assert!(learn((watch, &|_| {}), &fields(1), &[vec![0.0; 6]], &pairs, ends).is_err());
 }
@@ -161,7 +168,8 @@ fn a_part_of_very_many_pairs_teaches_the_same() {
         right: vec![1; RECORDS as usize],
         pair_count: pairs.ends.len() as f64,
         left_order: order.clone(),
-        right_order: order,
+        right_order: order.clone(),
+        left_rank: order,
     };
     let share = Sample::of(&pairs, &fields, &ends, Watch::none()).unwrap().share();
     assert!((0.25..0.4).contains(&share), "{share} of the records");
@@ -180,4 +188,41 @@ fn a_part_of_very_many_pairs_teaches_the_same() {
     };
     let sure: usize = taught.odds.iter().zip(&pairs.ends).map(|pair| right((pair, true))).sum();
     assert!(sure > 12_000, "{sure} of 16,000 are sure");
+}
+
+#[test]
+fn records_of_one_amount_are_sampled_together_and_a_sample_is_never_small() {
+    const RECORDS: u32 = 30_000;
+    let frequency = Frequency::of(std::iter::empty(), std::iter::empty(), [0, 0], Watch::none()).unwrap();
+    let fields = [Field::Amounts { frequency, flip: false }];
+    let mut pairs = Pairs::default();
+    for left in 0..RECORDS {
+        for right in 0..10 {
+            pairs.ends.push((left, right));
+            pairs.agreements.push(Agreement::default());
+        }
+    }
+    let sample = |left_rank: Vec<u32>| {
+        let ends = Ends {
+            left: vec![1; RECORDS as usize],
+            right: vec![1; 10],
+            pair_count: 1.0,
+            left_order: (0..RECORDS).collect(),
+            right_order: (0..10).collect(),
+            left_rank,
+        };
+        Sample::of(&pairs, &fields, &ends, Watch::none()).unwrap()
+    };
+    // Seven of each amount: all or none.
+    let by_sevens = sample((0..RECORDS).map(|place| place / 7 * 7).collect());
+    assert!((0.3..0.6).contains(&by_sevens.share()), "{}", by_sevens.share());
+    let taken: std::collections::HashSet<u32> =
+        by_sevens.pairs(&pairs).ends.iter().map(|&(left, _)| left).collect();
+    for first in (0..RECORDS - 7).step_by(7) {
+        assert!((first..first + 7).all(|place| taken.contains(&place) == taken.contains(&first)), "{first}");
+    }
+    // One amount that nearly all have: what is left is too few to learn from.
+    let outside = RECORDS / 16 - 1;
+    let crowded = sample((0..RECORDS).map(|place| if place < 8 { place } else { outside }).collect());
+    assert_eq!(crowded.share(), 1.0);
 }
