@@ -42,6 +42,7 @@ pub(super) fn read<B: BufRead>(
             message.take_field(field.take(), statements)?;
             field = Some(Field { tag: tag.to_owned(), text: rest.to_owned(), line: number });
         } else if matches!(line, "-" | "-XXX") || line.starts_with("-}") {
+            // The end of a message, in the three ways that banks write it.
             message.take_field(field.take(), statements)?;
         } else if let Some(field) = &mut field
             && !line.trim().is_empty()
