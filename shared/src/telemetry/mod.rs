@@ -1,5 +1,6 @@
 //! Logs, metrics and traces, the same in every role. What is counted is in [`table`].
 
+mod digest;
 mod lines;
 pub mod metric;
 mod process;
@@ -13,10 +14,8 @@ pub use reference::reference;
 use crate::config::{Config, Log, LogFormat};
 use metric::{Metric, MetricKind, Presence, Role};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use statements::{StatementNames, StatementTimes};
+use statements::StatementNames;
 use std::io::IsTerminal;
-use std::sync::Arc;
-use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -55,15 +54,13 @@ fn start_logging(log: &Log) -> Result<(), String> {
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if json {
-        lines.fmt_fields(JsonFields::new()).event_format(lines::JsonLines).boxed()
+        lines.fmt_fields(lines::LineFields).event_format(lines::JsonLines).boxed()
     } else {
         lines.with_target(false).fmt_fields(lines::PrettyFields).boxed()
     };
-    let names = Arc::new(StatementNames::default());
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(trace::TraceLayer::new(names.clone()).with_filter(trace::filter()))
-        .with(StatementTimes(names).with_filter(statements::filter()))
+        .with(trace::TraceLayer::new(StatementNames::default()).with_filter(trace::filter()))
         .try_init()
         .map_err(|e| e.to_string())
 }

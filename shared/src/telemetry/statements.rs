@@ -1,43 +1,21 @@
-//! How long statements and waits for connections take: a layer that listens to what the database driver reports of
-//! each, so that no statement can be forgotten.
+//! How long statements and waits for connections take, from what the database driver reports of each, so that no
+//! statement can be forgotten. The layer that hears it is that of the traces: each report is read once.
 
+use super::digest::{AsItIs, digest};
 use metrics::Histogram;
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, RwLock};
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::Context;
 
 pub(super) const STATEMENT: &str = "sqlx::query";
-const ACQUIRE: &str = "sqlx::pool::acquire";
+pub(super) const ACQUIRE: &str = "sqlx::pool::acquire";
 
 /// Statements whose name is remembered. There are a few hundred in the program.
 const REMEMBERED_MAX: usize = 4000;
 /// Pairs of operation and table; more become `other`.
 const NAMES_MAX: usize = 200;
-
-/// What this layer needs to see, whatever the log shows.
-pub(super) fn filter() -> Targets {
-    Targets::new().with_target(STATEMENT, LevelFilter::DEBUG).with_target(ACQUIRE, LevelFilter::DEBUG)
-}
-
-pub(super) struct StatementTimes(pub Arc<StatementNames>);
-
-impl<S: Subscriber> Layer<S> for StatementTimes {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let seen = Statement::read(event, &self.0);
-        if let (Some(name), Some(elapsed_s)) = (seen.name, seen.elapsed_s) {
-            name.times.record(elapsed_s);
-        }
-        if let Some(waited_s) = seen.acquired_s {
-            metrics::histogram!("counterfoil_database_acquire_duration_seconds").record(waited_s);
-        }
-    }
-}
 
 /// What the database driver reported, of a statement or of a wait for a connection.
 pub(super) struct Statement<'n> {
@@ -60,6 +38,15 @@ impl<'n> Statement<'n> {
         let mut seen = Self { names, name: None, elapsed_s: None, rows: None, acquired_s: None };
         event.record(&mut seen);
         seen
+    }
+
+    pub fn count(&self) {
+        if let (Some(name), Some(elapsed_s)) = (&self.name, self.elapsed_s) {
+            name.times.record(elapsed_s);
+        }
+        if let Some(waited_s) = self.acquired_s {
+            metrics::histogram!("counterfoil_database_acquire_duration_seconds").record(waited_s);
+        }
     }
 }
 
@@ -92,15 +79,13 @@ impl Visit for Statement<'_> {
 
 #[derive(Default)]
 pub(super) struct StatementNames {
-    by_statement: RwLock<HashMap<u64, Arc<StatementName>>>,
+    by_statement: RwLock<HashMap<u64, Arc<StatementName>, BuildHasherDefault<AsItIs>>>,
     names: RwLock<HashSet<(&'static str, String)>>,
 }
 
 impl StatementNames {
     fn of(&self, sql: &str) -> Arc<StatementName> {
-        let mut hasher = DefaultHasher::new();
-        sql.hash(&mut hasher);
-        let key = hasher.finish();
+        let key = digest(sql);
         if let Some(known) = self.by_statement.read().unwrap_or_else(|e| e.into_inner()).get(&key) {
             return known.clone();
         }

@@ -1,5 +1,6 @@
 //! One attempt: lease → acknowledge → run → release. The outermost layer around every body.
 
+use super::figures::{BusySlot, Figures};
 use super::leases::Leases;
 use super::stuck::StuckWatch;
 use super::together::Together;
@@ -95,6 +96,8 @@ pub(crate) struct AttemptLayer {
     pub(super) stuck: StuckWatch,
     pub(super) time_limit: Duration,
     pub(super) stop: CancellationToken,
+    pub(super) figures: Arc<Figures>,
+    pub(super) slots_busy: metrics::Gauge,
 }
 
 impl<S> Layer<S> for AttemptLayer {
@@ -161,7 +164,7 @@ where
                 }
             };
             let span = span_of(&lease, &layer.worker, layer.system, sent_in);
-            let _busy = BusySlot::of(queue.to_string());
+            let _busy = BusySlot::of(&layer.slots_busy);
             let context = JobContext::new(lease, layer.store.clone());
             task.args.context = Some(context.clone());
             let run = inner.call(task);
@@ -205,23 +208,6 @@ fn span_of(
     )
 }
 
-/// Counts while it lives.
-struct BusySlot(metrics::Gauge);
-
-impl BusySlot {
-    fn of(queue: String) -> Self {
-        let gauge = metrics::gauge!("counterfoil_worker_slots_busy", "queue" => queue);
-        gauge.increment(1.0);
-        Self(gauge)
-    }
-}
-
-impl Drop for BusySlot {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
-    }
-}
-
 impl AttemptLayer {
     /// Waits for Postgres if it is away, holding this one doorbell. `None`: the worker stops. A job that Postgres refuses
     /// to lease keeps no slot: to this worker it is gone, and rung again in time.
@@ -255,9 +241,8 @@ impl AttemptLayer {
         run: impl Future<Output = Result<Done, E>>,
     ) {
         let lease = context.lease();
-        let kind = lease.kind.to_string();
-        metrics::histogram!("counterfoil_job_wait_seconds", "kind" => kind.clone())
-            .record(lease.waited.as_secs_f64());
+        let figures = Figures::of(&self.figures, &lease.kind);
+        figures.started(lease.waited);
         tracing::info!(waited_ms = lease.waited.as_millis() as u64, "attempt started");
         let renewed = self.leases.hold(&context, acquired_at);
         let outcome = tokio::select! {
@@ -268,15 +253,9 @@ impl AttemptLayer {
         let ended = self.settle(&context, outcome).await;
         drop(renewed);
         self.stuck.attempt_ended(&context);
-        let seconds = acquired_at.elapsed().as_secs_f64();
-        metrics::counter!("counterfoil_attempts_total", "kind" => kind.clone(), "outcome" => ended)
-            .increment(1);
-        if ["completed", "cancelled", "dead"].contains(&ended) {
-            metrics::histogram!("counterfoil_job_attempts", "kind" => kind.clone())
-                .record(lease.attempt as f64);
-        }
-        metrics::histogram!("counterfoil_attempt_duration_seconds", "kind" => kind).record(seconds);
-        tracing::info!(outcome = ended, duration_s = seconds, "attempt ended");
+        let took = acquired_at.elapsed();
+        figures.ended(ended, lease.attempt, took);
+        tracing::info!(outcome = ended, duration_s = took.as_secs_f64(), "attempt ended");
         tracing::Span::current().record("outcome", ended);
     }
 

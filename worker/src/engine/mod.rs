@@ -11,6 +11,7 @@
 
 mod attempt;
 mod backend;
+mod figures;
 mod heartbeat;
 mod leases;
 mod stuck;
@@ -23,6 +24,7 @@ use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Data, WorkerBuilder};
 use attempt::{AttemptLayer, Desk, Work};
 use backend::QueueBackend;
+use figures::Figures;
 use leases::Leases;
 use shared::job::JobKind;
 use shared::policy::Policies;
@@ -198,6 +200,8 @@ impl Engine {
             stuck: stuck.clone(),
             time_limit: self.bodies.get(kind).map_or(Duration::MAX, |body| body.time_limit()),
             stop: stop.clone(),
+            figures: Arc::new(Figures::new(kind)),
+            slots_busy: metrics::gauge!("counterfoil_worker_slots_busy", "queue" => queue.to_string()),
         };
         let worker = WorkerBuilder::new(format!("{}/{queue}", self.name))
             .backend(QueueBackend::new(deliveries, layer))

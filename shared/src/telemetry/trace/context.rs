@@ -1,6 +1,6 @@
 //! Which span something belongs to, as it travels between processes: W3C Trace Context, `traceparent`, version 00.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,6 +59,13 @@ impl TraceContext {
         self.span_id
     }
 
+    /// As it shows itself to a field of a span; `None`: that is something else.
+    pub(super) fn shown(value: &dyn fmt::Debug) -> Option<Self> {
+        let mut text = Text::<LENGTH>::default();
+        write!(text, "{value:?}").ok()?;
+        text.as_str().parse().ok()
+    }
+
     pub fn is_sampled(self) -> bool {
         self.is_sampled
     }
@@ -79,13 +86,63 @@ pub struct TraceId(pub(super) u128);
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        let mut text = Text::<32>::default();
+        text.hex(&self.0.to_be_bytes());
+        f.write_str(text.as_str())
     }
 }
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.is_sampled))
+        let mut text = Text::<LENGTH>::default();
+        text.bytes(b"00-");
+        text.hex(&self.trace_id.to_be_bytes());
+        text.bytes(b"-");
+        text.hex(&self.span_id.to_be_bytes());
+        text.bytes(if self.is_sampled { b"-01" } else { b"-00" });
+        f.write_str(text.as_str())
+    }
+}
+
+/// Of version 00, in bytes.
+const LENGTH: usize = 55;
+
+/// So many bytes of text that need no allocation: contexts are written and read for each job, several times.
+struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self { bytes: [0; N], length: 0 }
+    }
+}
+
+impl<const N: usize> Text<N> {
+    fn bytes(&mut self, bytes: &[u8]) -> bool {
+        let room = self.bytes.get_mut(self.length..self.length + bytes.len());
+        let fits = room.map(|room| room.copy_from_slice(bytes)).is_some();
+        self.length += if fits { bytes.len() } else { 0 };
+        fits
+    }
+
+    fn hex(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            self.bytes(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+/// What does not fit is refused.
+impl<const N: usize> Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.bytes(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
     }
 }
 

@@ -1,19 +1,20 @@
-//! Sending spans: a bounded queue, and one thread that empties it over OTLP/HTTP.
+//! Sending spans: one thread that empties the queue over OTLP/HTTP.
 //!
 //! The thread belongs to no runtime and nobody waits for it: a collector that is away or slow costs spans, which are
 //! counted, and nothing else.
 
 use super::otlp::{Resource, encode};
+use super::queue::Queue;
 use super::span::{SpanRecord, Value};
 use super::{QUEUE, context};
 use crate::config;
 use secrecy::ExposeSecret;
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
-/// Spans of one request to the collector: about 300 KB at most of what is usual.
-const BATCH_MAX: usize = 512;
+/// Spans of one request to the collector: about 700 KB at most of what is usual. Collectors take 4 MB and more.
+const BATCH_MAX: usize = 2048;
 /// How long spans wait for others to travel with.
 const BATCH_PERIOD: Duration = Duration::from_secs(1);
 /// Of one request.
@@ -38,21 +39,10 @@ pub enum ExportError {
     Twice,
 }
 
-enum Order {
-    Span(Box<SpanRecord>),
-    /// The last one.
-    Stop,
-}
-
-/// Cheap to share.
-pub(super) struct Queue(SyncSender<Order>);
-
-impl Queue {
-    /// Never waits: what does not fit is dropped and counted.
-    pub(super) fn push(&self, span: SpanRecord) {
-        if self.0.try_send(Order::Span(Box::new(span))).is_err() {
-            count("dropped", 1);
-        }
+/// Never waits: what does not fit is dropped and counted.
+pub(super) fn push(queue: &Queue, span: SpanRecord) {
+    if !queue.push(span) {
+        count("dropped", 1);
     }
 }
 
@@ -76,13 +66,19 @@ impl Exporter {
                 .new_agent(),
             resource: resource(service),
         };
-        let (sender, orders) = sync_channel(settings.queue_spans_max as usize);
-        QUEUE.set(Queue(sender)).map_err(|_| ExportError::Twice)?;
+        let mut is_first = false;
+        let queue = QUEUE.get_or_init(|| {
+            is_first = true;
+            Queue::new(settings.queue_spans_max as usize, BATCH_MAX)
+        });
+        if !is_first {
+            return Err(ExportError::Twice);
+        }
         let (tell_done, done) = channel();
         std::thread::Builder::new()
             .name("trace-export".into())
             .spawn(move || {
-                Sending { collector, orders, is_failing: false, is_stopping: false }.run();
+                Sending { collector, queue, is_failing: false }.run();
                 let _ = tell_done.send(());
             })
             .map_err(ExportError::Thread)?;
@@ -94,62 +90,29 @@ impl Exporter {
 impl Drop for Exporter {
     fn drop(&mut self) {
         context::sample(0.0);
-        let until = Instant::now() + LAST_PATIENCE;
-        let Some(Queue(orders)) = QUEUE.get() else { return };
-        // A full queue takes the order once the thread has made room.
-        while let Err(TrySendError::Full(_)) = orders.try_send(Order::Stop) {
-            if Instant::now() >= until {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let Some(queue) = QUEUE.get() else { return };
+        queue.stop();
         let done = self.done.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let _ = done.recv_timeout(until.saturating_duration_since(Instant::now()));
+        let _ = done.recv_timeout(LAST_PATIENCE);
     }
 }
 
 struct Sending {
     collector: Collector,
-    orders: Receiver<Order>,
+    queue: &'static Queue,
     /// The log says once that the collector is away, and once that it is back.
     is_failing: bool,
-    is_stopping: bool,
 }
 
 impl Sending {
     fn run(mut self) {
-        while !self.is_stopping {
-            let batch = self.next_batch();
-            if !batch.is_empty() {
-                self.send(&batch);
+        loop {
+            let batch = self.queue.next_batch(BATCH_PERIOD);
+            if batch.is_empty() {
+                return;
             }
+            self.send(&batch);
         }
-    }
-
-    /// Waits for the first span, then a moment for others.
-    fn next_batch(&mut self) -> Vec<SpanRecord> {
-        let mut batch = vec![];
-        let mut until = None;
-        while batch.len() < BATCH_MAX {
-            let order = match until {
-                None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => {
-                    self.orders.recv_timeout(Instant::duration_since(&until, Instant::now().min(until)))
-                }
-            };
-            match order {
-                Ok(Order::Span(span)) => {
-                    batch.push(*span);
-                    until.get_or_insert_with(|| Instant::now() + BATCH_PERIOD);
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.is_stopping = true;
-                    break;
-                }
-            }
-        }
-        batch
     }
 
     fn send(&mut self, batch: &[SpanRecord]) {
@@ -173,10 +136,10 @@ impl Sending {
                 tracing::warn!(error = failure.says, "the collector of traces does not take spans");
             }
             // On the way out there is one try for each batch, since the process waits.
-            if !failure.may_pass || tried >= TRIES || self.is_stopping {
+            if !failure.may_pass || tried >= TRIES || self.queue.is_stopping() {
                 return count("failed", spans);
             }
-            std::thread::sleep(failure.wait.unwrap_or(wait).min(WAIT_MAX));
+            self.queue.rest(failure.wait.unwrap_or(wait).min(WAIT_MAX));
             wait *= 2;
         }
     }

@@ -2,15 +2,16 @@
 //!
 //! Fields with special meaning: `otel.name` (else the span's own), `otel.kind` (`server`, `client`, `producer`,
 //! `consumer`), `otel.context` (who this span is, where the caller made that out), `otel.parent` (another process' span),
-//! `otel.link` (a span of importance besides the parent), `otel.error` (it failed), `otel.with.…` (an attribute that no log shows). Warnings and errors that are logged
+//! `otel.link` (a span of importance besides the parent; these three as `%`), `otel.error` (it failed), `otel.with.…` (an attribute that no log shows). Warnings and errors that are logged
 //! inside a span become its events; an error makes it a failed one.
 
 use super::context::TraceContext;
 use super::names::attribute;
-use super::span::{ATTRIBUTES_MAX, EVENTS_MAX, SpanEvent, SpanKind, SpanRecord, Value, cut};
-use crate::telemetry::statements::{STATEMENT, Statement, StatementNames};
+use super::span::{
+    ATTRIBUTES_MAX, ATTRIBUTES_USUAL, EVENTS_MAX, SpanEvent, SpanKind, SpanRecord, Value, cut,
+};
+use crate::telemetry::statements::{ACQUIRE, STATEMENT, Statement, StatementNames};
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -28,11 +29,14 @@ const CRATES: [&str; 9] =
 /// What this layer needs to see, whatever the log shows.
 pub(in crate::telemetry) fn filter() -> Targets {
     let ours = CRATES.iter().map(|name| (*name, LevelFilter::INFO));
-    Targets::new().with_targets(ours).with_target(STATEMENT, LevelFilter::DEBUG)
+    Targets::new()
+        .with_targets(ours)
+        .with_target(STATEMENT, LevelFilter::DEBUG)
+        .with_target(ACQUIRE, LevelFilter::DEBUG)
 }
 
 pub(in crate::telemetry) struct TraceLayer {
-    names: Arc<StatementNames>,
+    names: StatementNames,
 }
 
 /// What a span of ours carries.
@@ -61,6 +65,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
             return;
         }
         let mut said = Said::default();
+        said.attributes.reserve(ATTRIBUTES_USUAL);
         attributes.record(&mut said);
         let parent = said.parent.or(above);
         let context = said.context.unwrap_or_else(|| TraceContext::following(parent));
@@ -91,22 +96,21 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
         let metadata = event.metadata();
-        let is_statement = metadata.target() == STATEMENT;
+        if matches!(metadata.target(), STATEMENT | ACQUIRE) {
+            return self.on_statement(event, ctx);
+        }
         // Ordinary lines are in the log, with the id of the trace.
-        if !is_statement && *metadata.level() > Level::WARN {
+        if *metadata.level() > Level::WARN {
             return;
         }
         let Some(span) = ctx.event_span(event) else { return };
         for span in span.scope() {
             let mut extensions = span.extensions_mut();
             let Some(traced) = extensions.get_mut::<Traced>() else { continue };
-            let Some(open) = &mut traced.record else { return };
-            if is_statement {
-                let context = traced.context;
-                drop(extensions);
-                return self.statement(event, context);
+            if let Some(open) = &mut traced.record {
+                note(&mut open.span, event);
             }
-            return note(&mut open.span, event);
+            return;
         }
     }
 
@@ -122,14 +126,26 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
 }
 
 impl TraceLayer {
-    pub fn new(names: Arc<StatementNames>) -> Self {
+    pub fn new(names: StatementNames) -> Self {
         Self { names }
     }
 
     /// The database driver reports a statement once it has ended.
-    fn statement(&self, event: &Event<'_>, parent: TraceContext) {
+    fn on_statement<S>(&self, event: &Event<'_>, ctx: Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         let statement = Statement::read(event, &self.names);
+        statement.count();
         let (Some(name), Some(elapsed_s)) = (statement.name, statement.elapsed_s) else { return };
+        let below = ctx.event_span(event).and_then(|span| {
+            span.scope().find_map(|span| {
+                let extensions = span.extensions();
+                let traced = extensions.get::<Traced>()?;
+                Some(traced.record.as_ref().map(|_| traced.context))
+            })
+        });
+        let Some(parent) = below.flatten() else { return };
         let lasted = Duration::try_from_secs_f64(elapsed_s).unwrap_or_default();
         let shown = format!("{} {}", name.operation, name.table);
         let mut span = SpanRecord::below(parent, shown.trim_end().to_owned(), lasted)
@@ -179,7 +195,6 @@ impl Said {
     }
 
     fn text(&mut self, field: &Field, text: impl Into<Cow<'static, str>> + AsRef<str>) {
-        let parsed = |text: &str| text.parse().ok();
         match field.name() {
             "otel.name" => self.name = Some(cut(text.into())),
             "otel.kind" => {
@@ -191,9 +206,6 @@ impl Said {
                     _ => None,
                 }
             }
-            "otel.context" => self.context = parsed(text.as_ref()),
-            "otel.parent" => self.parent = parsed(text.as_ref()),
-            "otel.link" => self.link = parsed(text.as_ref()),
             "otel.error" => self.error = Some(cut(text.into())),
             "message" => self.message = Some(cut(text.into())),
             // Ids that are not there.
@@ -225,6 +237,12 @@ impl Visit for Said {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.text(field, format!("{value:?}"));
+        let span = match field.name() {
+            "otel.context" => &mut self.context,
+            "otel.parent" => &mut self.parent,
+            "otel.link" => &mut self.link,
+            _ => return self.text(field, format!("{value:?}")),
+        };
+        *span = TraceContext::shown(value);
     }
 }

@@ -18,6 +18,7 @@ mod layer;
 mod names;
 mod otlp;
 pub(crate) mod protobuf;
+mod queue;
 mod span;
 
 pub use context::TraceContext;
@@ -28,7 +29,7 @@ pub use span::{SpanKind, SpanRecord, Value};
 pub(super) use layer::{TraceLayer, filter};
 pub(super) use names::OF_THE_SPAN;
 
-use export::Queue;
+use queue::Queue;
 use std::sync::OnceLock;
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::LookupSpan;

@@ -14,8 +14,11 @@ const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
 /// Bits of a span's flags beyond W3C's: whether the parent is in another process is not known here, hence not said.
 const SAMPLED: u32 = 1;
 
+/// What a span usually takes.
+const SPAN_BYTES: usize = 400;
+
 pub(super) fn encode(resource: &Resource, spans: &[SpanRecord]) -> Vec<u8> {
-    let mut request = Message::default();
+    let mut request = Message(Vec::with_capacity(spans.len() * SPAN_BYTES));
     request.message(1, |of_resource| {
         of_resource.message(1, |message| attributes(message, 1, resource));
         of_resource.message(2, |of_scope| {

@@ -34,9 +34,19 @@ impl Message {
     }
 
     pub fn message(&mut self, field: u64, write: impl FnOnce(&mut Message)) {
-        let mut inner = Message::default();
-        write(&mut inner);
-        self.bytes(field, &inner.0);
+        self.raw(field << 3 | LENGTH);
+        // Most messages are so short that their length takes one byte; what follows moves for those that are not.
+        let at = self.0.len();
+        self.0.push(0);
+        write(self);
+        let length = self.0.len() - at - 1;
+        if length < 0x80 {
+            self.0[at] = length as u8;
+        } else {
+            let mut prefix = Message::default();
+            prefix.raw(length as u64);
+            self.0.splice(at..=at, prefix.0);
+        }
     }
 
     fn raw(&mut self, mut value: u64) {

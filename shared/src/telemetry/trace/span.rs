@@ -1,11 +1,13 @@
 //! A finished span, as it waits to be sent.
 
-use super::{QUEUE, TraceContext};
+use super::{QUEUE, TraceContext, export};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 /// Attributes of one span or event; further ones are left out.
 pub(super) const ATTRIBUTES_MAX: usize = 48;
+/// Room that a span begins with.
+pub(super) const ATTRIBUTES_USUAL: usize = 12;
 /// Events of one span: what went wrong in it. Further ones are left out.
 pub(super) const EVENTS_MAX: usize = 16;
 /// Bytes of a text; longer ones are cut.
@@ -75,7 +77,7 @@ impl SpanRecord {
             kind: SpanKind::Internal,
             started_at,
             lasted: Duration::ZERO,
-            attributes: vec![],
+            attributes: Vec::with_capacity(ATTRIBUTES_USUAL),
             events: vec![],
             error: None,
         }
@@ -114,7 +116,7 @@ impl SpanRecord {
     /// Into the queue of the exporter, if the trace is sampled and there is one. Never waits.
     pub fn send(self) {
         if let Some(queue) = QUEUE.get().filter(|_| self.context.is_sampled()) {
-            queue.push(self);
+            export::push(queue, self);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! How lines of the log are written: each a JSON object with what its spans know (request, trace, job, attempt, project)
 //! beside its own fields, so that one key finds everything of one job.
 
+mod fields;
+
+pub(super) use fields::LineFields;
+
 use super::trace::OF_THE_SPAN;
 use chrono::{SecondsFormat, Utc};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::fmt;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::{RecordFields, VisitOutput};
-use tracing_subscriber::fmt::format::{DefaultVisitor, JsonFields, Writer};
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -17,81 +20,77 @@ use tracing_subscriber::registry::LookupSpan;
 /// its spans, an inner span over an outer one.
 pub(super) struct JsonLines;
 
-impl<S> FormatEvent<S, JsonFields> for JsonLines
+/// Fields of a line that are expected; more cost an allocation.
+const FIELDS: usize = 24;
+
+/// Of what is kept: room for all but the longest errors.
+const GATHERED_BYTES_MAX: usize = 16 << 10;
+
+thread_local! {
+    /// What a line gathers, kept for the next one.
+    static GATHERED: Cell<String> = const { Cell::new(String::new()) };
+}
+
+impl<S> FormatEvent<S, LineFields> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(
         &self,
-        ctx: &FmtContext<'_, S, JsonFields>,
-        mut writer: Writer<'_>,
+        ctx: &FmtContext<'_, S, LineFields>,
+        writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Line::default();
-        let mut innermost = None;
-        for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                let fields: BTreeMap<String, Value> = serde_json::from_str(fields).unwrap_or_default();
-                for (name, value) in fields {
-                    line.set(&name, value);
-                }
-            }
-            innermost = Some(span.name());
+        let mut gathered = GATHERED.take();
+        let written = write_line(ctx, writer, event, &mut gathered);
+        gathered.clear();
+        if gathered.capacity() <= GATHERED_BYTES_MAX {
+            GATHERED.set(gathered);
         }
-        event.record(&mut line);
-        // What comes from the `log` crate has its target in a field.
-        let target = line.fields.remove("log.target").unwrap_or_else(|| event.metadata().target().into());
-        line.fields.retain(|name, _| !name.starts_with("log."));
-        line.set("target", target);
-        line.set("span", innermost.map_or(Value::Null, Value::from));
-        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
-        write!(writer, r#"{{"timestamp":"{at}","level":"{}""#, event.metadata().level())?;
-        let message = line.fields.remove_entry("message");
-        for (name, value) in message.into_iter().chain(line.fields) {
-            write!(writer, ",{}:{value}", Value::String(name))?;
-        }
-        writeln!(writer, "}}")
+        written
     }
 }
 
-#[derive(Default)]
-struct Line {
-    fields: BTreeMap<String, Value>,
-}
-
-impl Line {
-    fn set(&mut self, name: &str, value: Value) {
-        let is_absent = value.is_null() || value.as_str() == Some("");
-        if !is_absent && !name.starts_with(OF_THE_SPAN) {
-            self.fields.insert(name.to_owned(), value);
+fn write_line<S>(
+    ctx: &FmtContext<'_, S, LineFields>,
+    mut writer: Writer<'_>,
+    event: &Event<'_>,
+    gathered: &mut String,
+) -> fmt::Result
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let mut innermost = None;
+    for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        if let Some(fields) = span.extensions().get::<FormattedFields<LineFields>>() {
+            gathered.push_str(fields);
         }
+        innermost = Some(span.name());
     }
-}
+    if let Some(name) = innermost {
+        fields::write_text(gathered, "span", name)?;
+    }
+    // What comes from the `log` crate has its target in a field, which follows and wins.
+    fields::write_text(gathered, "target", event.metadata().target())?;
+    LineFields.format_fields(Writer::new(gathered), event)?;
 
-impl Visit for Line {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field.name(), value.into());
+    let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(FIELDS);
+    pairs.extend(fields::read(gathered));
+    let message = pairs.iter().rposition(|(name, _)| *name == "message").map(|at| pairs[at]);
+    pairs.retain(|(name, _)| *name != "message");
+    // Of equal names the last one holds: the sort keeps their order.
+    pairs.sort_by_key(|(name, _)| *name);
+    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    write!(writer, r#"{{"timestamp":"{at}","level":"{}""#, event.metadata().level())?;
+    let last_of_name = |at: &usize| pairs.get(at + 1).is_none_or(|next| next.0 != pairs[*at].0);
+    let rest = (0..pairs.len()).filter(last_of_name).map(|at| pairs[at]);
+    for (name, value) in message.into_iter().chain(rest) {
+        writer.write_str(",\"")?;
+        fields::escape(&mut writer, name)?;
+        writer.write_str("\":")?;
+        writer.write_str(value)?;
     }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field.name(), value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field.name(), value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field.name(), value.into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field.name(), value.into());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field.name(), format!("{value:?}").into());
-    }
+    writer.write_str("}\n")
 }
 
 /// Fields of spans as people read them, without those that only traces need.
@@ -128,6 +127,7 @@ impl Visit for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use std::io::Write;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
@@ -151,7 +151,7 @@ mod tests {
         let writer = kept.clone();
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
-            .fmt_fields(JsonFields::new())
+            .fmt_fields(LineFields)
             .event_format(JsonLines);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), of);
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
