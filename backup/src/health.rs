@@ -21,6 +21,8 @@ pub struct Facts {
     pub wal_archive: Option<WalArchive>,
     /// `None`: nothing was ever removed.
     pub removal: Option<BackupRemoval>,
+    /// Of the backups that are there.
+    pub oldest_at: Option<DateTime<Utc>>,
     /// Since when there should be backups: since their schedules are there.
     pub expected_since: Option<DateTime<Utc>>,
     /// A backup that takes longer is worth a warning.
@@ -72,6 +74,7 @@ impl Facts {
             archiver: store.archiver().await?,
             wal_archive: store.wal_archive().await?,
             removal: store.backup_removal().await?,
+            oldest_at: store.oldest_backup_at().await?,
             expected_since: store.backups_expected_since().await?,
             slow_after,
         })

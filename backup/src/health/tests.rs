@@ -57,6 +57,7 @@ fn well() -> Facts {
         },
         wal_archive: None,
         removal: None,
+        oldest_at: None,
         expected_since: Some(at(-5000.0)),
         slow_after: TimeDelta::hours(1),
     }

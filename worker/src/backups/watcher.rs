@@ -51,7 +51,7 @@ async fn look(backups: &Backups, engine: &Engine, counts: bool) -> Result<(), St
     let now = Utc::now();
     let slow_after = TimeDelta::seconds(backups.config().slow_after_s.cast_signed());
     let facts = Facts::read(store, slow_after).await?;
-    publish(&facts, now);
+    publish(&facts, TimeDelta::days(backups.config().retention.days.into()), now);
     raise(store, &facts, now).await
 }
 
@@ -123,8 +123,8 @@ async fn look_at_wal(store: &Store, engine: &Engine) -> Result<(), StoreError> {
     }
 }
 
-/// The same in every worker, since all read the same records.
-fn publish(facts: &Facts, now: DateTime<Utc>) {
+/// The same in every worker, since all read the same records. `kept_for`: what is older is kept by other rules, or removed.
+fn publish(facts: &Facts, kept_for: TimeDelta, now: DateTime<Utc>) {
     let seconds = |at: Option<DateTime<Utc>>| at.map_or(0.0, |at| at.timestamp_millis() as f64 / 1000.0);
     for of in &facts.classes {
         let kind = of.class.as_str();
@@ -141,6 +141,8 @@ fn publish(facts: &Facts, now: DateTime<Utc>) {
     let removal = facts.removal.as_ref();
     metrics::gauge!("counterfoil_backup_last_removal_timestamp_seconds")
         .set(seconds(removal.and_then(|removal| removal.complete_at)));
+    metrics::gauge!("counterfoil_backup_removal_due_since_timestamp_seconds")
+        .set(seconds(facts.oldest_at.and_then(|at| at.checked_add_signed(kept_for))));
     for (reason, held) in [
         ("locked", removal.map_or(0, |removal| removal.locked)),
         ("failed", removal.map_or(0, |removal| removal.failed)),

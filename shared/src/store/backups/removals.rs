@@ -34,6 +34,13 @@ impl Store {
         Ok(())
     }
 
+    /// When the oldest backup that is there was complete; `None`: there is none.
+    pub async fn oldest_backup_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT min(finished_at) FROM backups WHERE state = 'committed'")
+            .fetch_one(self.pool())
+            .await?)
+    }
+
     /// `None`: there was none.
     pub async fn backup_removal(&self) -> Result<Option<BackupRemoval>, StoreError> {
         Ok(sqlx::query_as("SELECT locked, failed, ended_at, complete_at FROM backup_removals")

@@ -117,6 +117,14 @@ pub(super) const METRICS: &[Metric] = &[
     )
     .once(WATCHED),
     Metric::gauge(
+        "counterfoil_backup_removal_due_since_timestamp_seconds",
+        Unit::Timestamp,
+        &[],
+        WORKER,
+        "When the oldest backup that is there is or was older than `backup.retention.days`, from when on removal has something to do; 0: there is none",
+    )
+    .once(WATCHED),
+    Metric::gauge(
         "counterfoil_backup_held_objects",
         Unit::Count,
         &[Label::one_of("reason", &["locked", "failed"])],
