@@ -308,13 +308,32 @@ impl Api {
         project_id: ProjectId,
         needs: ProjectRole,
     ) -> Result<Granted, Problem> {
-        let credential = Credential::read(self, headers).await?;
-        let is_enough = |_: &Caller, standing: &Standing| judge_role(standing, needs).is_ok();
-        let looking_up = credential.look_up(self, Owner::Project(project_id), is_enough);
-        let (_, standing) = Reach::System("guard").around(looking_up).await?;
-        let granted = judge_role(&standing, needs)?;
+        let granted = self.granted(headers, Owner::Project(project_id), needs).await?;
         reach::decide(project_id);
         Ok(granted)
+    }
+
+    /// The same decision about a thing, now: for an answer that lasts longer than what it was decided by.
+    pub(crate) async fn still_grants(
+        &self,
+        headers: &HeaderMap,
+        owner: Owner,
+        needs: ProjectRole,
+    ) -> Result<(), Problem> {
+        self.granted(headers, owner, needs).await.map(drop)
+    }
+
+    async fn granted(
+        &self,
+        headers: &HeaderMap,
+        owner: Owner,
+        needs: ProjectRole,
+    ) -> Result<Granted, Problem> {
+        let credential = Credential::read(self, headers).await?;
+        let is_enough = |_: &Caller, standing: &Standing| judge_role(standing, needs).is_ok();
+        let looking_up = credential.look_up(self, owner, is_enough);
+        let (_, standing) = Reach::System("guard").around(looking_up).await?;
+        judge_role(&standing, needs)
     }
 }
 

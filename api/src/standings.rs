@@ -13,6 +13,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 /// How long after a promise that nothing was missed what is kept may be used. With the time that a notification takes,
 /// a change holds everywhere within a second.
@@ -39,6 +40,38 @@ pub(crate) struct Standings {
     good_until_us: AtomicU64,
     /// Rises with each change: an answer that was asked for before one is not kept after it.
     changes: AtomicU64,
+    /// Whose rights may have changed, for what was let in and lasts.
+    told: broadcast::Sender<Whose>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Of(UserId),
+    /// Something may have been missed.
+    Anybody,
+}
+
+/// Told that are not read yet; who comes behind looks at once.
+const TOLD_MAX: usize = 256;
+
+/// Tells whether somebody's rights may have changed.
+pub(crate) struct Rights {
+    of: UserId,
+    told: broadcast::Receiver<Whose>,
+}
+
+impl Rights {
+    /// Waits until they may. Nothing is lost when it is dropped half way.
+    pub async fn may_have_changed(&mut self) {
+        loop {
+            match self.told.recv().await {
+                Ok(Whose::Of(user_id)) if user_id != self.of => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return,
+                // The end of the process is told otherwise.
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -63,7 +96,13 @@ impl Standings {
             began_at: Instant::now(),
             good_until_us: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            told: broadcast::Sender::new(TOLD_MAX),
         }
+    }
+
+    /// From now on.
+    pub fn rights_of(&self, user_id: UserId) -> Rights {
+        Rights { of: user_id, told: self.told.subscribe() }
     }
 
     /// As it was found before, or what to hand to [`Self::keep`] once it is found.
@@ -128,12 +167,15 @@ impl Standings {
                 for shard in &self.shards {
                     lock(shard).retain(|_, kept| kept.caller.user_id != *user_id);
                 }
+                let _ = self.told.send(Whose::Of(*user_id));
             }
             News::HeardUntil(at) => {
                 let until = at.duration_since(self.began_at) + PROMISE_HOLDS;
                 self.good_until_us.store(until.as_micros() as u64, Ordering::SeqCst);
             }
-            News::Listening(_) | News::Changed(_) => {}
+            // Again, perhaps: what happened in between was not heard.
+            News::Listening(_) => drop(self.told.send(Whose::Anybody)),
+            News::Changed(_) => {}
         }
     }
 

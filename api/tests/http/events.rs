@@ -1,12 +1,17 @@
 //! Event streams.
 
+use crate::client::Client;
 use crate::outcome::{Outcome, acquire, finish};
-use crate::server::{Project, Server, job_path};
+use crate::server::{Project, Server, id_of, job_path};
 use chrono::TimeDelta;
 use serde_json::json;
 use shared::job::{JobProgress, JobState};
 use shared::store::jobs::{Finish, Held};
-use std::time::Duration;
+use shared::store::projects::ProjectRole;
+use std::time::{Duration, Instant};
+
+/// One or two seconds, and what a loaded machine takes to answer.
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_stream_tells_every_change_until_the_end() {
@@ -130,4 +135,49 @@ async fn streams_end_when_the_server_stops() {
     assert_eq!(events.next().await, None);
     let stopped = tokio::time::timeout(Duration::from_secs(5), server.running).await;
     stopped.expect("long before the limit").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_right_to_it_in_every_process() {
+    let server = Server::start().await;
+    let other = server.another(|_| ()).await;
+    let (root, project) = (server.log_in_as_admin().await, Project::make(&server, "jane").await);
+    let (ann, bob) = (server.log_in_as("ann").await, server.log_in_as("bob").await);
+    let mut ids = vec![];
+    for client in [&ann, &bob] {
+        let me = client.get("/api/auth/me").await.expect(200).json();
+        let id = id_of(&me).to_owned();
+        let (project_id, user_id) = (project.id.parse().expect("an id"), id.parse().expect("an id"));
+        server.store.set_project_member(project_id, user_id, ProjectRole::Viewer).await.expect("a member");
+        ids.push(id);
+    }
+    let job = project.submit().await;
+    let path = job_path(job, "/events");
+    let open = async |client: &Client| {
+        let mut events = client.events(&path, None).await;
+        events.next().await.expect("the present state");
+        events
+    };
+    let there = |client: &Client| Client { address: other.client.address, ..client.clone() };
+    let mut stays = open(&there(&project.client)).await;
+
+    let (mut shut_here, mut shut_there) = (open(&ann).await, open(&there(&ann)).await);
+    root.post(&format!("/api/users/{}/disable", ids[0]), &json!(null)).await.expect(204);
+    let shut_at = Instant::now();
+    assert_eq!((shut_here.next().await, shut_there.next().await), (None, None));
+    assert!(shut_at.elapsed() < SOON, "{:?}", shut_at.elapsed());
+
+    let mut member = open(&there(&bob)).await;
+    let membership = format!("/api/projects/{}/members/{}", project.id, ids[1]);
+    project.client.delete(&membership).await.expect(204);
+    assert_eq!(member.next().await, None);
+
+    let again = server.log_in("jane").await;
+    let mut session = open(&there(&again)).await;
+    again.post("/api/auth/logout", &json!(null)).await.expect(204);
+    assert_eq!(session.next().await, None);
+
+    // Whose rights are what they were goes on watching.
+    server.store.request_cancel(job).await.expect("asked");
+    assert_eq!(stays.next().await.expect("an event").data["state"], "cancelled");
 }
