@@ -163,10 +163,12 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
         };
         async move { store.follow_changes(hear, stop).await }
     });
+    let keeping = tokio::spawn(store.clone().keep_idle(stop.clone()));
     let signing = tokio::spawn(audit::sign_hourly(store, api, stop.clone()));
     connections::serve(parts.listener, router, limits, stop).await;
     // Ends with `stop` by itself, perhaps a database time-out later.
     polling.abort();
+    keeping.abort();
     rotating.abort();
     signing.abort();
     hearing.abort();
@@ -179,11 +181,7 @@ pub async fn run(config: &Config, parts: Parts, stop: CancellationToken) -> Resu
 fn replica(config: &Config) -> Result<Option<Replica>, ApiError> {
     let Some(url) = &config.database.replica_url else { return Ok(None) };
     let options = url.expose_secret().parse().map_err(|_| ApiError::Replica)?;
-    let limits = PoolLimits {
-        connections_max: config.database.connections_max,
-        acquire_timeout: Duration::from_secs(config.database.acquire_timeout_s),
-    };
-    Ok(Some(Replica::new(options, &limits)))
+    Ok(Some(Replica::new(options, &PoolLimits::of(&config.database))))
 }
 
 /// Reads the signing keys as often as secrets are kept, so that a rotation needs no restart.

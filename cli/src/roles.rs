@@ -76,7 +76,7 @@ pub async fn api(config: Config) -> Result<()> {
     let signing_keys = read_signing_keys(&source).await?;
     let sealing_key = sealing_key(&config)?;
     let stop = stop::on_signal()?;
-    let store = store(&config)?;
+    let store = store_for_requests(&config)?;
     let listener = listen(config.http.listen).await?;
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
@@ -318,16 +318,24 @@ fn refuse_missing(missing: &[&str]) -> Result<()> {
 
 /// A pool for the configured database; connects on first use.
 pub fn store(config: &Config) -> Result<Store> {
-    let url = config.database.url.as_ref().context("database.url is not set")?;
-    let options = url.expose_secret().parse().context("database.url")?;
-    Ok(Store::new(options, &pool_limits(config)))
+    store_with(config, &pool_limits(config))
 }
 
+/// The same for a process that serves requests, of which none should wait for a connection to be opened.
+pub fn store_for_requests(config: &Config) -> Result<Store> {
+    store_with(config, &PoolLimits::of(&config.database))
+}
+
+fn store_with(config: &Config, limits: &PoolLimits) -> Result<Store> {
+    let url = config.database.url.as_ref().context("database.url is not set")?;
+    let options = url.expose_secret().parse().context("database.url")?;
+    Ok(Store::new(options, limits))
+}
+
+/// Of those whom nobody waits for: workers and schedulers use what connections they need over and over, and twenty workers
+/// with ten idle ones in each of two pools would fill a server that has two hundred.
 pub fn pool_limits(config: &Config) -> PoolLimits {
-    PoolLimits {
-        connections_max: config.database.connections_max,
-        acquire_timeout: Duration::from_secs(config.database.acquire_timeout_s),
-    }
+    PoolLimits { idle_min: 0, ..PoolLimits::of(&config.database) }
 }
 
 pub fn queue(config: &Config) -> Result<Queue> {

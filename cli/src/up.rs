@@ -60,7 +60,7 @@ pub async fn run(mut config: Config, shown: &[ShownKey], args: UpArgs) -> Result
     };
     let store = match &postgres {
         Some(postgres) => Store::new(postgres.options.clone(), &roles::pool_limits(&config)),
-        None => roles::store(&config)?,
+        None => roles::store_for_requests(&config)?,
     };
     store.migrate().await.context("migrating the database")?;
     let queue = match config.broker.url {

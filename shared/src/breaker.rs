@@ -110,6 +110,15 @@ impl Breaker {
         };
     }
 
+    /// The same of a question that says something about an open one only: while it is closed, what fails is another matter.
+    pub fn probed_if_open(&self) {
+        let is_closed =
+            matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Closed { .. });
+        if !is_closed {
+            self.probed();
+        }
+    }
+
     fn close(&self) -> State {
         tracing::info!(dependency = %self.dependency, "a circuit is closed again");
         self.show(false);
@@ -183,6 +192,20 @@ mod tests {
         assert_eq!((breaker.admit(later), breaker.admit(later)), (Ok(()), Ok(())));
         breaker.failed(later);
         assert_eq!(breaker.admit(later), Ok(()), "counts anew");
+    }
+
+    #[test]
+    fn what_says_nothing_while_it_is_closed_closes_an_open_one_all_the_same() {
+        let (breaker, now) = (Breaker::new("broker", BreakerRules::default()), Instant::now());
+        for _ in 0..5 {
+            breaker.probed_if_open();
+            breaker.failed(now);
+        }
+        assert_eq!(breaker.admit(now), Err(60 * S), "failures were counted on");
+        for _ in 0..3 {
+            breaker.probed_if_open();
+        }
+        assert_eq!((breaker.admit(now), breaker.admit(now)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl JobBody for Noop {
 impl Bench {
     async fn new() -> Result<Self, Failure> {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set\n{USAGE}"));
-        let limits = PoolLimits { connections_max: 50, acquire_timeout: Duration::from_secs(30) };
+        let limits = PoolLimits { acquire_timeout: Duration::from_secs(30), ..PoolLimits::default() };
         let store = Store::new(variable("DATABASE_URL")?.parse()?, &limits);
         store.migrate().await?;
         let prefix = "counterfoil-bench";

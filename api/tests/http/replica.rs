@@ -32,7 +32,7 @@ async fn lists_come_from_the_replica_unless_it_lacks_what_the_reader_has_written
     })
     .await
     .expect("two servers");
-    let limits = PoolLimits { connections_max: 10, acquire_timeout: Duration::from_secs(10) };
+    let limits = PoolLimits { connections_max: 10, ..PoolLimits::default() };
     let store = Store::new(primary.url().parse().expect("a URL"), &limits);
     store.migrate().await.expect("migrated");
     let server = Server::start_with_replica(store, replica.url()).await;

@@ -80,7 +80,8 @@ impl Server {
         let target = tokio::net::lookup_host(target).await.expect("a name").next().expect("an address");
         let proxy = TcpProxy::start(target).await.expect("a proxy");
         let options = options.host("127.0.0.1").port(proxy.address().port());
-        let limits = PoolLimits { connections_max: 10, acquire_timeout: Duration::from_secs(1) };
+        let limits =
+            PoolLimits { connections_max: 10, acquire_timeout: Duration::from_secs(1), ..Default::default() };
         let config = Config { rate_limits: RateLimits::none(), ..Config::default() };
         let clock = Clock::manual(Utc::now().trunc_subsecs(0));
         let (store, key) = (Store::new(options, &limits), Arc::new(SigningKey::generate()));

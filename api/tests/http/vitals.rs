@@ -182,7 +182,10 @@ async fn without_a_database_the_rest_still_answers() {
 async fn dead_store() -> Store {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let options = format!("postgres://nobody:x@{free}/nothing?sslmode=disable").parse().expect("a URL");
-    Store::new(options, &PoolLimits { connections_max: 2, acquire_timeout: Duration::from_millis(200) })
+    Store::new(
+        options,
+        &PoolLimits { connections_max: 2, acquire_timeout: Duration::from_millis(200), ..Default::default() },
+    )
 }
 
 async fn serve_api_without_database() -> (Client, CancellationToken) {

@@ -11,6 +11,10 @@ impl Config {
             }
         };
         range("database.connections_max", self.database.connections_max.into(), 2, 1000);
+        let connections_max = self.database.connections_max.into();
+        range("database.connections_idle_min", self.database.connections_idle_min.into(), 0, connections_max);
+        range("database.connection_idle_s", self.database.connection_idle_s, 1, 86_400);
+        range("database.connection_lifetime_s", self.database.connection_lifetime_s, 1, 86_400);
         range("database.acquire_timeout_s", self.database.acquire_timeout_s, 1, 300);
         range("http.upload_bytes_max", self.http.upload_bytes_max, 1, i64::MAX as u64);
         range("http.project_files_max", self.http.project_files_max.into(), 1, 1_000_000);

@@ -21,6 +21,14 @@ pub struct Database {
     pub replica_url: Option<SecretString>,
     /// Connections of one process for what it does for tenants, and as many for the system's own work, 2 to 1000.
     pub connections_max: u32,
+    /// Connections that a process with the API keeps open in each of the two though nobody uses them, so that requests
+    /// need not wait for one to be opened, 0 to `connections_max`. Other processes keep none, nor does the PostgreSQL that
+    /// `counterfoil up` starts need it, which answers within the machine.
+    pub connections_idle_min: u32,
+    /// How long a connection that is one of more than those may rest before it is closed, 1 to 86400 s.
+    pub connection_idle_s: u64,
+    /// How old a connection gets before another takes its place, 1 to 86400 s.
+    pub connection_lifetime_s: u64,
     /// Longest wait for a free connection, 1 to 300 s.
     pub acquire_timeout_s: u64,
 }
@@ -70,7 +78,15 @@ pub struct Secrets {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, replica_url: None, connections_max: 50, acquire_timeout_s: 10 }
+        Self {
+            url: None,
+            replica_url: None,
+            connections_max: 50,
+            connections_idle_min: 10,
+            connection_idle_s: 600,
+            connection_lifetime_s: 1800,
+            acquire_timeout_s: 10,
+        }
     }
 }
 

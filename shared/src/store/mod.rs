@@ -32,6 +32,7 @@ pub mod open_items;
 pub mod organisations;
 pub mod outbox;
 pub mod partitions;
+mod pool;
 pub mod projects;
 pub mod queues;
 pub mod rate_limits;
@@ -50,6 +51,8 @@ pub mod unmatched_amounts;
 pub mod users;
 pub mod wake;
 pub mod workers;
+
+pub use pool::{PoolFigures, PoolLimits};
 
 /// One connection, mostly inside a transaction: what changes of several modules share.
 pub use sqlx::PgConnection as Connection;
@@ -74,18 +77,23 @@ pub struct Store {
     renewals: PgPool,
 }
 
-/// When a connection was last found dead, in milliseconds of [`process_age`]: those that have rested since before may be
-/// dead, too.
-static TROUBLE_AT_MS: AtomicU64 = AtomicU64::new(0);
+/// When a connection was last found dead, in nanoseconds of [`process_age`]: those that have rested since before may be
+/// dead, too. As fine as the clock: rounded down, it would come before the last use of a connection that died with it.
+static TROUBLE_AT_NS: AtomicU64 = AtomicU64::new(0);
 
 fn process_age() -> Duration {
     static BEGAN_AT: LazyLock<Instant> = LazyLock::new(Instant::now);
     BEGAN_AT.elapsed()
 }
 
+/// Zero: there was none.
+fn trouble_at() -> Duration {
+    Duration::from_nanos(TROUBLE_AT_NS.load(Ordering::Relaxed))
+}
+
 /// Whether a connection that has rested for so long has seen the last trouble.
 fn may_be_dead(idle_for: Duration) -> bool {
-    let trouble_at = Duration::from_millis(TROUBLE_AT_MS.load(Ordering::Relaxed));
+    let trouble_at = trouble_at();
     !trouble_at.is_zero() && process_age().saturating_sub(idle_for) <= trouble_at
 }
 
@@ -125,7 +133,8 @@ impl From<sqlx::Error> for StoreError {
         let waited_in_vain = matches!(error, sqlx::Error::PoolTimedOut);
         let error = Self::sort(error);
         if matches!(&error, Self::Unavailable(source) if !matches!(source, sqlx::Error::PoolTimedOut)) {
-            TROUBLE_AT_MS.store(process_age().as_millis().max(1) as u64, Ordering::Relaxed);
+            let now_ns = u64::try_from(process_age().as_nanos()).unwrap_or(u64::MAX);
+            TROUBLE_AT_NS.store(now_ns.max(1), Ordering::Relaxed);
         }
         let cause = match &error {
             Self::Unavailable(_) if waited_in_vain => "acquire_timeout",
@@ -184,22 +193,6 @@ impl StoreError {
     }
 }
 
-/// Bounds of the connection pools.
-#[derive(Debug, Clone)]
-pub struct PoolLimits {
-    /// For tenants, and as many for the system itself; opened as needed.
-    pub connections_max: u32,
-    pub acquire_timeout: Duration,
-}
-
-/// Connections of one pool that are open, those of them that nobody uses, and the most it opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct PoolFigures {
-    pub size: u32,
-    pub idle: u32,
-    pub max: u32,
-}
-
 /// What every connection of ours has.
 fn ours(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("counterfoil").options([
@@ -224,11 +217,12 @@ impl Store {
         let pool = |connections_max| {
             PgPoolOptions::new()
                 .max_connections(connections_max)
+                .min_connections(limits.idle_min.min(connections_max))
                 .acquire_timeout(limits.acquire_timeout)
                 // Reported for `telemetry`, which counts it; no log shows it by default.
                 .acquire_time_level(log::LevelFilter::Debug)
-                .max_lifetime(Duration::from_secs(30 * 60))
-                .idle_timeout(Duration::from_secs(10 * 60))
+                .max_lifetime(limits.lifetime)
+                .idle_timeout(limits.idle)
                 // The ping before each use costs a third of the throughput; a dead connection shows as an
                 // `Unavailable` error, which every caller handles anyway. After one, the others are tried first.
                 .test_before_acquire(false)
@@ -250,7 +244,7 @@ impl Store {
             system: system().connect_lazy_with(options.clone()),
             tenants: tenants.connect_lazy_with(of_tenants(options.clone())),
             is_for_tenants: false,
-            renewals: pool(1).connect_lazy_with(options),
+            renewals: pool(1).min_connections(0).connect_lazy_with(options),
         }
     }
 
@@ -313,14 +307,6 @@ impl Store {
 
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
         Ok(self.pool().begin().await?)
-    }
-
-    /// Of each pool, by its name: when one is used up, the other cannot help.
-    pub fn pool_figures(&self) -> [(&'static str, PoolFigures); 2] {
-        [("tenants", &self.tenants), ("system", &self.system)].map(|(name, pool)| {
-            let (size, idle) = (pool.size(), pool.num_idle() as u32);
-            (name, PoolFigures { size, idle, max: pool.options().get_max_connections() })
-        })
     }
 
     /// Closes every connection; later calls fail.

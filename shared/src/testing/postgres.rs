@@ -68,10 +68,7 @@ impl TestDatabase {
 
     /// A store with at most ten connections, which wait 10 s for one another.
     pub fn store(&self) -> Store {
-        Store::new(
-            self.options(),
-            &PoolLimits { connections_max: 10, acquire_timeout: Duration::from_secs(10) },
-        )
+        Store::new(self.options(), &PoolLimits { connections_max: 10, ..PoolLimits::default() })
     }
 
     /// For looking at what a test did, past the store. At most four connections.

@@ -15,6 +15,7 @@ mod maintenance;
 mod migrations;
 mod operate;
 mod outbox;
+mod pool;
 mod results;
 mod review;
 mod row_security;

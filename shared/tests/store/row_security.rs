@@ -367,8 +367,11 @@ async fn an_owner_without_special_rights_can_run_everything_and_so_can_a_member(
     run(format!("CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'of this test'")).await;
     run(format!("CREATE ROLE {member} LOGIN PASSWORD 'of this test'")).await;
     run(format!(r#"ALTER DATABASE "{database}" OWNER TO {owner}"#)).await;
-    let limits =
-        shared::store::PoolLimits { connections_max: 5, acquire_timeout: std::time::Duration::from_secs(30) };
+    let limits = shared::store::PoolLimits {
+        connections_max: 5,
+        acquire_timeout: std::time::Duration::from_secs(30),
+        ..Default::default()
+    };
     let store_of = |login: &str| Store::new(db.options().username(login).password("of this test"), &limits);
     let owners = store_of(&owner);
     owners.migrate().await.unwrap();

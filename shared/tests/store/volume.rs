@@ -19,7 +19,8 @@ const PAGE: u32 = 50;
 
 /// A store with one connection, so that its statistics are those of the statements.
 async fn one_connection(db: &TestDatabase) -> Store {
-    let limits = PoolLimits { connections_max: 1, acquire_timeout: Duration::from_secs(60) };
+    let limits =
+        PoolLimits { connections_max: 1, acquire_timeout: Duration::from_secs(60), ..PoolLimits::default() };
     Store::new(db.options(), &limits)
 }
 

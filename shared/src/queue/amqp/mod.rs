@@ -63,7 +63,11 @@ impl AmqpQueue {
     }
 
     pub(super) async fn depth(&self, queue: &QueueName) -> Result<u64, QueueError> {
-        self.0.inspector.depth(queue).await
+        let depth = self.0.inspector.depth(queue).await;
+        if depth.is_ok() {
+            self.0.publisher.broker_answers();
+        }
+        depth
     }
 
     pub(super) async fn dead_letters(&self) -> Result<u64, QueueError> {

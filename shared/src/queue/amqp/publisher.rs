@@ -28,9 +28,6 @@ pub(super) struct Publisher {
     breaker: Breaker,
 }
 
-/// Jobs wait for a relay that waits: shorter than elsewhere.
-const RULES: BreakerRules = BreakerRules { failures: 5, open_for: Duration::from_secs(10), probes: 3 };
-
 struct Session {
     link: Link,
     channel: Channel,
@@ -45,7 +42,7 @@ impl Publisher {
     const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 
     pub(super) fn new(broker: Arc<Broker>) -> Self {
-        let breaker = Breaker::new("broker", RULES);
+        let breaker = Breaker::new("broker", BreakerRules::default());
         Self { broker, session: Default::default(), status: Default::default(), breaker }
     }
 
@@ -65,6 +62,12 @@ impl Publisher {
             published.unconfirmed.append(&mut part.unconfirmed);
         }
         Ok(published)
+    }
+
+    /// The broker has answered a question on another connection: jobs wait for a relay that waits, so what is left alone is
+    /// asked again before its time.
+    pub(super) fn broker_answers(&self) {
+        self.breaker.probed_if_open();
     }
 
     /// Waits for a batch that is on its way.
