@@ -156,7 +156,8 @@ impl FromStr for TraceContext {
 
     fn from_str(text: &str) -> Result<Self, NoTraceparent> {
         let bytes = text.as_bytes();
-        let hex = |from: usize, to: usize| -> Option<u128> {
+        // At most 16 digits.
+        let hex = |from: usize, to: usize| -> Option<u64> {
             let part = bytes.get(from..to)?;
             part.iter().try_fold(0, |value, byte| {
                 let digit = match byte {
@@ -164,11 +165,13 @@ impl FromStr for TraceContext {
                     b'a'..=b'f' => byte - b'a' + 10,
                     _ => return None,
                 };
-                Some(value << 4 | u128::from(digit))
+                Some(value << 4 | u64::from(digit))
             })
         };
         let parsed = || {
-            let (version, trace_id, span_id, flags) = (hex(0, 2)?, hex(3, 35)?, hex(36, 52)?, hex(53, 55)?);
+            let (version, flags) = (hex(0, 2)?, hex(53, 55)?);
+            let trace_id = u128::from(hex(3, 19)?) << 64 | u128::from(hex(19, 35)?);
+            let span_id = hex(36, 52)?;
             let dashes = [2, 35, 52].iter().all(|at| bytes[*at] == b'-');
             // Later versions may append, and only that.
             let ends = match version {
@@ -177,7 +180,7 @@ impl FromStr for TraceContext {
                 _ => bytes.len() == 55 || bytes.get(55) == Some(&b'-'),
             };
             let is_one = dashes && ends && trace_id != 0 && span_id != 0;
-            is_one.then_some(Self { trace_id, span_id: span_id as u64, is_sampled: flags & 1 == 1 })
+            is_one.then_some(Self { trace_id, span_id, is_sampled: flags & 1 == 1 })
         };
         parsed().ok_or(NoTraceparent)
     }

@@ -3,9 +3,10 @@
 //! The thread belongs to no runtime and nobody waits for it: a collector that is away or slow costs spans, which are
 //! counted, and nothing else.
 
+use super::attributes::Value;
 use super::otlp::{Resource, encode};
 use super::queue::Queue;
-use super::span::{SpanRecord, Value};
+use super::span::SpanRecord;
 use super::{QUEUE, context};
 use crate::config;
 use secrecy::ExposeSecret;

@@ -5,13 +5,13 @@
 //! `otel.link` (a span of importance besides the parent; these three as `%`), `otel.error` (it failed), `otel.with.…` (an attribute that no log shows). Warnings and errors that are logged
 //! inside a span become its events; an error makes it a failed one.
 
+use super::attributes::{self, Any, cut};
 use super::context::TraceContext;
 use super::names::attribute;
-use super::span::{
-    ATTRIBUTES_MAX, ATTRIBUTES_USUAL, EVENTS_MAX, SpanEvent, SpanKind, SpanRecord, Value, cut,
-};
+use super::span::{EVENTS_MAX, SpanEvent, SpanKind, SpanRecord};
 use crate::telemetry::statements::{ACQUIRE, STATEMENT, Statement, StatementNames};
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -64,8 +64,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
             span.extensions_mut().insert(Traced { context, record: None });
             return;
         }
-        let mut said = Said::default();
-        said.attributes.reserve(ATTRIBUTES_USUAL);
+        let mut said = Said::<9>::default();
         attributes.record(&mut said);
         let parent = said.parent.or(above);
         let context = said.context.unwrap_or_else(|| TraceContext::following(parent));
@@ -85,11 +84,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
         let Some(open) = extensions.get_mut::<Traced>().and_then(|traced| traced.record.as_mut()) else {
             return;
         };
-        let mut said = Said::default();
+        let mut said =
+            Said::<9> { later: Some(std::mem::take(&mut open.span.attributes)), ..Said::default() };
         values.record(&mut said);
-        for (name, value) in said.attributes {
-            open.span.set(name, value);
-        }
+        open.span.attributes = said.later.take().unwrap_or_default();
         open.span.name = said.name.unwrap_or_else(|| std::mem::take(&mut open.span.name));
         open.span.error = said.error.or(open.span.error.take());
     }
@@ -161,7 +159,7 @@ impl TraceLayer {
 }
 
 fn note(span: &mut SpanRecord, event: &Event<'_>) {
-    let mut said = Said::default();
+    let mut said = Said::<3>::default();
     event.record(&mut said);
     let name = said.message.unwrap_or_else(|| event.metadata().name().into());
     if *event.metadata().level() == Level::ERROR && span.error.is_none() {
@@ -174,7 +172,7 @@ fn note(span: &mut SpanRecord, event: &Event<'_>) {
 
 /// What fields say.
 #[derive(Default)]
-struct Said {
+struct Said<const FIELD: u64> {
     name: Option<Cow<'static, str>>,
     kind: Option<SpanKind>,
     context: Option<TraceContext>,
@@ -182,23 +180,29 @@ struct Said {
     link: Option<TraceContext>,
     error: Option<Cow<'static, str>>,
     message: Option<Cow<'static, str>>,
-    attributes: Vec<(Cow<'static, str>, Value)>,
+    attributes: attributes::Attributes<FIELD>,
+    /// Those of a span that is there: what is said replaces them.
+    later: Option<attributes::Attributes<FIELD>>,
+    /// What a value shows itself as.
+    shown: String,
 }
 
-impl Said {
-    fn set(&mut self, field: &Field, value: impl FnOnce() -> Value) {
-        if self.attributes.len() < ATTRIBUTES_MAX
-            && let Some(name) = attribute(field.name())
-        {
-            self.attributes.push((name, value()));
+impl<const FIELD: u64> Said<FIELD> {
+    fn set(&mut self, field: &Field, value: Any<'_>) {
+        if let Some(name) = attribute(field.name()) {
+            match &mut self.later {
+                Some(later) => later.set(&name, value),
+                None => self.attributes.push(&name, value),
+            }
         }
     }
 
-    fn text(&mut self, field: &Field, text: impl Into<Cow<'static, str>> + AsRef<str>) {
+    fn text(&mut self, field: &Field, text: &str) {
+        let kept = || Some(cut(text).to_owned().into());
         match field.name() {
-            "otel.name" => self.name = Some(cut(text.into())),
+            "otel.name" => self.name = kept(),
             "otel.kind" => {
-                self.kind = match text.as_ref() {
+                self.kind = match text {
                     "server" => Some(SpanKind::Server),
                     "client" => Some(SpanKind::Client),
                     "producer" => Some(SpanKind::Producer),
@@ -206,34 +210,34 @@ impl Said {
                     _ => None,
                 }
             }
-            "otel.error" => self.error = Some(cut(text.into())),
-            "message" => self.message = Some(cut(text.into())),
+            "otel.error" => self.error = kept(),
+            "message" => self.message = kept(),
             // Ids that are not there.
-            _ if text.as_ref().is_empty() => {}
-            _ => self.set(field, || Value::Text(cut(text.into()))),
+            _ if text.is_empty() => {}
+            _ => self.set(field, Any::Text(text)),
         }
     }
 }
 
-impl Visit for Said {
+impl<const FIELD: u64> Visit for Said<FIELD> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, || Value::Float(value));
+        self.set(field, Any::Float(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, || Value::Integer(value));
+        self.set(field, Any::Integer(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, || Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
+        self.set(field, Any::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, || Value::Flag(value));
+        self.set(field, Any::Flag(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value.to_owned());
+        self.text(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
@@ -241,7 +245,17 @@ impl Visit for Said {
             "otel.context" => &mut self.context,
             "otel.parent" => &mut self.parent,
             "otel.link" => &mut self.link,
-            _ => return self.text(field, format!("{value:?}")),
+            // In every line of the log, and in the span already.
+            "trace_id" => return,
+            _ => {
+                let mut shown = std::mem::take(&mut self.shown);
+                shown.clear();
+                // A string takes everything; what a value does not say itself is not said.
+                let _ = write!(shown, "{value:?}");
+                self.text(field, &shown);
+                self.shown = shown;
+                return;
+            }
         };
         *span = TraceContext::shown(value);
     }

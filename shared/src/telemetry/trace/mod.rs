@@ -12,6 +12,7 @@
 //! Architecture invariants: recording a span never waits, and nobody but the exporter's own thread knows that there is a
 //! network. What does not fit into the queue is dropped and counted.
 
+mod attributes;
 mod context;
 mod export;
 mod layer;
@@ -21,10 +22,11 @@ pub(crate) mod protobuf;
 mod queue;
 mod span;
 
+pub use attributes::Value;
 pub use context::TraceContext;
 pub(crate) use export::traces_url;
 pub use export::{ExportError, Exporter};
-pub use span::{SpanKind, SpanRecord, Value};
+pub use span::{SpanKind, SpanRecord};
 
 pub(super) use layer::{TraceLayer, filter};
 pub(super) use names::OF_THE_SPAN;

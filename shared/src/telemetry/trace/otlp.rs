@@ -1,7 +1,8 @@
 //! Spans as an `ExportTraceServiceRequest` of OTLP 1.x (opentelemetry-proto, `trace/v1/trace.proto`).
 
+use super::attributes::{Value, write};
 use super::protobuf::Message;
-use super::span::{SpanEvent, SpanRecord, Value};
+use super::span::{SpanEvent, SpanRecord};
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +21,9 @@ const SPAN_BYTES: usize = 400;
 pub(super) fn encode(resource: &Resource, spans: &[SpanRecord]) -> Vec<u8> {
     let mut request = Message(Vec::with_capacity(spans.len() * SPAN_BYTES));
     request.message(1, |of_resource| {
-        of_resource.message(1, |message| attributes(message, 1, resource));
+        of_resource.message(1, |message| {
+            resource.iter().for_each(|(name, value)| write(message, 1, name, value.as_any()));
+        });
         of_resource.message(2, |of_scope| {
             of_scope.message(1, |scope| {
                 scope.bytes(1, b"counterfoil");
@@ -47,7 +50,7 @@ fn write_span(message: &mut Message, span: &SpanRecord) {
     let started = nanos(span.started_at);
     message.fixed64(7, started);
     message.fixed64(8, started.saturating_add(u64::try_from(span.lasted.as_nanos()).unwrap_or(u64::MAX)));
-    attributes(message, 9, &span.attributes);
+    message.0.extend_from_slice(span.attributes.written());
     for event in &span.events {
         message.message(11, |message| write_event(message, event));
     }
@@ -70,21 +73,7 @@ fn write_span(message: &mut Message, span: &SpanRecord) {
 fn write_event(message: &mut Message, event: &SpanEvent) {
     message.fixed64(1, nanos(event.at));
     message.bytes(2, event.name.as_bytes());
-    attributes(message, 3, &event.attributes);
-}
-
-fn attributes(message: &mut Message, field: u64, attributes: &[(Cow<'static, str>, Value)]) {
-    for (name, value) in attributes {
-        message.message(field, |pair| {
-            pair.bytes(1, name.as_bytes());
-            pair.message(2, |any| match value {
-                Value::Text(text) => any.bytes(1, text.as_bytes()),
-                Value::Flag(flag) => any.varint(2, u64::from(*flag)),
-                Value::Integer(number) => any.varint(3, number.cast_unsigned()),
-                Value::Float(number) => any.fixed64(4, number.to_bits()),
-            });
-        });
-    }
+    message.0.extend_from_slice(event.attributes.written());
 }
 
 fn nanos(at: SystemTime) -> u64 {
@@ -104,6 +93,7 @@ pub(super) fn rejected_spans(answer: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::TraceContext;
+    use super::super::attributes::{Any, Attributes};
     use super::super::span::SpanKind;
     use super::*;
     use std::time::Duration;
@@ -133,17 +123,11 @@ mod tests {
         );
         (span.kind, span.lasted) = (SpanKind::Consumer, Duration::from_secs(1));
         span.link = Some(context("00-4bf92f3577b34da6a3ce929d0e0e4736-1112131415161718-01"));
-        span.attributes = vec![
-            ("a".into(), "ä".into()),
-            ("b".into(), Value::Flag(true)),
-            ("c".into(), Value::Integer(-7)),
-            ("d".into(), Value::Float(0.5)),
-        ];
-        span.events = vec![SpanEvent {
-            at: at(1_700_000_000_500_000_000),
-            name: "went wrong".into(),
-            attributes: vec![("f".into(), Value::Integer(300))],
-        }];
+        span = span.with("a", "ä").with("b", Value::Flag(true)).with("c", -7).with("d", Value::Float(0.5));
+        let mut attributes = Attributes::default();
+        attributes.push("f", Any::Integer(300));
+        span.events =
+            vec![SpanEvent { at: at(1_700_000_000_500_000_000), name: "went wrong".into(), attributes }];
         span.error = Some("it failed".into());
         let resource = vec![("service.name".into(), "counterfoil-worker".into())];
         assert_eq!(data_encoding::HEXLOWER.encode(&encode(&resource, &[span])), REFERENCE);

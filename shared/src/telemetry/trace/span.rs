@@ -1,26 +1,12 @@
 //! A finished span, as it waits to be sent.
 
+use super::attributes::{Attributes, Value, cut};
 use super::{QUEUE, TraceContext, export};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-/// Attributes of one span or event; further ones are left out.
-pub(super) const ATTRIBUTES_MAX: usize = 48;
-/// Room that a span begins with.
-pub(super) const ATTRIBUTES_USUAL: usize = 12;
 /// Events of one span: what went wrong in it. Further ones are left out.
 pub(super) const EVENTS_MAX: usize = 16;
-/// Bytes of a text; longer ones are cut.
-const TEXT_MAX: usize = 1024;
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Text(Cow<'static, str>),
-    Integer(i64),
-    Float(f64),
-    Flag(bool),
-}
-
 /// Whom a span serves, as OpenTelemetry numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SpanKind {
@@ -36,7 +22,7 @@ pub enum SpanKind {
 pub(super) struct SpanEvent {
     pub at: SystemTime,
     pub name: Cow<'static, str>,
-    pub attributes: Vec<(Cow<'static, str>, Value)>,
+    pub attributes: Attributes<3>,
 }
 
 /// One span, with a beginning and an end. [`SpanRecord::send`] gives it away.
@@ -49,7 +35,7 @@ pub struct SpanRecord {
     pub(super) kind: SpanKind,
     pub(super) started_at: SystemTime,
     pub(super) lasted: Duration,
-    pub(super) attributes: Vec<(Cow<'static, str>, Value)>,
+    pub(super) attributes: Attributes<9>,
     pub(super) events: Vec<SpanEvent>,
     /// What went wrong, if something did.
     pub(super) error: Option<Cow<'static, str>>,
@@ -77,7 +63,7 @@ impl SpanRecord {
             kind: SpanKind::Internal,
             started_at,
             lasted: Duration::ZERO,
-            attributes: Vec::with_capacity(ATTRIBUTES_USUAL),
+            attributes: Attributes::default(),
             events: vec![],
             error: None,
         }
@@ -94,23 +80,16 @@ impl SpanRecord {
         self
     }
 
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        self.set(name.into(), value.into());
+    /// A name that is not there yet.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.attributes.push(name, value.into().as_any());
         self
     }
 
     pub fn failed(mut self, says: impl Into<Cow<'static, str>>) -> Self {
-        self.error = Some(cut(says.into()));
+        let says = says.into();
+        self.error = Some(if cut(&says).len() == says.len() { says } else { cut(&says).to_owned().into() });
         self
-    }
-
-    /// Replaces what is there by this name.
-    pub(super) fn set(&mut self, name: Cow<'static, str>, value: Value) {
-        if let Some((_, there)) = self.attributes.iter_mut().find(|(known, _)| *known == name) {
-            *there = value;
-        } else if self.attributes.len() < ATTRIBUTES_MAX {
-            self.attributes.push((name, value));
-        }
     }
 
     /// Into the queue of the exporter, if the trace is sampled and there is one. Never waits.
@@ -119,30 +98,4 @@ impl SpanRecord {
             export::push(queue, self);
         }
     }
-}
-
-impl From<&'static str> for Value {
-    fn from(text: &'static str) -> Self {
-        Value::Text(cut(text.into()))
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Value::Text(cut(text.into()))
-    }
-}
-
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Value::Integer(value)
-    }
-}
-
-pub(super) fn cut(text: Cow<'static, str>) -> Cow<'static, str> {
-    if text.len() <= TEXT_MAX {
-        return text;
-    }
-    let end = (0..=TEXT_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text[..end].to_owned().into()
 }
