@@ -52,8 +52,19 @@ async fn a_broker_with_an_empty_disk_gets_its_queues_back(
     broker.wipe();
     let down = queue.health().await;
     assert!(!down.reachable && down.problem.is_some(), "{down:?}");
+    let doorbell = place.doorbell(queue_a());
+    eventually("the broker is left alone", true, async || {
+        matches!(queue.publish(std::slice::from_ref(&doorbell)).await, Err(QueueError::LeftAlone(_)))
+    })
+    .await;
     broker.restart().await;
-    // Neither the publisher nor the consumer was told; both declare what they need.
+    // Neither the publisher nor the consumer was told; both declare what they need. Depths, which the relay asks for, end
+    // the minute before its time.
+    eventually("it is published to again", true, async || {
+        let _ = queue.depth(&queue_a()).await;
+        queue.publish(std::slice::from_ref(&doorbell)).await.is_ok()
+    })
+    .await;
     let after = publish_until_confirmed(queue, place).await;
     worker.run_until(after).await;
 }
