@@ -2,6 +2,14 @@
 //!
 //! The order is that of [`crate::dispatch`]. Only a window of doorbells is in the broker; the backlog stays in
 //! Postgres, where priority, fairness, limits and pauses still decide.
+//!
+//! A round begins with the short way ([`few`]), which is all there is to do most of the time. What it leaves goes the long
+//! one: look at the lanes, choose, lock, publish, forget.
+
+mod few;
+mod own;
+
+pub(crate) use own::Own;
 
 use crate::background::{Round, RoundError};
 use crate::dispatch::plan::{Plan, plan, subject};
@@ -27,6 +35,9 @@ const BATCH: u32 = 512;
 /// Queues remembered while they are empty; far more than there are kinds.
 const QUEUES_MAX: usize = 1000;
 
+/// Publishing takes up to 40 s, where the broker is slow.
+const HELD_MAX: Duration = Duration::from_secs(60);
+
 /// How often a relay says what it came across.
 const MARK_PERIOD: Duration = Duration::from_secs(5);
 
@@ -44,6 +55,8 @@ pub(crate) struct Relay {
     store: Store,
     queue: Queue,
     rules: RelayRules,
+    /// How long this process may freeze with doorbells of the short way in its hands before others may have them.
+    held_max: Duration,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -51,9 +64,18 @@ pub(crate) struct Relay {
 #[derive(Default)]
 struct Memory {
     queues: HashMap<QueueName, (Turns, Window)>,
+    /// Queues that the short way leaves alone, for the long one to choose from.
+    crowded: HashSet<QueueName>,
     marked_at: Option<Instant>,
     /// Queues of which the broker has confirmed doorbells since then.
     confirmed: HashSet<QueueName>,
+}
+
+impl Memory {
+    fn of(&mut self, queue: &QueueName, rules: RelayRules) -> &mut (Turns, Window) {
+        let fresh = || (Turns::default(), Window::new(rules.window));
+        self.queues.entry(queue.clone()).or_insert_with(fresh)
+    }
 }
 
 /// How a round of one queue ended.
@@ -65,9 +87,14 @@ struct Ended {
     caught_up: bool,
     /// Confirmed by the broker.
     published: usize,
+    /// So few were left that there was nothing to choose from.
+    thinned: bool,
 }
 
-const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true, published: 0 };
+const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true, published: 0, thinned: false };
+
+/// A queue that gave so many is not crowded any more. Half of a few: what comes and goes should not cost two looks.
+const THINNED: usize = 8;
 
 /// Limits, with what is taken of them once somebody needed to know.
 struct RoundPlaces {
@@ -77,26 +104,33 @@ struct RoundPlaces {
 
 impl Relay {
     pub(crate) fn new(store: Store, queue: Queue, rules: RelayRules) -> Self {
-        Self { store, queue, rules, memory: Arc::default() }
+        Self { store, queue, rules, held_max: HELD_MAX, memory: Arc::default() }
     }
 
     pub(crate) async fn round(self) -> Result<Round, RoundError> {
         let mut memory = self.memory.lock().await;
-        let (queues, limits) = tokio::try_join!(self.store.outbox_queues(), self.store.places())?;
-        if memory.queues.len() > QUEUES_MAX {
-            memory.queues.retain(|queue, _| queues.contains(queue));
-        }
-        let mut places = RoundPlaces { places: limits, are_counted: false };
+        let rung = self.ring_few(&mut memory).await?;
+        let mark = |queue: &QueueName, is_caught_up| DispatchMark {
+            queue: queue.clone(),
+            is_caught_up,
+            has_confirmed: true,
+            trouble: None,
+        };
+        let mut marks: Vec<_> = rung.queues.iter().map(|queue| mark(queue, true)).collect();
+        memory.confirmed.extend(rung.queues);
+        let queues = self.crowded_queues(&mut memory).await?;
+        let mut places = RoundPlaces { places: rung.places, are_counted: false };
         let mut found = Round::Idle;
-        let mut marks = vec![];
         let mut first_error = None;
         for queue in queues {
-            let fresh = || (Turns::default(), Window::new(self.rules.window));
-            let (turns, window) = memory.queues.entry(queue.clone()).or_insert_with(fresh);
+            let (turns, window) = memory.of(&queue, self.rules);
             match self.relay_queue(&queue, &mut places, turns, window).await {
                 Ok(ended) => {
                     if ended.more {
                         found = Round::More;
+                    }
+                    if ended.thinned {
+                        memory.crowded.remove(&queue);
                     }
                     if ended.published > 0 {
                         memory.confirmed.insert(queue.clone());
@@ -126,6 +160,20 @@ impl Relay {
             memory.confirmed.clear();
         }
         first_error.map_or(Ok(found), Err)
+    }
+
+    /// Those of the crowded queues that have doorbells waiting and are not paused; the others are not crowded any more.
+    async fn crowded_queues(&self, memory: &mut Memory) -> Result<Vec<QueueName>, RoundError> {
+        if memory.crowded.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut queues = self.store.outbox_queues().await?;
+        memory.crowded.retain(|queue| queues.contains(queue));
+        if memory.queues.len() > QUEUES_MAX {
+            memory.queues.retain(|queue, _| queues.contains(queue));
+        }
+        queues.retain(|queue| memory.crowded.contains(queue));
+        Ok(queues)
     }
 
     async fn relay_queue(
@@ -161,7 +209,8 @@ impl Relay {
         window.filled(depth + published as u64, published == limit as usize);
         // A lane that gave less than it was asked for is empty; others may have more to fill the rest.
         let more = published > 0 && (ran_dry || more_room || !all);
-        Ok(Ended { more, caught_up: !more || (all && !more_room), published })
+        let thinned = published < THINNED.min(limit as usize) && !plan.held_back;
+        Ok(Ended { more, caught_up: !more || (all && !more_room), published, thinned })
     }
 
     /// The lanes of a queue, and the database's time.

@@ -31,9 +31,9 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "counterfoil_relay_wakes_total",
-        &[Label::one_of("outcome", &["told", "failed"])],
+        &[Label::one_of("outcome", &["rung", "told", "failed"])],
         &[Role::Api],
-        "Times a process without a relay told the relays elsewhere of new doorbells",
+        "Times a process without a relay rang for what it had committed, or told the relays elsewhere of it",
     ),
     Metric::gauge("counterfoil_queue_paused", Unit::Flag, &[QUEUE], Role::ALL, "1 while a queue is paused"),
     Metric::gauge(
