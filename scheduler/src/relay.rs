@@ -6,24 +6,24 @@
 //! A round begins with the short way ([`few`]), which is all there is to do most of the time. What it leaves goes the long
 //! one: look at the lanes, choose, lock, publish, forget.
 
+mod chosen;
 mod few;
 mod own;
 
 pub(crate) use own::Own;
 
 use crate::background::{Round, RoundError};
-use crate::dispatch::plan::{Plan, plan, subject};
+use crate::dispatch::plan::{plan, subject};
 use crate::dispatch::turns::{LANES_MAX, Turns};
 use crate::dispatch::window::{Window, WindowBounds};
-use crate::sending::Sending;
+use chosen::in_order;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::ids::JobId;
 use shared::limits::Places;
-use shared::queue::{Doorbell, Queue, QueueName};
+use shared::queue::{Queue, QueueName};
 use shared::store::Store;
-use shared::store::outbox::{Lane, LaneHead, OutboxBatch};
+use shared::store::outbox::LaneHead;
 use shared::store::queues::DispatchMark;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -76,6 +76,26 @@ impl Memory {
         let fresh = || (Turns::default(), Window::new(rules.window));
         self.queues.entry(queue.clone()).or_insert_with(fresh)
     }
+
+    fn is_mark_due(&self) -> bool {
+        self.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD)
+    }
+
+    fn marked(&mut self) {
+        self.marked_at = Some(Instant::now());
+        self.confirmed.clear();
+    }
+}
+
+/// Of queues of which the broker has just confirmed every doorbell there was.
+fn rung_marks<'a>(queues: impl IntoIterator<Item = &'a QueueName>) -> Vec<DispatchMark> {
+    let mark = |queue: &QueueName| DispatchMark {
+        queue: queue.clone(),
+        is_caught_up: true,
+        has_confirmed: true,
+        trouble: None,
+    };
+    queues.into_iter().map(mark).collect()
 }
 
 /// How a round of one queue ended.
@@ -110,13 +130,7 @@ impl Relay {
     pub(crate) async fn round(self) -> Result<Round, RoundError> {
         let mut memory = self.memory.lock().await;
         let rung = self.ring_few(&mut memory).await?;
-        let mark = |queue: &QueueName, is_caught_up| DispatchMark {
-            queue: queue.clone(),
-            is_caught_up,
-            has_confirmed: true,
-            trouble: None,
-        };
-        let mut marks: Vec<_> = rung.queues.iter().map(|queue| mark(queue, true)).collect();
+        let mut marks = rung_marks(&rung.queues);
         memory.confirmed.extend(rung.queues);
         let queues = self.crowded_queues(&mut memory).await?;
         let mut places = RoundPlaces { places: rung.places, are_counted: false };
@@ -154,10 +168,9 @@ impl Relay {
                 }
             }
         }
-        if memory.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD) {
+        if memory.is_mark_due() {
             self.store.mark_dispatch(&marks).await?;
-            memory.marked_at = Some(Instant::now());
-            memory.confirmed.clear();
+            memory.marked();
         }
         first_error.map_or(Ok(found), Err)
     }
@@ -243,64 +256,4 @@ impl Relay {
         }
         Ok(())
     }
-
-    /// Publishes in this order; returns how many the broker has taken.
-    async fn publish(
-        &self,
-        queue: &QueueName,
-        plan: &Plan,
-        batch: OutboxBatch,
-        ordered: &[(usize, Doorbell)],
-        places: &mut RoundPlaces,
-    ) -> Result<usize, RoundError> {
-        if ordered.is_empty() {
-            return Ok(0);
-        }
-        let mut limited: Vec<(JobId, &Lane)> = vec![];
-        for (wanted, doorbell) in ordered {
-            let lane = &plan.wanted[*wanted].0;
-            let subject = subject(queue.as_str(), lane);
-            if places.places.concern(subject) {
-                places.places.take(subject, 1);
-                limited.push((doorbell.job_id, lane));
-            }
-        }
-        if !limited.is_empty() {
-            self.store.note_doorbells_out(queue, &limited).await?;
-        }
-        let mut doorbells: Vec<Doorbell> = ordered.iter().map(|(_, doorbell)| doorbell.clone()).collect();
-        let sending = Sending::begin(&self.store, &mut doorbells).await;
-        let published = match self.queue.publish(&doorbells).await {
-            Ok(published) => published,
-            Err(error) => {
-                // Nobody knows what arrived. The rows stay and are published again.
-                let jobs: Vec<JobId> = limited.iter().map(|(id, _)| *id).collect();
-                let _ = self.store.forget_doorbells_out(&jobs).await;
-                return Err(error.into());
-            }
-        };
-        sending.end(self.queue.system(), queue, &published.confirmed);
-        if !published.unroutable.is_empty() {
-            tracing::error!(%queue, doorbells = published.unroutable.len(), "the broker has no such queue");
-        }
-        if published.confirmed.len() < doorbells.len() && !limited.is_empty() {
-            let refused: Vec<JobId> = doorbells
-                .iter()
-                .filter(|doorbell| !published.confirmed.contains(&doorbell.outbox_id))
-                .map(|doorbell| doorbell.job_id)
-                .collect();
-            self.store.forget_doorbells_out(&refused).await?;
-        }
-        batch.confirm(&published.confirmed).await?;
-        Ok(published.confirmed.len())
-    }
-}
-
-/// The doorbells of a batch in the order of the plan.
-fn in_order(plan: &Plan, batch: &OutboxBatch) -> Vec<(usize, Doorbell)> {
-    let mut lanes: Vec<VecDeque<&Doorbell>> = vec![VecDeque::new(); plan.wanted.len()];
-    for (wanted, doorbell) in &batch.doorbells {
-        lanes[*wanted].push_back(doorbell);
-    }
-    plan.order.iter().filter_map(|&wanted| Some((wanted, lanes[wanted].pop_front()?.clone()))).collect()
 }

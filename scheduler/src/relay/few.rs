@@ -65,6 +65,8 @@ impl Relay {
         }
         // Those that come next need not wait for the broker's answer.
         for queue in &queues {
+            metrics::gauge!("counterfoil_relay_window", "queue" => queue.to_string())
+                .set(self.rules.window.min as f64);
             if memory.of(queue, self.rules).1.is_spare_low(self.rules.window) {
                 self.see(queue, memory).await;
             }

@@ -4,7 +4,7 @@
 //! Only the short way ([`super::few`]). What is crowded, and everything while the broker or the database has trouble, is for
 //! the relays elsewhere: they are told, and look by themselves all the time.
 
-use super::{Memory, Relay, RelayRules};
+use super::{Memory, Relay, RelayRules, rung_marks};
 use futures_util::FutureExt;
 use shared::queue::Queue;
 use shared::store::Store;
@@ -19,9 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a crowded queue is left to the relays elsewhere, without a look.
 const CROWDED_FOR: Duration = Duration::from_millis(100);
 
+/// How long everything is left to them after a round that failed: what such a round locks waits with it.
+const LEFT_FOR: Duration = Duration::from_secs(10);
+
 pub(crate) struct Own {
     relay: Relay,
     crowded_since: Option<Instant>,
+    failed_at: Option<Instant>,
 }
 
 impl Own {
@@ -29,6 +33,7 @@ impl Own {
         Self {
             relay: Relay { held_max: PATIENCE * 2, ..Relay::new(store, queue, rules) },
             crowded_since: None,
+            failed_at: None,
         }
     }
 
@@ -51,15 +56,27 @@ impl Own {
 
     /// `false`: something is left, or may be. Whatever goes wrong here is reported by those who have to do it then.
     async fn round(&mut self) -> bool {
+        if self.failed_at.is_some_and(|at| at.elapsed() < LEFT_FOR) {
+            return false;
+        }
         let mut memory = self.relay.memory.lock().await;
         if self.crowded_since.is_some_and(|since| since.elapsed() >= CROWDED_FOR) {
             self.crowded_since = None;
             memory.crowded.clear();
         }
         let rung = tokio::time::timeout(PATIENCE, self.relay.ring_few(&mut memory)).await;
-        if matches!(rung, Ok(Ok(_))) && memory.crowded.is_empty() {
-            return true;
+        if let Ok(Ok(rung)) = &rung {
+            if memory.is_mark_due() && !rung.queues.is_empty() {
+                // For those who ask why a job does not start; the next one is as good.
+                let marks = rung_marks(&rung.queues);
+                let _ = tokio::time::timeout(PATIENCE, self.relay.store.mark_dispatch(&marks)).await;
+                memory.marked();
+            }
+            if memory.crowded.is_empty() {
+                return true;
+            }
         }
+        self.failed_at = (!matches!(rung, Ok(Ok(_)))).then(Instant::now);
         self.crowded_since.get_or_insert_with(Instant::now);
         let Memory { queues, crowded, .. } = &mut *memory;
         if queues.len() > super::QUEUES_MAX {

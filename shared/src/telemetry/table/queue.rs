@@ -5,7 +5,8 @@ use crate::telemetry::metric::{Label, Metric, Role, Unit};
 const QUEUE: Label = Label::kinds("queue");
 const ROLE: Label = Label::one_of("role", &["publish", "consume", "inspect"]);
 const WORKER: &[Role] = &[Role::Worker];
-const SCHEDULER: &[Role] = &[Role::Scheduler];
+/// Scheduler, and whoever rings for its own commits.
+const RELAYS: &[Role] = &[Role::Api, Role::Scheduler];
 
 pub(super) const METRICS: &[Metric] = &[
     Metric::gauge(
@@ -54,21 +55,21 @@ pub(super) const METRICS: &[Metric] = &[
         "counterfoil_relay_window",
         Unit::Count,
         &[QUEUE],
-        SCHEDULER,
+        RELAYS,
         "Doorbells the relay lets wait in the broker",
     )
     .once("the relay has a doorbell of that queue"),
     Metric::counter(
         "counterfoil_queue_published_total",
         &[QUEUE, Label::one_of("outcome", &["confirmed", "unroutable", "unconfirmed", "unknown"])],
-        SCHEDULER,
+        RELAYS,
         "Doorbells published; all but the confirmed stay in the outbox",
     ),
     Metric::histogram(
         "counterfoil_queue_publish_duration_seconds",
         Unit::Seconds,
         &[],
-        SCHEDULER,
+        RELAYS,
         "Time from publishing some doorbells until the broker has answered for all of them",
     ),
     Metric::counter("counterfoil_queue_deliveries_total", &[QUEUE], WORKER, "Doorbells delivered"),
