@@ -81,15 +81,19 @@ pub async fn api(config: Config) -> Result<()> {
     if !wait_until_migrated(&store, &stop).await? {
         return Ok(());
     }
-    // The relay is in another process: it is told of what was committed.
+    // Rung for here, while it is little; the relays in other processes are told of the rest.
     let relay_wake = Arc::new(Notify::new());
-    let announcing_stop = CancellationToken::new();
-    let announcing =
-        tokio::spawn(store.clone().announce_doorbells(relay_wake.clone(), announcing_stop.clone()));
+    let queue = queue(&config)?;
+    let ringing_stop = CancellationToken::new();
+    let ringing = tokio::spawn({
+        let (config, store, queue) = (config.clone(), store.clone(), queue.clone());
+        let (committed, stop) = (relay_wake.clone(), ringing_stop.clone());
+        async move { scheduler::ring_own(&config, store, queue, committed, stop).await }
+    });
     let parts = api::Parts {
         store: store.clone(),
         objects: objects(&config)?,
-        queue: queue(&config)?,
+        queue,
         metrics: telemetry.metrics.clone(),
         clock: Clock::system(),
         signing_keys,
@@ -101,8 +105,8 @@ pub async fn api(config: Config) -> Result<()> {
     };
     let following = follow_database(&config, &store);
     let served = api::run(&config, parts, stop).await;
-    announcing_stop.cancel();
-    let _ = announcing.await;
+    ringing_stop.cancel();
+    let _ = ringing.await;
     following.abort();
     store.close().await;
     served?;

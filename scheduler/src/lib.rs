@@ -100,6 +100,20 @@ pub async fn run(
     tracing::info!("scheduler stopped");
 }
 
+/// For a process without a scheduler: rings for what it commits, each time `committed` rings, until `stop`; what there is
+/// more than a few of is for the relays elsewhere, which are told.
+pub async fn ring_own(
+    config: &Config,
+    store: Store,
+    queue: Queue,
+    committed: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    let left = Arc::new(Notify::new());
+    let own = relay::Own::new(store.clone(), queue, relay_rules(&config.scheduler));
+    tokio::join!(store.announce_doorbells(left.clone(), stop.clone()), own.run(&committed, &left, stop));
+}
+
 fn relay_rules(scheduler: &Scheduler) -> relay::RelayRules {
     relay::RelayRules {
         window: dispatch::window::WindowBounds {

@@ -2,20 +2,28 @@
 //!
 //! The order is that of [`crate::dispatch`]. Only a window of doorbells is in the broker; the backlog stays in
 //! Postgres, where priority, fairness, limits and pauses still decide.
+//!
+//! A round begins with the short way ([`few`]), which is all there is to do most of the time. What it leaves goes the long
+//! one: look at the lanes, choose, lock, publish, forget.
+
+mod chosen;
+mod few;
+mod own;
+
+pub(crate) use own::Own;
 
 use crate::background::{Round, RoundError};
-use crate::dispatch::plan::{Plan, plan, subject};
+use crate::dispatch::plan::{plan, subject};
 use crate::dispatch::turns::{LANES_MAX, Turns};
 use crate::dispatch::window::{Window, WindowBounds};
-use crate::sending::Sending;
+use chosen::in_order;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::ids::JobId;
 use shared::limits::Places;
-use shared::queue::{Doorbell, Queue, QueueName};
+use shared::queue::{Queue, QueueName};
 use shared::store::Store;
-use shared::store::outbox::{Lane, LaneHead, OutboxBatch};
+use shared::store::outbox::LaneHead;
 use shared::store::queues::DispatchMark;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -26,6 +34,9 @@ const BATCH: u32 = 512;
 
 /// Queues remembered while they are empty; far more than there are kinds.
 const QUEUES_MAX: usize = 1000;
+
+/// Publishing takes up to 40 s, where the broker is slow.
+const HELD_MAX: Duration = Duration::from_secs(60);
 
 /// How often a relay says what it came across.
 const MARK_PERIOD: Duration = Duration::from_secs(5);
@@ -44,6 +55,8 @@ pub(crate) struct Relay {
     store: Store,
     queue: Queue,
     rules: RelayRules,
+    /// How long this process may freeze with doorbells of the short way in its hands before others may have them.
+    held_max: Duration,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -51,9 +64,38 @@ pub(crate) struct Relay {
 #[derive(Default)]
 struct Memory {
     queues: HashMap<QueueName, (Turns, Window)>,
+    /// Queues that the short way leaves alone, for the long one to choose from.
+    crowded: HashSet<QueueName>,
     marked_at: Option<Instant>,
     /// Queues of which the broker has confirmed doorbells since then.
     confirmed: HashSet<QueueName>,
+}
+
+impl Memory {
+    fn of(&mut self, queue: &QueueName, rules: RelayRules) -> &mut (Turns, Window) {
+        let fresh = || (Turns::default(), Window::new(rules.window));
+        self.queues.entry(queue.clone()).or_insert_with(fresh)
+    }
+
+    fn is_mark_due(&self) -> bool {
+        self.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD)
+    }
+
+    fn marked(&mut self) {
+        self.marked_at = Some(Instant::now());
+        self.confirmed.clear();
+    }
+}
+
+/// Of queues of which the broker has just confirmed every doorbell there was.
+fn rung_marks<'a>(queues: impl IntoIterator<Item = &'a QueueName>) -> Vec<DispatchMark> {
+    let mark = |queue: &QueueName| DispatchMark {
+        queue: queue.clone(),
+        is_caught_up: true,
+        has_confirmed: true,
+        trouble: None,
+    };
+    queues.into_iter().map(mark).collect()
 }
 
 /// How a round of one queue ended.
@@ -65,9 +107,14 @@ struct Ended {
     caught_up: bool,
     /// Confirmed by the broker.
     published: usize,
+    /// So few were left that there was nothing to choose from.
+    thinned: bool,
 }
 
-const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true, published: 0 };
+const NOTHING_TO_DO: Ended = Ended { more: false, caught_up: true, published: 0, thinned: false };
+
+/// A queue that gave so many is not crowded any more. Half of a few: what comes and goes should not cost two looks.
+const THINNED: usize = 8;
 
 /// Limits, with what is taken of them once somebody needed to know.
 struct RoundPlaces {
@@ -77,26 +124,27 @@ struct RoundPlaces {
 
 impl Relay {
     pub(crate) fn new(store: Store, queue: Queue, rules: RelayRules) -> Self {
-        Self { store, queue, rules, memory: Arc::default() }
+        Self { store, queue, rules, held_max: HELD_MAX, memory: Arc::default() }
     }
 
     pub(crate) async fn round(self) -> Result<Round, RoundError> {
         let mut memory = self.memory.lock().await;
-        let (queues, limits) = tokio::try_join!(self.store.outbox_queues(), self.store.places())?;
-        if memory.queues.len() > QUEUES_MAX {
-            memory.queues.retain(|queue, _| queues.contains(queue));
-        }
-        let mut places = RoundPlaces { places: limits, are_counted: false };
+        let rung = self.ring_few(&mut memory).await?;
+        let mut marks = rung_marks(&rung.queues);
+        memory.confirmed.extend(rung.queues);
+        let queues = self.crowded_queues(&mut memory).await?;
+        let mut places = RoundPlaces { places: rung.places, are_counted: false };
         let mut found = Round::Idle;
-        let mut marks = vec![];
         let mut first_error = None;
         for queue in queues {
-            let fresh = || (Turns::default(), Window::new(self.rules.window));
-            let (turns, window) = memory.queues.entry(queue.clone()).or_insert_with(fresh);
+            let (turns, window) = memory.of(&queue, self.rules);
             match self.relay_queue(&queue, &mut places, turns, window).await {
                 Ok(ended) => {
                     if ended.more {
                         found = Round::More;
+                    }
+                    if ended.thinned {
+                        memory.crowded.remove(&queue);
                     }
                     if ended.published > 0 {
                         memory.confirmed.insert(queue.clone());
@@ -120,12 +168,25 @@ impl Relay {
                 }
             }
         }
-        if memory.marked_at.is_none_or(|at| at.elapsed() >= MARK_PERIOD) {
+        if memory.is_mark_due() {
             self.store.mark_dispatch(&marks).await?;
-            memory.marked_at = Some(Instant::now());
-            memory.confirmed.clear();
+            memory.marked();
         }
         first_error.map_or(Ok(found), Err)
+    }
+
+    /// Those of the crowded queues that have doorbells waiting and are not paused; the others are not crowded any more.
+    async fn crowded_queues(&self, memory: &mut Memory) -> Result<Vec<QueueName>, RoundError> {
+        if memory.crowded.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut queues = self.store.outbox_queues().await?;
+        memory.crowded.retain(|queue| queues.contains(queue));
+        if memory.queues.len() > QUEUES_MAX {
+            memory.queues.retain(|queue, _| queues.contains(queue));
+        }
+        queues.retain(|queue| memory.crowded.contains(queue));
+        Ok(queues)
     }
 
     async fn relay_queue(
@@ -161,7 +222,8 @@ impl Relay {
         window.filled(depth + published as u64, published == limit as usize);
         // A lane that gave less than it was asked for is empty; others may have more to fill the rest.
         let more = published > 0 && (ran_dry || more_room || !all);
-        Ok(Ended { more, caught_up: !more || (all && !more_room), published })
+        let thinned = published < THINNED.min(limit as usize) && !plan.held_back;
+        Ok(Ended { more, caught_up: !more || (all && !more_room), published, thinned })
     }
 
     /// The lanes of a queue, and the database's time.
@@ -194,64 +256,4 @@ impl Relay {
         }
         Ok(())
     }
-
-    /// Publishes in this order; returns how many the broker has taken.
-    async fn publish(
-        &self,
-        queue: &QueueName,
-        plan: &Plan,
-        batch: OutboxBatch,
-        ordered: &[(usize, Doorbell)],
-        places: &mut RoundPlaces,
-    ) -> Result<usize, RoundError> {
-        if ordered.is_empty() {
-            return Ok(0);
-        }
-        let mut limited: Vec<(JobId, &Lane)> = vec![];
-        for (wanted, doorbell) in ordered {
-            let lane = &plan.wanted[*wanted].0;
-            let subject = subject(queue.as_str(), lane);
-            if places.places.concern(subject) {
-                places.places.take(subject, 1);
-                limited.push((doorbell.job_id, lane));
-            }
-        }
-        if !limited.is_empty() {
-            self.store.note_doorbells_out(queue, &limited).await?;
-        }
-        let mut doorbells: Vec<Doorbell> = ordered.iter().map(|(_, doorbell)| doorbell.clone()).collect();
-        let sending = Sending::begin(&self.store, &mut doorbells).await;
-        let published = match self.queue.publish(&doorbells).await {
-            Ok(published) => published,
-            Err(error) => {
-                // Nobody knows what arrived. The rows stay and are published again.
-                let jobs: Vec<JobId> = limited.iter().map(|(id, _)| *id).collect();
-                let _ = self.store.forget_doorbells_out(&jobs).await;
-                return Err(error.into());
-            }
-        };
-        sending.end(self.queue.system(), queue, &published.confirmed);
-        if !published.unroutable.is_empty() {
-            tracing::error!(%queue, doorbells = published.unroutable.len(), "the broker has no such queue");
-        }
-        if published.confirmed.len() < doorbells.len() && !limited.is_empty() {
-            let refused: Vec<JobId> = doorbells
-                .iter()
-                .filter(|doorbell| !published.confirmed.contains(&doorbell.outbox_id))
-                .map(|doorbell| doorbell.job_id)
-                .collect();
-            self.store.forget_doorbells_out(&refused).await?;
-        }
-        batch.confirm(&published.confirmed).await?;
-        Ok(published.confirmed.len())
-    }
-}
-
-/// The doorbells of a batch in the order of the plan.
-fn in_order(plan: &Plan, batch: &OutboxBatch) -> Vec<(usize, Doorbell)> {
-    let mut lanes: Vec<VecDeque<&Doorbell>> = vec![VecDeque::new(); plan.wanted.len()];
-    for (wanted, doorbell) in &batch.doorbells {
-        lanes[*wanted].push_back(doorbell);
-    }
-    plan.order.iter().filter_map(|&wanted| Some((wanted, lanes[wanted].pop_front()?.clone()))).collect()
 }

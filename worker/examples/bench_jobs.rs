@@ -36,8 +36,9 @@ const USAGE: &str = "bench_jobs MODE [N]
   idle         memory of a worker that waits
   sink         a collector of traces, which takes everything and keeps nothing; says where it listens, and goes on until killed
   bloat [N]    N jobs in ten parts: the rate of the last against that of the first (100000)
-environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), CLIENTS (1), WAKE: how the relay learns of a commit. direct (it is in the same
-process), notify (as over the processes of a deployment; the default), period (it looks every 100 ms), TELEMETRY: the address of
+environment: DATABASE_URL, AMQP_URL, CONCURRENCY (16), CLIENTS (1), WAKE: who rings for a commit. own (the process that
+committed, as the API does, with the scheduler's relay for the rest; the default), notify (the scheduler's relay, which is told
+over the database), direct (that relay, in the same process), period (it looks every 100 ms), TELEMETRY: the address of
 a collector. With it the log (JSON, `info`), the metrics and the trace of every job are on; without it all three are off";
 
 #[tokio::main]
@@ -49,16 +50,9 @@ async fn main() -> Result<(), Failure> {
         return sink().await;
     }
     let telemetry = telemetry()?;
-    let bench = Bench::new().await?;
-    let measured = match mode.as_str() {
-        "enqueue" => bench.enqueue(n.unwrap_or(2_000)).await?,
-        "bulk" => bench.bulk(n.unwrap_or(100_000)).await?,
-        "e2e" => bench.end_to_end(n.unwrap_or(20_000)).await?,
-        "latency" => bench.latency(n.unwrap_or(20)).await?,
-        "idle" => bench.idle().await?,
-        "bloat" => bench.bloat(n.unwrap_or(100_000)).await?,
-        _ => return Err(USAGE.into()),
-    };
+    let bench = Arc::new(Bench::new().await?);
+    // On a thread of the runtime, where requests are answered, too: the main thread has to be woken for each answer.
+    let measured = tokio::spawn(measure(bench.clone(), mode.clone(), n)).await??;
     println!("{}", json!({ "mode": mode, "concurrency": bench.concurrency, "measured": measured }));
     bench.queue.close().await;
     if let Some(telemetry) = telemetry {
@@ -70,6 +64,18 @@ async fn main() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn measure(bench: Arc<Bench>, mode: String, n: Option<usize>) -> Result<Value, Failure> {
+    match mode.as_str() {
+        "enqueue" => bench.enqueue(n.unwrap_or(2_000)).await,
+        "bulk" => bench.bulk(n.unwrap_or(100_000)).await,
+        "e2e" => bench.end_to_end(n.unwrap_or(20_000)).await,
+        "latency" => bench.latency(n.unwrap_or(20)).await,
+        "idle" => bench.idle().await,
+        "bloat" => bench.bloat(n.unwrap_or(100_000)).await,
+        _ => Err(USAGE.into()),
+    }
 }
 
 fn telemetry() -> Result<Option<Telemetry>, Failure> {
@@ -152,13 +158,22 @@ impl Bench {
         let concurrency = variable("CONCURRENCY").unwrap_or_default().parse().unwrap_or(16);
         let clock = Clock(Instant::now(), Arc::default());
         let wake = Arc::new(Notify::new());
-        let relay_wake = match variable("WAKE").unwrap_or_else(|_| "notify".into()).as_str() {
+        let relay_wake = match variable("WAKE").unwrap_or_else(|_| "own".into()).as_str() {
             "direct" => wake.clone(),
             "period" => Arc::default(),
-            "notify" => {
+            how @ ("own" | "notify") => {
                 let heard = Arc::new(Notify::new());
                 let never = CancellationToken::new();
-                tokio::spawn(store.clone().announce_doorbells(wake.clone(), never.clone()));
+                let (announcing, committed, told) = (store.clone(), wake.clone(), never.clone());
+                if how == "own" {
+                    // With a connection of its own, as another process has.
+                    let queue = Queue::amqp(&variable("AMQP_URL")?.into(), prefix, &[KIND.queue()])?;
+                    tokio::spawn(async move {
+                        scheduler::ring_own(&Config::default(), announcing, queue, committed, told).await;
+                    });
+                } else {
+                    tokio::spawn(announcing.announce_doorbells(committed, told));
+                }
                 let (store, heard_there) = (store.clone(), heard.clone());
                 tokio::spawn(async move { store.listen_for_doorbells(heard_there, never).await });
                 heard

@@ -65,7 +65,9 @@ fn a_job_is_followed_from_its_request_over_a_failure_and_a_killed_worker_to_its_
     let sent = called("send reconciliation");
     assert!(sent.len() >= 3, "{sent:#?}");
     for span in &sent {
-        assert_eq!((span.service.as_str(), span.kind), ("counterfoil-scheduler", 4));
+        // Who accepted the job rings for it first, unless the relay's period comes in between; all others are the relay's.
+        assert!(["counterfoil-api", "counterfoil-scheduler"].contains(&span.service.as_str()), "{span:#?}");
+        assert_eq!(span.kind, 4);
         assert_eq!(span.attributes["messaging.system"], "rabbitmq");
         assert_eq!(span.parent_id, request.span_id);
     }

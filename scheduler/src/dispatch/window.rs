@@ -10,6 +10,8 @@ pub(crate) struct Window {
     /// What was in the broker after the last round, if that was as much as the window allowed; else 0, since then
     /// nothing more was there to be taken.
     left: u64,
+    /// What fits into the smallest window, as far as we know: what was seen in the broker only becomes less by itself.
+    spare: u64,
 }
 
 /// Bounds of the window.
@@ -21,7 +23,7 @@ pub(crate) struct WindowBounds {
 
 impl Window {
     pub fn new(bounds: WindowBounds) -> Self {
-        Self { size: bounds.min, left: 0 }
+        Self { size: bounds.min, left: 0, spare: 0 }
     }
 
     /// How many doorbells may be added to the `depth` that wait. `true`: the workers have been faster than us.
@@ -37,6 +39,28 @@ impl Window {
     /// the window.
     pub fn filled(&mut self, depth: u64, is_full: bool) {
         self.left = if is_full { depth } else { 0 };
+        // Asked anew before anything is added that way.
+        self.spare = 0;
+    }
+
+    /// After a look at the broker in which `depth` waited.
+    pub fn seen(&mut self, depth: u64, bounds: WindowBounds) {
+        self.spare = bounds.min.min(bounds.max).saturating_sub(depth);
+    }
+
+    /// Whether `doorbells` more surely fit, without asking the broker. Other relays know the same and no more, so each of
+    /// them may fill a smallest window.
+    pub fn has_spare(&self, doorbells: u64) -> bool {
+        self.spare >= doorbells
+    }
+
+    pub fn use_spare(&mut self, doorbells: u64) {
+        self.spare = self.spare.saturating_sub(doorbells);
+    }
+
+    /// It is time to look at the broker again.
+    pub fn is_spare_low(&self, bounds: WindowBounds) -> bool {
+        self.spare < bounds.min.min(bounds.max).div_ceil(2)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{QueueName, amqp, figures, in_process};
 use crate::ids::JobId;
 use crate::telemetry::trace::TraceContext;
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A hint that a job is available, with the slot to run it in.
@@ -75,6 +76,21 @@ impl Receipt {
         match &mut self.0 {
             Life::Amqp(receipt) => receipt.ack().await,
             Life::InProcess(receipt) => receipt.ack(),
+        }
+    }
+
+    /// [`Self::ack`] for those who need not know: it is on its way when this returns, and nobody waits for it to arrive.
+    pub fn ack_soon(self) {
+        // The first poll hands it to the connection.
+        let mut acking = Box::pin(async move {
+            let Self(mut life) = self;
+            match &mut life {
+                Life::Amqp(receipt) => receipt.ack().await,
+                Life::InProcess(receipt) => receipt.ack(),
+            }
+        });
+        if acking.as_mut().now_or_never().is_none() {
+            tokio::spawn(acking);
         }
     }
 

@@ -1,5 +1,9 @@
 //! The outbox: doorbells the broker has not confirmed yet, in lanes.
 
+mod few;
+
+pub use few::{FewDoorbells, Waiting};
+
 use super::{Store, StoreError};
 use crate::ids::{JobId, ProjectId};
 use crate::queue::{Doorbell, QueueName};

@@ -6,6 +6,7 @@ mod conservation;
 mod cost;
 mod examination;
 mod explain;
+mod few_doorbells;
 mod history;
 mod idempotency;
 mod jobs;

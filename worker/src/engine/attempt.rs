@@ -145,7 +145,7 @@ where
             };
             // After the lease and long before the end: a crash from here on is the rescuer's business, so the
             // broker's limit on unacknowledged messages never matters.
-            receipt.ack().await;
+            receipt.ack_soon();
             let lease = match answer {
                 LeaseAnswer::Leased(lease) => *lease,
                 LeaseAnswer::Gone => {

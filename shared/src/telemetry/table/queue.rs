@@ -5,7 +5,8 @@ use crate::telemetry::metric::{Label, Metric, Role, Unit};
 const QUEUE: Label = Label::kinds("queue");
 const ROLE: Label = Label::one_of("role", &["publish", "consume", "inspect"]);
 const WORKER: &[Role] = &[Role::Worker];
-const SCHEDULER: &[Role] = &[Role::Scheduler];
+/// Scheduler, and whoever rings for its own commits.
+const RELAYS: &[Role] = &[Role::Api, Role::Scheduler];
 
 pub(super) const METRICS: &[Metric] = &[
     Metric::gauge(
@@ -31,9 +32,9 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "counterfoil_relay_wakes_total",
-        &[Label::one_of("outcome", &["told", "failed"])],
+        &[Label::one_of("outcome", &["rung", "told", "failed"])],
         &[Role::Api],
-        "Times a process without a relay told the relays elsewhere of new doorbells",
+        "Times a process without a relay rang for what it had committed, or told the relays elsewhere of it",
     ),
     Metric::gauge("counterfoil_queue_paused", Unit::Flag, &[QUEUE], Role::ALL, "1 while a queue is paused"),
     Metric::gauge(
@@ -54,21 +55,21 @@ pub(super) const METRICS: &[Metric] = &[
         "counterfoil_relay_window",
         Unit::Count,
         &[QUEUE],
-        SCHEDULER,
+        RELAYS,
         "Doorbells the relay lets wait in the broker",
     )
     .once("the relay has a doorbell of that queue"),
     Metric::counter(
         "counterfoil_queue_published_total",
         &[QUEUE, Label::one_of("outcome", &["confirmed", "unroutable", "unconfirmed", "unknown"])],
-        SCHEDULER,
+        RELAYS,
         "Doorbells published; all but the confirmed stay in the outbox",
     ),
     Metric::histogram(
         "counterfoil_queue_publish_duration_seconds",
         Unit::Seconds,
         &[],
-        SCHEDULER,
+        RELAYS,
         "Time from publishing some doorbells until the broker has answered for all of them",
     ),
     Metric::counter("counterfoil_queue_deliveries_total", &[QUEUE], WORKER, "Doorbells delivered"),
