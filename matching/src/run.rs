@@ -122,9 +122,8 @@ impl<'a> Run<'a> {
         let proof = proof::prove(left, right, self.plans, (&self.matches, &exceptions), self.watch)?;
         let passes = self.count_passes();
         let (phase, rows) = (Phase::Explain, (left.len() + right.len()) as u64);
-        sorted::sort_by_key(&mut self.matches, self.watch, |m| {
-            (std::cmp::Reverse(m.confidence), m.first_rows())
-        })?;
+        let by = |m: &Match| (std::cmp::Reverse(m.confidence), m.first_rows());
+        sorted::sort_by_kept_key(&mut self.matches, self.watch, by)?;
         (self.watch.progress)(Progress { phase, rows_done: rows, rows_total: rows, fraction: 1.0 });
         Ok(Outcome { matches: self.matches, exceptions, proof, passes })
     }

@@ -1,7 +1,8 @@
 //! Sorting that can be stopped: as fast as sorting in parallel is, with a look at the watch between pieces.
 
 use crate::watch::steps::steps;
-use crate::{Cancelled, Watch};
+use crate::{Cancelled, Pulse, Watch};
+use rayon::prelude::*;
 use std::cmp::Ordering;
 
 /// Shorter lists are sorted in one go, a few milliseconds.
@@ -22,6 +23,34 @@ pub(crate) fn sort_by_key<T: Clone + Send, K: Ord>(
     key: impl Fn(&T) -> K + Sync,
 ) -> Result<(), Cancelled> {
     sort_by(items, watch, &|a, b| key(a).cmp(&key(b)))
+}
+
+/// The same for large items, or keys that cost something: each key is made once, and an item moves once. Of equal keys the
+/// first stays first. At most 2^32 items.
+pub(crate) fn sort_by_kept_key<T: Send + Sync, K: Ord + Clone + Send>(
+    items: &mut [T],
+    watch: Watch<'_>,
+    key: impl Fn(&T) -> K + Sync,
+) -> Result<(), Cancelled> {
+    let mut keys: Vec<(K, u32)> =
+        items.par_iter().enumerate().map(|(at, item)| (key(item), at as u32)).collect();
+    sort(&mut keys, watch)?;
+    let mut from: Vec<u32> = keys.into_iter().map(|(_, at)| at).collect();
+    let mut pulse = Pulse::new(watch);
+    for first in 0..from.len() {
+        // Each takes the place of the one before it, around to where the hole began.
+        let mut hole = first;
+        loop {
+            pulse.beat(4)?;
+            let next = std::mem::replace(&mut from[hole], hole as u32) as usize;
+            if next == first {
+                break;
+            }
+            items.swap(hole, next);
+            hole = next;
+        }
+    }
+    Ok(())
 }
 
 fn sort_by<T: Clone + Send>(
@@ -98,6 +127,11 @@ mod tests {
             found.iter_mut().for_each(|n| *n ^= 0xffff);
             sort_by_key(&mut found, Watch::none(), |&n| std::cmp::Reverse(n)).unwrap();
             assert!(found.is_sorted_by(|a, b| a >= b), "{name}, backwards");
+            let mut stable: Vec<(u64, usize)> = found.iter().map(|n| n % 1000).zip(0..).collect();
+            let mut expected = stable.clone();
+            expected.sort_by_key(|item| item.0);
+            sort_by_kept_key(&mut stable, Watch::none(), |item| item.0).unwrap();
+            assert!(stable == expected, "{name}, by kept keys");
         }
     }
 

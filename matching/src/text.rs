@@ -84,6 +84,18 @@ impl Texts {
         (found / total).clamp(0.0, 1.0)
     }
 
+    /// To be called before many texts are compared with one.
+    pub fn fetch(&self, side: Side, rows: &[Row]) {
+        self.words(side).fetch(rows);
+    }
+
+    fn words(&self, side: Side) -> &Words {
+        match side {
+            Side::Left => &self.left,
+            Side::Right => &self.right,
+        }
+    }
+
     /// How much of `word` the other text has: 1 for the word itself, less for one like it, else 0.
     fn best_of(&self, word: WordId, outline: Outline, others: Text<'_>) -> f64 {
         if others.words.contains(&word) {
@@ -109,8 +121,7 @@ impl Texts {
     /// Whether the text has no word that any text of the other side has, as the codes of card networks have
     /// none: that it is not like another then says nothing.
     pub fn says_nothing(&self, side: Side, row: Row) -> bool {
-        let words = if side == Side::Left { &self.left } else { &self.right };
-        !words.of(row).iter().any(|&word| self.vocabulary.tells(word))
+        !self.words(side).of(row).iter().any(|&word| self.vocabulary.tells(word))
     }
 }
 

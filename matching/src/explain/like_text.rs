@@ -109,7 +109,7 @@ fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Vec<Near>, Cancelled> {
                         continue;
                     }
                     pulse.beat(Pulse::TEXT)?;
-                    if texts.similarity(row, other) < rule.min {
+                    if texts.similarity_from(rule.min, row, other) < rule.min {
                         continue;
                     }
                     let evidence = scope.evidence(row, other, None);

@@ -18,6 +18,8 @@ const NEAR_AMOUNTS_MAX: usize = 8;
 const PAIRS_PER_RECORD_MAX: usize = 48;
 /// Pairs of one pass, about a hundred bytes each.
 const PAIRS_MAX: usize = 6 << 20;
+/// Left records whose pairs are compared together, see [`Field::fetch`].
+const AHEAD: usize = 16;
 /// Right records with a key whose amounts are read between two looks at the watch.
 const PIECE_LEN: usize = 1 << 14;
 
@@ -42,8 +44,12 @@ pub(super) fn find(scope: &Scope<'_>, fields: &[Field], sides: [Part<'_>; 2]) ->
             let mut found = Pairs::default();
             let mut search = Search { scope, fields, sides, index: &index, keys: vec![], votes: vec![] };
             let mut pulse = Pulse::new(scope.watch);
-            for &place in places {
-                search.pairs_of(place, &mut found, &mut pulse)?;
+            for places in places.chunks(AHEAD) {
+                let first = found.ends.len();
+                for &place in places {
+                    search.pairs_of(place, &mut found, &mut pulse)?;
+                }
+                search.compare(&mut found, first, &mut pulse)?;
             }
             Ok(found)
         });
@@ -255,10 +261,17 @@ impl Search<'_> {
             self.votes.truncate(PAIRS_PER_RECORD_MAX);
             self.votes.sort_by_key(|v| v.0);
         }
-        for &(other, _) in &self.votes {
+        found.ends.extend(self.votes.iter().map(|&(other, _)| (place, other)));
+        Ok(())
+    }
+
+    /// The agreements of the pairs from `first` on.
+    fn compare(&self, found: &mut Pairs, first: usize, pulse: &mut Pulse<'_>) -> Result<(), Cancelled> {
+        let pairs = &found.ends[first..];
+        self.fields.iter().for_each(|field| field.fetch(self.sides[1], pairs));
+        for &(left, right) in pairs {
             pulse.beat(Pulse::TEXT * self.fields.len() as u32)?;
-            found.ends.push((place, other));
-            let compared = self.fields.iter().map(|f| f.compare(self.sides, place as usize, other as usize));
+            let compared = self.fields.iter().map(|f| f.compare(self.sides, left as usize, right as usize));
             found.agreements.extend(compared);
         }
         Ok(())

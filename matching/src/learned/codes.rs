@@ -35,6 +35,12 @@ impl SideCodes {
         self.whole[place]
     }
 
+    /// Something of all that a comparison reads first, see [`super::fields::Field::fetch`].
+    pub fn first(&self, place: usize) -> u64 {
+        let letter = self.letters(place).first().copied().unwrap_or_default();
+        self.whole[place] ^ u64::from(letter) ^ self.tokens(place).first().copied().unwrap_or_default()
+    }
+
     /// Hashes of the references inside the value, sorted.
     pub fn tokens(&self, place: usize) -> &[u64] {
         let start = if place == 0 { 0 } else { self.token_ends[place - 1] as usize };

@@ -156,6 +156,21 @@ impl Field {
         matches!(self, Field::Dates).then(|| 1 + DATE_LEVELS.partition_point(|&d| d <= 0))
     }
 
+    /// Reads a little of the right record of each pair (places), before they are compared. Those records lie anywhere: one
+    /// after the other, each would wait for memory; together they wait at the same time.
+    pub fn fetch(&self, right: Part<'_>, pairs: &[(u32, u32)]) {
+        let nodes = right.nodes;
+        for place in pairs.iter().map(|&(_, place)| place as usize) {
+            std::hint::black_box(match self {
+                Field::Words(words) => words.right.first(place),
+                Field::Codes(codes) => codes.right.first(place),
+                Field::Numbers { right, .. } => right[place].to_bits(),
+                Field::Amounts { .. } => right.records.amount(nodes[place]).cast_unsigned(),
+                Field::Dates => right.records.date(nodes[place]) as u64,
+            });
+        }
+    }
+
     /// `left` and `right` are places.
     pub fn compare(&self, sides: [Part<'_>; 2], left: usize, right: usize) -> Agreement {
         match self {

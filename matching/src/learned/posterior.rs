@@ -10,6 +10,7 @@ use crate::watch::steps::steps;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Messages that change by less, relative to themselves, have arrived.
 const SETTLED: f64 = 1e-4;
@@ -52,6 +53,11 @@ struct Ends {
     starts: Vec<u32>,
     /// Where the other side has each edge.
     across: Vec<u32>,
+    /// The edge's node on the other side.
+    others: Vec<u32>,
+    /// Nodes that have something new to say: what they heard or said last has moved. Most fall silent soon, long before
+    /// the last of them have settled.
+    awake: Vec<AtomicBool>,
     /// Records each node stands for.
     capacity: Vec<u32>,
     /// Nodes of each piece of work.
@@ -66,6 +72,8 @@ impl Ends {
         let mut ends = Ends {
             starts: vec![0],
             across,
+            others: vec![],
+            awake: vec![],
             capacity: vec![],
             pieces: vec![],
             messages: vec![1.0; nodes.len()],
@@ -86,12 +94,27 @@ impl Ends {
         ends
     }
 
-    /// One message along each edge; `odds` in this side's order. Whether all messages have arrived.
+    /// The number of each edge's node, in this side's order.
+    fn node_numbers(&self) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(self.across.len());
+        for (number, ends) in (0..).zip(self.starts.windows(2)) {
+            numbers.resize(ends[1] as usize, number);
+        }
+        numbers
+    }
+
+    fn wake(&mut self) {
+        self.awake.clear();
+        self.awake.resize_with(self.capacity.len(), || AtomicBool::new(true));
+    }
+
+    /// One message along each edge of those that are awake; `odds` in this side's order. Whether all messages have
+    /// arrived.
     fn send(&mut self, odds: &[f64], other: &Ends, watch: Watch<'_>) -> Result<bool, Cancelled> {
-        let (starts, across, capacity) = (&self.starts, &self.across, &self.capacity);
-        let mut rest = self.messages.as_mut_slice();
-        let mut pieces = Vec::with_capacity(self.pieces.len());
-        for nodes in &self.pieces {
+        let Ends { starts, across, others, awake, capacity, pieces: parts, messages } = self;
+        let mut rest = messages.as_mut_slice();
+        let mut pieces = Vec::with_capacity(parts.len());
+        for nodes in &*parts {
             let edges = starts[nodes.start] as usize..starts[nodes.end] as usize;
             let (messages, behind) = rest.split_at_mut(edges.len());
             rest = behind;
@@ -99,8 +122,8 @@ impl Ends {
         }
         let send = |(nodes, base, messages): (Range<usize>, usize, &mut [f64])| {
             watch.check()?;
-            let (mut terms, mut new, mut settled) = (vec![], vec![], true);
-            for node in nodes {
+            let (mut terms, mut new, mut all_settled) = (vec![], vec![], true);
+            for node in nodes.filter(|&node| awake[node].load(Relaxed)) {
                 let edges = starts[node] as usize..starts[node + 1] as usize;
                 terms.clear();
                 new.clear();
@@ -108,14 +131,20 @@ impl Ends {
                 terms.extend(odds[edges.clone()].iter().zip(heard).map(|(odds, heard)| odds * heard));
                 free_of_others(&terms, capacity[node], &mut new);
                 // Half the way, on the scale of logarithms, where the messages swing evenly about their end.
-                for (message, new) in messages[edges.start - base..edges.end - base].iter_mut().zip(&new) {
+                let mut settled = true;
+                let said = &mut messages[edges.start - base..edges.end - base];
+                for ((message, new), &hearer) in said.iter_mut().zip(&new).zip(&others[edges]) {
                     let blended = (*message * new).sqrt();
-                    // The division is for those that are near; one that is not decides for all.
-                    settled = settled && (blended / *message - 1.0).abs() < SETTLED;
+                    if (blended / *message - 1.0).abs() >= SETTLED {
+                        settled = false;
+                        other.awake[hearer as usize].store(true, Relaxed);
+                    }
                     *message = blended;
                 }
+                awake[node].store(!settled, Relaxed);
+                all_settled &= settled;
             }
-            Ok(settled)
+            Ok(all_settled)
         };
         let settled: Result<Vec<bool>, Cancelled> = match pieces.len() {
             0 | 1 => pieces.into_iter().map(send).collect(),
@@ -161,12 +190,14 @@ impl Field {
         to_right.iter().zip(0..).for_each(|(&right, left)| to_left[right as usize] = left);
         watch.check()?;
         let rights: Vec<u32> = to_left.iter().map(|&place| rights[place as usize]).collect();
-        Ok(Field {
-            left: Ends::of(&lefts, to_right, left_capacity),
-            right: Ends::of(&rights, to_left, right_capacity),
-            contested,
-            place_of,
-        })
+        let (mut left, mut right) =
+            (Ends::of(&lefts, to_right, left_capacity), Ends::of(&rights, to_left, right_capacity));
+        let across = |own: &Ends, other: &Ends| -> Vec<u32> {
+            let numbers = other.node_numbers();
+            own.across.par_iter().map(|&place| numbers[place as usize]).collect()
+        };
+        (left.others, right.others) = (across(&left, &right), across(&right, &left));
+        Ok(Field { left, right, contested, place_of })
     }
 
     /// Whether the edges that were left out are still no rivals.
@@ -187,6 +218,8 @@ impl Field {
     ) -> Result<Vec<f64>, Cancelled> {
         let odds: Vec<f64> = self.contested.par_iter().map(|&e| edges[e as usize].odds).collect();
         let right_odds: Vec<f64> = self.right.across.par_iter().map(|&place| odds[place as usize]).collect();
+        self.left.wake();
+        self.right.wake();
         for _ in 0..rounds_max {
             watch.check()?;
             let left_settled = self.left.send(&odds, &self.right, watch)?;

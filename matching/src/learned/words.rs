@@ -57,6 +57,11 @@ impl SideWords {
         self.whole[place]
     }
 
+    /// Something of all that a comparison reads first, see [`super::fields::Field::fetch`].
+    pub fn first(&self, place: usize) -> u64 {
+        self.whole[place] ^ self.of(place).first().map_or(0, |word| word.hash)
+    }
+
     pub fn letters(&self, word: &Word) -> &[u8] {
         &self.letters[word.start as usize..word.start as usize + usize::from(word.len)]
     }
