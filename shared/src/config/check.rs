@@ -11,8 +11,7 @@ impl Config {
             }
         };
         range("database.connections_max", self.database.connections_max.into(), 2, 1000);
-        let connections_max = self.database.connections_max.into();
-        range("database.connections_idle_min", self.database.connections_idle_min.into(), 0, connections_max);
+        range("database.connections_idle_min", self.database.connections_idle_min.into(), 0, 1000);
         range("database.connection_idle_s", self.database.connection_idle_s, 1, 86_400);
         range("database.connection_lifetime_s", self.database.connection_lifetime_s, 1, 86_400);
         range("database.acquire_timeout_s", self.database.acquire_timeout_s, 1, 300);

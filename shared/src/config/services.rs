@@ -22,8 +22,8 @@ pub struct Database {
     /// Connections of one process for what it does for tenants, and as many for the system's own work, 2 to 1000.
     pub connections_max: u32,
     /// Connections that a process with the API keeps open in each of the two though nobody uses them, so that requests
-    /// need not wait for one to be opened, 0 to `connections_max`. Other processes keep none, nor does the PostgreSQL that
-    /// `counterfoil up` starts need it, which answers within the machine.
+    /// need not wait for one to be opened, 0 to 1000; all of them where `connections_max` is fewer. Other processes keep
+    /// none, nor does the PostgreSQL that `counterfoil up` starts need it, which answers within the machine.
     pub connections_idle_min: u32,
     /// How long a connection that is one of more than those may rest before it is closed, 1 to 86400 s.
     pub connection_idle_s: u64,

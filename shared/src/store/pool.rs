@@ -35,7 +35,7 @@ impl PoolLimits {
     pub fn of(config: &config::Database) -> Self {
         Self {
             connections_max: config.connections_max,
-            idle_min: config.connections_idle_min,
+            idle_min: config.connections_idle_min.min(config.connections_max),
             acquire_timeout: Duration::from_secs(config.acquire_timeout_s),
             lifetime: Duration::from_secs(config.connection_lifetime_s),
             idle: Duration::from_secs(config.connection_idle_s),
