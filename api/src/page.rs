@@ -121,6 +121,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn cursors_read_back_and_nothing_else_does() {
@@ -129,6 +130,15 @@ mod tests {
         }
         for bad in ["", "1", "o", "o1", "offffffff", "o0000000g", "o+0000001", "o000000001"] {
             assert!(Cursor::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_cursor_as_we_write_it_or_refused(text in prop_oneof![".{0,20}", "o?[-+0-9a-fA-F]{0,10}"]) {
+            if let Ok(cursor) = Cursor::read(&text) {
+                prop_assert_eq!(cursor.to_string(), text.to_lowercase());
+            }
         }
     }
 

@@ -110,6 +110,7 @@ pub(crate) fn refusal(status: StatusCode, detail: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn forms_are_read_as_browsers_write_them() {
@@ -117,5 +118,19 @@ mod tests {
         assert_eq!((fields.get("a"), fields.get("b"), fields.get("bad")), ("1", "x & é", "%zz%4"));
         assert_eq!((fields.given("empty"), fields.has("bare"), fields.get("none")), (None, true, ""));
         assert_eq!(fields.iter().count(), 7);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_form(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'%'), Just(b'&')], 0..80)) {
+            let fields = Fields::parse(&bytes);
+            prop_assert!(fields.iter().count() <= bytes.split(|byte| *byte == b'&').count());
+        }
+
+        #[test]
+        fn what_is_escaped_reads_back(text in ".{0,40}") {
+            let fields = Fields::parse(format!("a={}", crate::html::escape_query(&text)).as_bytes());
+            prop_assert_eq!(fields.raw("a"), text);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use aws_lc_rs::signature::Ed25519KeyPair;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn noon() -> DateTime<Utc> {
@@ -332,4 +333,28 @@ fn a_replaced_key_is_good_for_the_life_of_its_last_token() {
     assert!(tokens.verify(&first).is_err());
     assert_eq!(tokens.public_keys().len(), 1);
     assert!(tokens.verify(&third).is_ok());
+}
+
+proptest! {
+    /// What no key of ours has signed is refused, whatever it looks like; and so is a good one with a character changed.
+    #[test]
+    fn nothing_but_what_was_signed_is_a_token(
+        text in prop_oneof![".{0,200}", "[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{86}"],
+        header in ".{0,80}",
+        claims in ".{0,80}",
+        at in any::<prop::sample::Index>(),
+        with in "[A-Za-z0-9_.=-]",
+    ) {
+        let der = SigningKey::generate();
+        let (tokens, forge) = (tokens(&der, &Clock::manual(noon())), Forge::new(&der));
+        prop_assert!(tokens.verify(&text).is_err());
+        // Signed by us, and still no token.
+        prop_assert!(tokens.verify(&forge.sign_text(&header, &claims)).is_err());
+        prop_assert!(tokens.verify(&forge.sign_text(&forge.header().to_string(), &claims)).is_err());
+        let good = forge.good();
+        prop_assert!(tokens.verify(&good).is_ok());
+        let at = at.index(good.len());
+        let bent = format!("{}{with}{}", &good[..at], &good[at + 1..]);
+        prop_assert!(bent == good || tokens.verify(&bent).is_err(), "{}", bent);
+    }
 }

@@ -95,6 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     fn seen(peer: &str, forwarded: &[&str]) -> String {
         let mut headers = HeaderMap::new();
@@ -122,6 +123,16 @@ mod tests {
         // Nonsense ends the chain at the last address that was believed.
         assert_eq!(seen("10.0.0.1", &["unknown"]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["1.2.3.4, evil, 10.0.0.2"]), "10.0.0.2");
+    }
+
+    proptest! {
+        /// Header values have no control characters.
+        #[test]
+        fn whatever_is_forwarded_there_is_one_client(line in prop_oneof!["[ -~]{0,60}", "[0-9a-f.:, \\[\\]]{0,60}"]) {
+            prop_assert_eq!(seen("192.0.2.1", &[&line]), "192.0.2.1");
+            let seen = seen("10.0.0.1", &[&line]);
+            prop_assert!(seen.parse::<IpAddr>().is_ok(), "{} of {}", seen, line);
+        }
     }
 
     #[test]

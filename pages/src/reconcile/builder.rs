@@ -100,6 +100,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_pass_of_the_form_is_a_pass_of_the_rules() {
@@ -126,5 +127,14 @@ mod tests {
     fn what_is_no_toml_is_told_by_its_line() {
         assert!(parse("version = 1\n[[pass]\n").unwrap_err().detail.starts_with("line 2: "));
         assert_eq!(parse("holidays = [2026-12-24]").unwrap()["holidays"][0], "2026-12-24");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_toml_or_a_mistake_with_its_line(text in prop_oneof![".{0,80}", "[\\[\\]{}=\"'#a-zé0-9.\n ]{0,80}"]) {
+            if let Err(mistake) = parse(&text) {
+                prop_assert!(!mistake.detail.is_empty());
+            }
+        }
     }
 }

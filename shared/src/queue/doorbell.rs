@@ -82,6 +82,7 @@ pub(super) fn decode(body: &[u8]) -> Result<JobId, Undecodable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_doorbell_reads_back_as_written() {
@@ -106,5 +107,22 @@ mod tests {
         }
         let other = format!(r#"{{"v":2,"id":"{job_id}"}}"#);
         assert!(matches!(decode(other.as_bytes()), Err(Undecodable::Version(2))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_is_a_doorbell_or_refused(
+            body in prop::collection::vec(any::<u8>(), 0..200),
+            at in 0..52usize,
+            byte in any::<u8>(),
+        ) {
+            prop_assert!(decode(&body).is_err());
+            let mut bent = encode(JobId::new());
+            let place = at % bent.len();
+            bent[place] = byte;
+            if let Ok(job_id) = decode(&bent) {
+                prop_assert_eq!(decode(&encode(job_id)).ok(), Some(job_id));
+            }
+        }
     }
 }

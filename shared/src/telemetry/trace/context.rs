@@ -189,6 +189,7 @@ impl FromStr for TraceContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -230,6 +231,18 @@ mod tests {
         ] {
             let context: TraceContext = good.parse().expect(good);
             assert_eq!(context.is_sampled(), sampled, "{good}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_traceparent_or_none(text in ".{0,80}", at in 0..GOOD.len(), with in ".?") {
+            let bent = format!("{}{with}{}", &GOOD[..at], &GOOD[at + 1..]);
+            for text in [text, bent] {
+                if let Ok(context) = text.parse::<TraceContext>() {
+                    prop_assert_eq!(context.to_string().parse(), Ok(context), "{}", text);
+                }
+            }
         }
     }
 }
