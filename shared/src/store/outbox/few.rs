@@ -29,7 +29,8 @@ pub struct Waiting {
 
 impl Store {
     /// Locks the doorbells of all queues that are not paused, except `besides`: at most `few` and one more of each. Rows that
-    /// another relay holds are skipped. They are free again when nothing was heard of us for `held_max`. Costs a probe per queue and a row per doorbell, however long a queue is.
+    /// another relay holds are skipped. They are free again when nothing was heard of us for `held_max`. Costs a probe per
+    /// queue and a row per doorbell, however long a queue is.
     pub async fn take_few_doorbells(
         &self,
         few: u32,
