@@ -73,9 +73,10 @@ pub async fn plan(
     Ok(Planned { catalogue, plan })
 }
 
-/// Removes what the plan says, oldest first, each with its manifest first, so that none is listed without its parts; then WAL that nothing kept needs, and what
-/// unfinished backups have left. Refuses to begin when a store does not answer or a manifest cannot be read: what is
-/// not known may be what matters. Ends after the backup at hand when told to stop.
+/// Removes what the plan says, oldest first, each with its manifest first, so that none is listed without its parts;
+/// then WAL that nothing kept needs, and what unfinished backups have left. Refuses to begin when a store does not
+/// answer or a manifest cannot be read: what is not known may be what matters. Ends after the backup at hand when told
+/// to stop.
 pub async fn perform(engine: &Engine, planned: &Planned, run: &Run) -> Result<Pruned> {
     let Planned { catalogue, plan } = planned;
     if let Some((store, why)) = catalogue.unanswered.first() {

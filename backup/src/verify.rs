@@ -50,8 +50,8 @@ impl Verified {
     }
 }
 
-/// Reads every pack and the manifest of a backup from every store and compares it with its digest. `heal`: bring what is missing or
-/// damaged back from a store that has it whole.
+/// Reads every pack and the manifest of a backup from every store and compares it with its digest. `heal`: bring what
+/// is missing or damaged back from a store that has it whole.
 pub async fn verify(engine: &Engine, manifest: &Manifest, heal: bool, run: &Run) -> Result<Verified> {
     run.enter("verifying");
     let mut verified = Verified { backup: manifest.id, ..Verified::default() };

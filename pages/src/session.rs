@@ -1,9 +1,9 @@
 //! Who visits: the cookies that hold the tokens of a session, and the defence against forms of other sites.
 //!
 //! The tokens are the API's own. The cookie of the access token is gone when it expires, and the refresh token, which
-//! is good once, gets the next pair: see [`super::renewal`]. A session that is ended opens no page any more. Two things guard a change: the browser itself says
-//! where the request comes from (`Sec-Fetch-Site`, or `Origin`), and the form holds a token made from the session,
-//! masked anew for every page so that compression gives nothing of it away.
+//! is good once, gets the next pair: see [`super::renewal`]. A session that is ended opens no page any more. Two things
+//! guard a change: the browser itself says where the request comes from (`Sec-Fetch-Site`, or `Origin`), and the form
+//! holds a token made from the session, masked anew for every page so that compression gives nothing of it away.
 
 use crate::problem;
 use axum::extract::Request;

@@ -141,8 +141,8 @@ async fn every_route_lets_in_exactly_whom_its_policy_names() {
             }
             is_removed = method == "DELETE";
             let answer = ask(&actor.client, method, path, operation, &ids).await;
-            // Nobody is a member, key, session, invitation, account or worker of the id that is asked for there, and no limit has
-            // the name.
+            // Nobody is a member, key, session, invitation, account or worker of the id that is asked for there, and no
+            // limit has the name.
             let names_nobody = [
                 "{user_id}",
                 "{key_id}",

@@ -1,8 +1,8 @@
 //! From the stores into a scratch database, and proved there: the part that every restore of a full backup shares.
 //!
 //! It may end at any moment by a signal that nobody hears, and the next one goes on with what is whole: the fetched
-//! objects or the dump on disk, the loaded database in the cluster. What is half is made anew. Proving always happens, from its beginning:
-//! it is what makes the rest trustworthy.
+//! objects or the dump on disk, the loaded database in the cluster. What is half is made anew. Proving always happens,
+//! from its beginning: it is what makes the rest trustworthy.
 
 use super::fetching::{Failed, Fetching};
 use super::plan::{Step, staging};

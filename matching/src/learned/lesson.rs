@@ -25,8 +25,8 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    /// Records of one amount are taken together, so that the order of the records changes nothing. Where amounts are not compared, records that compete lie anywhere:
-    /// then all pairs are taken.
+    /// Records of one amount are taken together, so that the order of the records changes nothing. Where amounts are
+    /// not compared, records that compete lie anywhere: then all pairs are taken.
     pub fn of(pairs: &Pairs, fields: &[Field], ends: &Ends, watch: Watch<'_>) -> Result<Self, Cancelled> {
         let has_amounts = fields.iter().any(|field| matches!(field, Field::Amounts { .. }));
         let (count, records) = (pairs.ends.len(), ends.left.len());

@@ -94,8 +94,9 @@ pub fn decide(project: ProjectId) {
     });
 }
 
-/// Puts the reach, and who is behind the work, on a connection that is about to be handed out. Every way to a connection of tenants comes through
-/// here, so what an earlier user of it had set never stays; a round trip, some 50 microseconds on one machine.
+/// Puts the reach, and who is behind the work, on a connection that is about to be handed out. Every way to a
+/// connection of tenants comes through here, so what an earlier user of it had set never stays; a round trip, some 50
+/// microseconds on one machine.
 pub(super) async fn put_on(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let (project, job) = current().map(|reach| reach.settings()).unwrap_or_default();
     let user = super::audit::current().and_then(|context| context.user_id());

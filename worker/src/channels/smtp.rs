@@ -22,7 +22,8 @@ pub struct SmtpServer {
     port: u16,
     security: Security,
     credentials: Option<Credentials>,
-    /// A server that cannot be reached, five times in a row, is left alone for a while; what it says of a mail is no failure of it.
+    /// A server that cannot be reached, five times in a row, is left alone for a while; what it says of a mail is no
+    /// failure of it.
     breaker: Breaker,
 }
 

@@ -1,8 +1,8 @@
 //! Schedules and the ledger of their ticks.
 //!
 //! [`tick`] decides due times, [`change`] is what people do, [`history`] is what they read; [`start`] makes the job of
-//! a tick, of the files that [`takes`] finds. Every change of a schedule holds its row's lock and decides what is due before it changes anything, so no
-//! due time falls between two definitions.
+//! a tick, of the files that [`takes`] finds. Every change of a schedule holds its row's lock and decides what is due
+//! before it changes anything, so no due time falls between two definitions.
 //!
 //! The time is the database's `now()`, the one clock that all schedulers share: a process whose own clock jumps neither
 //! doubles nor misses anything. Should the database's clock jump (a failover), a due time may be decided early or late,
