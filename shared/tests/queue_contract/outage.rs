@@ -47,7 +47,7 @@ async fn a_broker_with_an_empty_disk_gets_its_queues_back(
 ) {
     let mut worker = place.worker(queue_a(), 2);
     let before = publish_until_confirmed(queue, place).await;
-    assert_eq!(worker.run(1).await, [before]);
+    worker.run_until(before).await;
     broker.kill_9();
     broker.wipe();
     let down = queue.health().await;
@@ -80,7 +80,8 @@ async fn an_alarm_stops_publishing_and_nothing_else(broker: &PrivateRabbitMq, pl
     .await;
     assert_eq!(queue.health().await, Health { reachable: true, blocked: true, problem: None });
     let mut worker = place.worker(queue_a(), 1);
-    assert_eq!(worker.run(1).await, [waiting], "consuming goes on");
+    // Consuming goes on. What rang more than once while the broker came and went may be there before it.
+    worker.run_until(waiting).await;
     worker.stop.cancel();
     drop(worker);
 
