@@ -11,7 +11,10 @@ use std::time::Duration;
 
 /// The executable under test, without the settings that the environment may hold for another one.
 pub fn counterfoil() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+    // Or another build of it: a release build for a long run of faults.
+    let executable = std::env::var_os("COUNTERFOIL_E2E_EXECUTABLE")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_counterfoil").into());
+    let mut command = Command::new(executable);
     for (name, _) in std::env::vars_os() {
         let ours = name.to_str().is_some_and(|name| name.starts_with("COUNTERFOIL_"));
         // What is left behind is found by this one.

@@ -133,7 +133,9 @@ mod tests {
         #[test]
         fn any_text_is_toml_or_a_mistake_with_its_line(text in prop_oneof![".{0,80}", "[\\[\\]{}=\"'#a-zé0-9.\n ]{0,80}"]) {
             if let Err(mistake) = parse(&text) {
-                prop_assert!(!mistake.detail.is_empty());
+                let line = mistake.detail.strip_prefix("line ").and_then(|detail| detail.split_once(':'));
+                let line = line.and_then(|(number, _)| number.parse().ok()).unwrap_or(0);
+                prop_assert!((1..=text.split('\n').count()).contains(&line), "{}", mistake.detail);
             }
         }
     }

@@ -113,15 +113,16 @@ mod tests {
         #[test]
         fn any_message_is_a_doorbell_or_refused(
             body in prop::collection::vec(any::<u8>(), 0..200),
-            at in 0..52usize,
+            at in any::<prop::sample::Index>(),
             byte in any::<u8>(),
         ) {
             prop_assert!(decode(&body).is_err());
             let mut bent = encode(JobId::new());
-            let place = at % bent.len();
+            let place = at.index(bent.len());
             bent[place] = byte;
             if let Ok(job_id) = decode(&bent) {
-                prop_assert_eq!(decode(&encode(job_id)).ok(), Some(job_id));
+                let text = String::from_utf8_lossy(&bent).to_lowercase();
+                prop_assert!(text.contains(&job_id.to_string()), "{} of {}", job_id, text);
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! `sh ops/test.sh -p counterfoil --test e2e chaos -- --nocapture` runs a small one and prints its table. Larger ones
 //! and other dice by the environment: `COUNTERFOIL_CHAOS_JOBS`, `COUNTERFOIL_CHAOS_FAULTS`, `COUNTERFOIL_CHAOS_SEED`.
-//! `COUNTERFOIL_CHAOS_OUTAGE_S` is for how many seconds RabbitMQ cannot be reached the first time.
+//! `COUNTERFOIL_CHAOS_OUTAGE_S` is for how many seconds RabbitMQ cannot be reached the first time, and
+//! `COUNTERFOIL_E2E_EXECUTABLE` another build of the executable.
 //!
 //! What happened is told by sums over the tables of results, and by clocks in their rows: nothing that the product
 //! counts itself is believed.
