@@ -6,6 +6,7 @@
 
 use crate::telemetry::trace::OF_THE_SPAN;
 use serde_json::Value;
+use std::cell::Cell;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
@@ -16,15 +17,30 @@ use tracing_subscriber::fmt::{FormatFields, FormattedFields};
 const BETWEEN: char = '\u{1}';
 const AFTER: char = '\n';
 
+/// Of what is kept: room for all but the longest errors.
+const WRITTEN_BYTES_MAX: usize = 16 << 10;
+
+thread_local! {
+    /// What fields are written to, kept for the next ones.
+    static WRITTEN: Cell<String> = const { Cell::new(String::new()) };
+}
+
 /// Writes fields as [`read`] finds them. Left out is what is empty, what only traces need, and where in the source a line of
 /// the `log` crate comes from.
 pub(in crate::telemetry) struct LineFields;
 
 impl<'w> FormatFields<'w> for LineFields {
-    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut writing = Writing { writer, result: Ok(()) };
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut written = WRITTEN.take();
+        let mut writing = Writing { written: &mut written, result: Ok(()) };
         fields.record(&mut writing);
-        writing.result
+        // In one piece: what it is appended to grows once.
+        let result = writing.result.and_then(|()| writer.write_str(&written));
+        written.clear();
+        if written.capacity() <= WRITTEN_BYTES_MAX {
+            WRITTEN.set(written);
+        }
+        result
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
@@ -44,24 +60,24 @@ pub(super) fn write_text(out: &mut impl Write, name: &str, text: &str) -> fmt::R
 }
 
 struct Writing<'w> {
-    writer: Writer<'w>,
+    written: &'w mut String,
     result: fmt::Result,
 }
 
 impl Writing<'_> {
-    fn field(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>, &str) -> fmt::Result) {
+    fn field(&mut self, field: &Field, write: impl FnOnce(&mut String, &str) -> fmt::Result) {
         let name = match field.name() {
             "log.target" => "target",
             name if name.starts_with(OF_THE_SPAN) || name.starts_with("log.") => return,
             name => name,
         };
         if self.result.is_ok() {
-            self.result = write(&mut self.writer, name);
+            self.result = write(self.written, name);
         }
     }
 
     fn plain(&mut self, field: &Field, value: impl fmt::Display) {
-        self.field(field, |writer, name| write!(writer, "{name}{BETWEEN}{value}{AFTER}"));
+        self.field(field, |written, name| write!(written, "{name}{BETWEEN}{value}{AFTER}"));
     }
 }
 
@@ -86,12 +102,12 @@ impl Visit for Writing<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, |writer, name| write_text(writer, name, value));
+        self.field(field, |written, name| write_text(written, name, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |writer, name| {
-            let mut json = JsonText { out: writer, name, is_begun: false };
+        self.field(field, |written, name| {
+            let mut json = JsonText { out: written, name, is_begun: false };
             write!(json, "{value:?}")?;
             json.end()
         });

@@ -81,8 +81,9 @@ impl<const FIELD: u64> Attributes<FIELD> {
 
     /// Replaces what is there by this name.
     pub fn set(&mut self, name: &str, value: Any<'_>) {
-        let named =
-            |pair: &[u8]| fields(pair).any(|(field, wire)| field == 1 && wire.bytes() == name.as_bytes());
+        let named = |pair: &[u8]| {
+            fields(pair).next().is_some_and(|(field, wire)| field == 1 && wire.bytes() == name.as_bytes())
+        };
         if fields(&self.written).any(|(_, pair)| named(pair.bytes())) {
             let mut rest = Message::default();
             for (_, pair) in fields(&self.written).filter(|(_, pair)| !named(pair.bytes())) {

@@ -4,8 +4,8 @@
 //! counted, and nothing else.
 
 use super::attributes::Value;
-use super::otlp::{Resource, encode};
-use super::queue::Queue;
+use super::otlp::{Resource, encode, with_written};
+use super::queue::{Batch, Queue};
 use super::span::SpanRecord;
 use super::{QUEUE, context};
 use crate::config;
@@ -41,8 +41,8 @@ pub enum ExportError {
 }
 
 /// Never waits: what does not fit is dropped and counted.
-pub(super) fn push(queue: &Queue, span: SpanRecord) {
-    if !queue.push(span) {
+pub(super) fn push(queue: &Queue, span: &SpanRecord) {
+    if !with_written(span, |head, body| queue.push(head, body)) {
         count("dropped", 1);
     }
 }
@@ -107,18 +107,19 @@ struct Sending {
 
 impl Sending {
     fn run(mut self) {
+        let mut batch = Batch::default();
         loop {
-            let batch = self.queue.next_batch(BATCH_PERIOD);
-            if batch.is_empty() {
+            batch = self.queue.next_batch(BATCH_PERIOD, batch);
+            if batch.spans == 0 {
                 return;
             }
             self.send(&batch);
         }
     }
 
-    fn send(&mut self, batch: &[SpanRecord]) {
+    fn send(&mut self, batch: &Batch) {
         let body = encode(&self.collector.resource, batch);
-        let spans = batch.len() as u64;
+        let spans = batch.spans as u64;
         let mut wait = FIRST_WAIT;
         for tried in 1.. {
             let failure = match self.collector.post(&body) {

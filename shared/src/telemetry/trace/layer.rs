@@ -116,10 +116,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(&id) else { return };
         let open = span.extensions_mut().get_mut::<Traced>().and_then(|traced| traced.record.take());
-        if let Some(open) = open {
-            let mut span = open.span;
-            span.lasted = open.since.elapsed();
-            span.send();
+        if let Some(mut open) = open {
+            open.span.lasted = open.since.elapsed();
+            open.span.send();
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::attributes::{Value, write};
 use super::protobuf::Message;
+use super::queue::Batch;
 use super::span::{SpanEvent, SpanRecord};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who sends: attributes of the process, the same for all its spans.
@@ -15,11 +17,11 @@ const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
 /// Bits of a span's flags beyond W3C's: whether the parent is in another process is not known here, hence not said.
 const SAMPLED: u32 = 1;
 
-/// What a span usually takes.
-const SPAN_BYTES: usize = 400;
+/// The field of `ScopeSpans` that a span is.
+const SPAN: u64 = 2;
 
-pub(super) fn encode(resource: &Resource, spans: &[SpanRecord]) -> Vec<u8> {
-    let mut request = Message(Vec::with_capacity(spans.len() * SPAN_BYTES));
+pub(super) fn encode(resource: &Resource, batch: &Batch) -> Vec<u8> {
+    let mut request = Message(Vec::with_capacity(batch.written.len() + 1024));
     request.message(1, |of_resource| {
         of_resource.message(1, |message| {
             resource.iter().for_each(|(name, value)| write(message, 1, name, value.as_any()));
@@ -29,14 +31,25 @@ pub(super) fn encode(resource: &Resource, spans: &[SpanRecord]) -> Vec<u8> {
                 scope.bytes(1, b"counterfoil");
                 scope.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
             });
-            for span in spans {
-                of_scope.message(2, |message| write_span(message, span));
-            }
+            of_scope.0.extend_from_slice(&batch.written);
             of_scope.bytes(3, SCHEMA.as_bytes());
         });
         of_resource.bytes(3, SCHEMA.as_bytes());
     });
     request.0
+}
+
+/// A span of a batch: its key and length, and itself.
+pub(super) fn with_written<T>(span: &SpanRecord, then: impl FnOnce(&[u8], &[u8]) -> T) -> T {
+    thread_local! {
+        static ROOM: RefCell<(Message, Message)> = RefCell::default();
+    }
+    ROOM.with_borrow_mut(|(head, body)| {
+        (head.0.clear(), body.0.clear());
+        write_span(body, span);
+        head.length(SPAN, body.0.len());
+        then(&head.0, &body.0)
+    })
 }
 
 fn write_span(message: &mut Message, span: &SpanRecord) {
@@ -130,7 +143,9 @@ mod tests {
             vec![SpanEvent { at: at(1_700_000_000_500_000_000), name: "went wrong".into(), attributes }];
         span.error = Some("it failed".into());
         let resource = vec![("service.name".into(), "counterfoil-worker".into())];
-        assert_eq!(data_encoding::HEXLOWER.encode(&encode(&resource, &[span])), REFERENCE);
+        let written = with_written(&span, |head, body| [head, body].concat());
+        let request = encode(&resource, &Batch { written, spans: 1 });
+        assert_eq!(data_encoding::HEXLOWER.encode(&request), REFERENCE);
     }
 
     #[test]

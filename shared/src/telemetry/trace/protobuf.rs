@@ -28,9 +28,14 @@ impl Message {
     }
 
     pub fn bytes(&mut self, field: u64, value: &[u8]) {
-        self.raw(field << 3 | LENGTH);
-        self.raw(value.len() as u64);
+        self.length(field, value.len());
         self.0.extend_from_slice(value);
+    }
+
+    /// Of bytes that come next.
+    pub fn length(&mut self, field: u64, bytes: usize) {
+        self.raw(field << 3 | LENGTH);
+        self.raw(bytes as u64);
     }
 
     pub fn message(&mut self, field: u64, write: impl FnOnce(&mut Message)) {

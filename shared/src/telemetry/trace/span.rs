@@ -93,7 +93,7 @@ impl SpanRecord {
     }
 
     /// Into the queue of the exporter, if the trace is sampled and there is one. Never waits.
-    pub fn send(self) {
+    pub fn send(&self) {
         if let Some(queue) = QUEUE.get().filter(|_| self.context.is_sampled()) {
             export::push(queue, self);
         }
