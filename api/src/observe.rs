@@ -24,6 +24,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
     // Of the highest level, so that the id stands in every line, whatever the filter lets through.
     let (parent, context) = trace_of(request.headers(), &route);
+    let above = parent.map(TraceContext::to_bytes);
     let span = tracing::error_span!(
         "request",
         request_id = request_id.as_str(),
@@ -35,8 +36,8 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         status = field::Empty,
         otel.name = format_args!("{method} {route}"),
         otel.kind = "server",
-        otel.context = %context,
-        otel.parent = parent.map(field::display),
+        otel.context = &context.to_bytes()[..],
+        otel.parent = above.as_ref().map(|bytes| &bytes[..]),
         otel.error = field::Empty,
     );
     let trace_id = context.trace_id().to_string();

@@ -1,5 +1,6 @@
 //! The spans of doorbells: one for each whose trace is sampled, from its batch's publishing to the broker's answer.
 
+use shared::ids::JobId;
 use shared::queue::{Doorbell, QueueName};
 use shared::store::Store;
 use shared::telemetry::trace::{self, SpanKind, SpanRecord, TraceContext};
@@ -13,7 +14,7 @@ pub(crate) struct Sending {
 
 struct SpanToBe {
     outbox_id: i64,
-    job_id: String,
+    job_id: JobId,
     parent: TraceContext,
     context: TraceContext,
 }
@@ -30,8 +31,8 @@ impl Sending {
                 let Some(parent) = parents.get(&doorbell.job_id).copied() else { continue };
                 let context = parent.child();
                 doorbell.trace = Some(context);
-                let job_id = doorbell.job_id.to_string();
-                spans.push(SpanToBe { outbox_id: doorbell.outbox_id, job_id, parent, context });
+                let Doorbell { outbox_id, job_id, .. } = *doorbell;
+                spans.push(SpanToBe { outbox_id, job_id, parent, context });
             }
         }
         Self { began_at: Instant::now(), spans }
@@ -40,16 +41,17 @@ impl Sending {
     /// `system`: see [`shared::queue::Queue::system`].
     pub(crate) fn end(self, system: &'static str, queue: &QueueName, confirmed: &[i64]) {
         let lasted = self.began_at.elapsed();
+        let name = format!("send {queue}");
         for SpanToBe { outbox_id, job_id, parent, context } in self.spans {
-            let mut span = SpanRecord::below(parent, format!("send {queue}"), lasted)
+            let mut span = SpanRecord::below(parent, name.clone(), lasted)
                 .known_as(context)
                 .kind(SpanKind::Producer)
                 .with("messaging.system", system)
                 .with("messaging.operation.name", "send")
                 .with("messaging.operation.type", "send")
-                .with("messaging.destination.name", queue.to_string())
-                .with("messaging.message.id", outbox_id.to_string())
-                .with("counterfoil.job.id", job_id);
+                .with_text("messaging.destination.name", queue.as_str())
+                .with_text("messaging.message.id", &outbox_id.to_string())
+                .with_text("counterfoil.job.id", &job_id.to_string());
             if !confirmed.contains(&outbox_id) {
                 span = span.failed("the broker did not take it");
             }

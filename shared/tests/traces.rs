@@ -83,9 +83,9 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
             otel.with.messaging.system = "rabbitmq",
             otel.name = "process x",
             otel.kind = "consumer",
-            otel.context = %given,
-            otel.parent = %parent,
-            otel.link = %link,
+            otel.context = &given.to_bytes()[..],
+            otel.parent = &parent.to_bytes()[..],
+            otel.link = &link.to_bytes()[..],
             otel.error = tracing::field::Empty,
         );
         let _in_outer = outer.enter();
@@ -101,7 +101,7 @@ fn spans_wait_for_nobody_and_arrive_with_all_they_know() {
         outer.record("otel.error", "it failed");
     }
     let unsampled = parent.unsampled();
-    tracing::info_span!(target: OURS, "unsampled", otel.parent = %unsampled).in_scope(|| {
+    tracing::info_span!(target: OURS, "unsampled", otel.parent = &unsampled.to_bytes()[..]).in_scope(|| {
         assert!(!trace::current().expect("one").is_sampled());
         tracing::info_span!(target: OURS, "below").in_scope(|| ());
     });

@@ -15,6 +15,7 @@ use shared::store::jobs::{enqueue, enqueue_many};
 use shared::store::{PoolLimits, Store};
 use shared::telemetry::Telemetry;
 use shared::telemetry::metric::Role;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -120,13 +121,16 @@ struct Bench {
     /// What the relay hears.
     relay_wake: Arc<Notify>,
     clock: Clock,
+    /// Jobs that were accepted to run, and bodies that have begun.
+    accepted: AtomicUsize,
+    begun: Arc<AtomicUsize>,
 }
 
 /// Nanoseconds since the process began: goes into the args and comes out in the body.
 #[derive(Clone)]
 struct Clock(Instant, Arc<Mutex<Vec<u64>>>);
 
-struct Noop(Clock);
+struct Noop(Clock, Arc<AtomicUsize>);
 
 impl JobBody for Noop {
     fn kind(&self) -> JobKind {
@@ -139,6 +143,7 @@ impl JobBody for Noop {
 
     fn run(self: Arc<Self>, context: JobContext) -> BoxFuture<'static, Result<Done, JobError>> {
         let started_ns = self.0.0.elapsed().as_nanos() as u64;
+        self.1.fetch_add(1, Ordering::Relaxed);
         if let Some(sent_ns) = context.lease().args["sent_ns"].as_u64() {
             self.0.1.lock().expect("nobody panics with it").push(started_ns.saturating_sub(sent_ns));
         }
@@ -180,7 +185,8 @@ impl Bench {
             }
             other => return Err(format!("WAKE={other}\n{USAGE}").into()),
         };
-        Ok(Self { store, queue, concurrency, wake, relay_wake, clock })
+        let (accepted, begun) = Default::default();
+        Ok(Self { store, queue, concurrency, wake, relay_wake, clock, accepted, begun })
     }
 
     fn job(&self) -> NewJob {
@@ -201,6 +207,7 @@ impl Bench {
     async fn accept(&self, job: &NewJob) -> Result<(), Failure> {
         // One statement is a transaction.
         enqueue(&mut *self.store.pool().acquire().await?, job).await?;
+        self.accepted.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -215,6 +222,7 @@ impl Bench {
             };
             // As a request would: every job of it is in a sampled trace.
             accepted.instrument(tracing::info_span!(target: "worker", "accept")).await?;
+            self.accepted.fetch_add(jobs.len(), Ordering::Relaxed);
         }
         Ok(())
     }
@@ -336,7 +344,7 @@ impl Bench {
             name: format!("bench-{}", std::process::id()),
             store: self.store.clone(),
             queue: self.queue.clone(),
-            bodies: Bodies::default().with(Noop(self.clock.clone())),
+            bodies: Bodies::default().with(Noop(self.clock.clone(), self.begun.clone())),
             concurrency: self.concurrency,
             lease_duration: Duration::from_secs(15),
             drain: Duration::from_secs(30),
@@ -353,6 +361,10 @@ impl Bench {
     }
 
     async fn until_idle(&self) -> Result<(), Failure> {
+        // The database has other things to do than to be asked, until the end is near.
+        while self.begun.load(Ordering::Relaxed) < self.accepted.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         loop {
             let unfinished: bool = sqlx::query_scalar(
                 "SELECT EXISTS (SELECT FROM jobs WHERE state = 'available')
@@ -372,6 +384,7 @@ impl Bench {
         for statement in ["TRUNCATE outbox", "TRUNCATE jobs CASCADE", "TRUNCATE job_ledger"] {
             sqlx::query(statement).execute(self.store.pool()).await?;
         }
+        self.accepted.store(self.begun.load(Ordering::Relaxed), Ordering::Relaxed);
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use metric::{Metric, MetricKind, Presence, Role};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use statements::StatementNames;
 use std::io::IsTerminal;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -45,8 +46,7 @@ impl Telemetry {
 /// Starts logging to standard error. `Err` names what is wrong with the filter.
 fn start_logging(log: &Log) -> Result<(), String> {
     // lapin logs every reconnection attempt as an error of its own; our sessions report them once.
-    let filter =
-        EnvFilter::try_new(format!("{},lapin=off", log.filter())).map_err(|e| format!("log.filter: {e}"))?;
+    let filter = format!("{},lapin=off", log.filter());
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
@@ -58,8 +58,15 @@ fn start_logging(log: &Log) -> Result<(), String> {
     } else {
         lines.with_target(false).fmt_fields(lines::PrettyFields).boxed()
     };
+    let wrong = |error: &dyn std::fmt::Display| format!("log.filter: {error}");
+    let lines = if filter.contains('[') {
+        lines.with_filter(EnvFilter::try_new(filter).map_err(|error| wrong(&error))?).boxed()
+    } else {
+        // The same, of a filter that does not ask which spans it is in, and so need not follow them.
+        lines.with_filter(filter.parse::<Targets>().map_err(|error| wrong(&error))?).boxed()
+    };
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines)
         .with(trace::TraceLayer::new(StatementNames::default()).with_filter(trace::filter()))
         .try_init()
         .map_err(|e| e.to_string())

@@ -184,6 +184,7 @@ fn span_of(
     sent_in: Option<TraceContext>,
 ) -> tracing::Span {
     let context = TraceContext::following(lease.trace);
+    let [parent, link] = [lease.trace, sent_in].map(|trace| trace.map(TraceContext::to_bytes));
     tracing::error_span!(
         "attempt",
         job_id = %lease.job_id,
@@ -193,7 +194,6 @@ fn span_of(
         request_id = lease.request_id.as_deref().unwrap_or(""),
         trace_id = %context.trace_id(),
         project_id = lease.project_id.map(tracing::field::display),
-        outcome = tracing::field::Empty,
         worker,
         otel.with.messaging.system = system,
         otel.with.messaging.operation.name = "process",
@@ -201,9 +201,10 @@ fn span_of(
         otel.with.messaging.destination.name = lease.kind.as_str(),
         otel.name = format_args!("process {}", lease.kind),
         otel.kind = "consumer",
-        otel.context = %context,
-        otel.parent = lease.trace.map(tracing::field::display),
-        otel.link = sent_in.map(tracing::field::display),
+        otel.with.counterfoil.job.outcome = tracing::field::Empty,
+        otel.context = &context.to_bytes()[..],
+        otel.parent = parent.as_ref().map(|bytes| &bytes[..]),
+        otel.link = link.as_ref().map(|bytes| &bytes[..]),
         otel.error = tracing::field::Empty,
     )
 }
@@ -243,7 +244,8 @@ impl AttemptLayer {
         let lease = context.lease();
         let figures = Figures::of(&self.figures, &lease.kind);
         figures.started(lease.waited);
-        tracing::info!(waited_ms = lease.waited.as_millis() as u64, "attempt started");
+        let waited_ms = lease.waited.as_millis() as u64;
+        tracing::debug!(waited_ms, "attempt started");
         let renewed = self.leases.hold(&context, acquired_at);
         let outcome = tokio::select! {
             outcome = run => outcome.map_err(Into::into),
@@ -255,8 +257,9 @@ impl AttemptLayer {
         self.stuck.attempt_ended(&context);
         let took = acquired_at.elapsed();
         figures.ended(ended, lease.attempt, took);
-        tracing::info!(outcome = ended, duration_s = took.as_secs_f64(), "attempt ended");
-        tracing::Span::current().record("outcome", ended);
+        // One line for each attempt: that it began is in its row.
+        tracing::info!(outcome = ended, waited_ms, duration_s = took.as_secs_f64(), "attempt ended");
+        tracing::Span::current().record("otel.with.counterfoil.job.outcome", ended);
     }
 
     /// Ends when a body that was told to stop, by whomever or for its time limit, has had its grace.

@@ -1,7 +1,7 @@
 //! What can go wrong, and how it is made to.
 
 use super::clock;
-use super::place::{LEASE_S, Place, Role};
+use super::place::{Place, Role};
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -127,7 +127,7 @@ impl Fault {
 
     /// Makes it happen for about `moment` and puts everything in order again.
     pub fn strike(self, place: &mut Place, moment: Duration, dice: &mut SmallRng) -> Struck {
-        let began_at = Utc::now();
+        let (began_at, lease) = (Utc::now(), place.lease);
         let mut pid = None;
         match self {
             Fault::Kill(role) | Fault::Freeze(role) | Fault::Restart(role) => {
@@ -138,7 +138,7 @@ impl Fault {
                     Fault::Kill(_) => process.kill_9(),
                     Fault::Freeze(_) => {
                         process.signal(libc::SIGSTOP);
-                        std::thread::sleep(Duration::from_secs(LEASE_S) + moment);
+                        std::thread::sleep(lease + moment);
                         process.signal(libc::SIGCONT);
                     }
                     _ => assert!(process.stop(libc::SIGTERM).success(), "an orderly end"),

@@ -2,8 +2,9 @@
 //!
 //! `sh ops/test.sh -p counterfoil --test e2e chaos -- --nocapture` runs a small one and prints its table. Larger ones
 //! and other dice by the environment: `COUNTERFOIL_CHAOS_JOBS`, `COUNTERFOIL_CHAOS_FAULTS`, `COUNTERFOIL_CHAOS_SEED`.
-//! `COUNTERFOIL_CHAOS_OUTAGE_S` is for how many seconds RabbitMQ cannot be reached the first time, and
-//! `COUNTERFOIL_E2E_EXECUTABLE` another build of the executable.
+//! `COUNTERFOIL_CHAOS_OUTAGE_S` is for how many seconds RabbitMQ cannot be reached the first time,
+//! `COUNTERFOIL_CHAOS_ONLY` a part of the names of the faults that happen (`worker: kill -9`: how soon are its jobs taken
+//! over?), `COUNTERFOIL_CHAOS_LEASE_S` how long a lease is, and `COUNTERFOIL_E2E_EXECUTABLE` another build of the executable.
 //!
 //! What happened is told by sums over the tables of results, and by clocks in their rows: nothing that the product
 //! counts itself is believed.
@@ -32,6 +33,9 @@ struct Settings {
     seed: u64,
     /// The first time that the broker is away; `None`: as short as any other fault.
     outage: Option<Duration>,
+    /// Only faults whose name has this.
+    only: String,
+    lease_s: u64,
 }
 
 impl Settings {
@@ -45,6 +49,8 @@ impl Settings {
             faults: number("COUNTERFOIL_CHAOS_FAULTS", Fault::ALL.len() as u64) as usize,
             seed: number("COUNTERFOIL_CHAOS_SEED", 7),
             outage: Some(number("COUNTERFOIL_CHAOS_OUTAGE_S", 0)).filter(|s| *s > 0).map(Duration::from_secs),
+            only: std::env::var("COUNTERFOIL_CHAOS_ONLY").unwrap_or_default(),
+            lease_s: number("COUNTERFOIL_CHAOS_LEASE_S", 5),
         }
     }
 }
@@ -53,10 +59,14 @@ impl Settings {
 fn whatever_breaks_no_job_is_lost_and_none_is_done_twice() {
     let settings = Settings::from_environment();
     let mut outage = settings.outage;
-    let mut place = Place::start(settings.seed, settings.jobs);
+    let mut place = Place::start(settings.seed, settings.jobs, settings.lease_s);
     let submitters = Submitters::over(&place, settings.seed);
     let mut dice = SmallRng::seed_from_u64(settings.seed);
-    let possible: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| fault.is_possible(&place)).collect();
+    let possible: Vec<Fault> = Fault::ALL
+        .into_iter()
+        .filter(|fault| fault.name().contains(&settings.only) && fault.is_possible(&place))
+        .collect();
+    assert!(!possible.is_empty(), "no fault has {:?} in its name", settings.only);
     let mut struck: Vec<Struck> = Vec::with_capacity(settings.faults);
     std::thread::scope(|scope| {
         scope.spawn(|| submitters.submit(settings.jobs));

@@ -10,14 +10,12 @@ use shared::testing::{PrivatePostgres, PrivateRabbitMq, free_ports, test_dir};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 pub const APIS: usize = 2;
 pub const WORKERS: usize = 3;
 pub const SCHEDULERS: usize = 2;
-
-/// Seconds: what a job waits at most for the death of its worker to be noticed.
-pub const LEASE_S: u64 = 5;
 
 /// The processes of one role, each with what starts it again.
 pub struct Crew {
@@ -27,6 +25,8 @@ pub struct Crew {
 }
 
 pub struct Place {
+    /// What a job waits at most for the death of its worker to be noticed.
+    pub lease: Duration,
     // In the order in which they are to end: clients before servers.
     pub apis: Crew,
     pub workers: Crew,
@@ -46,7 +46,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn start(seed: u64, jobs: usize) -> Self {
+    pub fn start(seed: u64, jobs: usize, lease_s: u64) -> Self {
         let dir = test_dir("chaos");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -66,7 +66,7 @@ impl Place {
         let broker_url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", to_broker.address().port());
         let mut settings =
             common_settings(&dir, &database.url_by(to_database.address().port()), &broker_url, &prefix);
-        let lease = LEASE_S.to_string();
+        let lease = lease_s.to_string();
         for (name, value) in [
             ("COUNTERFOIL_WORKER__LEASE_S", lease.as_str()),
             ("COUNTERFOIL_DATABASE__ACQUIRE_TIMEOUT_S", "5"),
@@ -81,6 +81,7 @@ impl Place {
         let listen = api_ports.map(|port| vec![("COUNTERFOIL_HTTP__LISTEN", format!("127.0.0.1:{port}"))]);
         let none = |count: usize| vec![vec![]; count];
         let mut place = Self {
+            lease: Duration::from_secs(lease_s),
             apis: Crew::empty("api"),
             workers: Crew::empty("worker"),
             schedulers: Crew::empty("scheduler"),

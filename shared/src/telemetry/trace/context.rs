@@ -59,11 +59,22 @@ impl TraceContext {
         self.span_id
     }
 
-    /// As it shows itself to a field of a span; `None`: that is something else.
-    pub(super) fn shown(value: &dyn fmt::Debug) -> Option<Self> {
-        let mut text = Text::<LENGTH>::default();
-        write!(text, "{value:?}").ok()?;
-        text.as_str().parse().ok()
+    /// For a field of a span of `tracing`, which has no room for types of others.
+    pub fn to_bytes(self) -> [u8; 25] {
+        let mut bytes = [0; 25];
+        bytes[..16].copy_from_slice(&self.trace_id.to_be_bytes());
+        bytes[16..24].copy_from_slice(&self.span_id.to_be_bytes());
+        bytes[24] = u8::from(self.is_sampled);
+        bytes
+    }
+
+    /// `None`: that is something else.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (trace_id, rest) = bytes.split_first_chunk()?;
+        let (span_id, flags) = rest.split_first_chunk()?;
+        let (trace_id, span_id) = (u128::from_be_bytes(*trace_id), u64::from_be_bytes(*span_id));
+        let [flags] = flags else { return None };
+        (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, is_sampled: *flags == 1 })
     }
 
     pub fn is_sampled(self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Fields with special meaning: `otel.name` (else the span's own), `otel.kind` (`server`, `client`, `producer`,
 //! `consumer`), `otel.context` (who this span is, where the caller made that out), `otel.parent` (another process' span),
-//! `otel.link` (a span of importance besides the parent; these three as `%`), `otel.error` (it failed), `otel.with.…` (an
+//! `otel.link` (a span of importance besides the parent; these three as [`TraceContext::to_bytes`]), `otel.error` (it failed), `otel.with.…` (an
 //! attribute that no log shows). Warnings and errors that are logged inside a span become its events; an error makes it a
 //! failed one.
 
@@ -152,7 +152,7 @@ impl TraceLayer {
             .with("db.operation.name", name.operation)
             .with("db.response.returned_rows", statement.rows.unwrap_or(0));
         if !name.table.is_empty() {
-            span = span.with("db.collection.name", name.table.clone());
+            span = span.with_text("db.collection.name", &name.table);
         }
         span.send();
     }
@@ -241,22 +241,25 @@ impl<const FIELD: u64> Visit for Said<FIELD> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // In every line of the log, and in the span already.
+        if field.name() == "trace_id" {
+            return;
+        }
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        // A string takes everything; what a value does not say itself is not said.
+        let _ = write!(shown, "{value:?}");
+        self.text(field, &shown);
+        self.shown = shown;
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
         let span = match field.name() {
             "otel.context" => &mut self.context,
             "otel.parent" => &mut self.parent,
             "otel.link" => &mut self.link,
-            // In every line of the log, and in the span already.
-            "trace_id" => return,
-            _ => {
-                let mut shown = std::mem::take(&mut self.shown);
-                shown.clear();
-                // A string takes everything; what a value does not say itself is not said.
-                let _ = write!(shown, "{value:?}");
-                self.text(field, &shown);
-                self.shown = shown;
-                return;
-            }
+            _ => return,
         };
-        *span = TraceContext::shown(value);
+        *span = TraceContext::from_bytes(value);
     }
 }

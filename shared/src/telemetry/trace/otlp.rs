@@ -45,7 +45,8 @@ pub(super) fn with_written<T>(span: &SpanRecord, then: impl FnOnce(&[u8], &[u8])
         static ROOM: RefCell<(Message, Message)> = RefCell::default();
     }
     ROOM.with_borrow_mut(|(head, body)| {
-        (head.0.clear(), body.0.clear());
+        head.0.clear();
+        body.0.clear();
         write_span(body, span);
         head.length(SPAN, body.0.len());
         then(&head.0, &body.0)

@@ -1,6 +1,6 @@
 //! A finished span, as it waits to be sent.
 
-use super::attributes::{Attributes, Value, cut};
+use super::attributes::{Any, Attributes, Value, cut};
 use super::{QUEUE, TraceContext, export};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -83,6 +83,12 @@ impl SpanRecord {
     /// A name that is not there yet.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.attributes.push(name, value.into().as_any());
+        self
+    }
+
+    /// The same, of a text that is only there for now.
+    pub fn with_text(mut self, name: &str, text: &str) -> Self {
+        self.attributes.push(name, Any::Text(text));
         self
     }
 
