@@ -8,7 +8,7 @@ mod words;
 
 pub(crate) use postings::Postings;
 
-use crate::keys::Column;
+use crate::keys::{Column, HashedMap};
 use crate::watch::steps::steps;
 use crate::{Cancelled, Records, Row, Side, Watch};
 use rayon::prelude::*;
@@ -127,10 +127,10 @@ impl Texts {
 
 fn chunks_of(source: &TextSource<'_>, watch: Watch<'_>) -> Result<Vec<Chunk>, Cancelled> {
     let starts: Vec<Row> = source.records.rows().step_by(Chunk::TEXTS).collect();
-    let chunks = starts.into_par_iter().map(|start| {
+    let chunks = starts.into_par_iter().map_init(HashedMap::default, |numbers, start| {
         watch.check()?;
         let end = source.records.rows().end.min(start.saturating_add(Chunk::TEXTS as Row));
-        Ok(Chunk::read(source, start..end))
+        Ok(Chunk::read(source, start..end, numbers))
     });
     chunks.collect()
 }
