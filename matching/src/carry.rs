@@ -201,7 +201,7 @@ impl CarriedSide {
                 kind: ExceptionKind::AlreadyMatched,
                 side,
                 row: at,
-                says: says(tag),
+                says: says(tag).into(),
                 candidates: vec![],
                 candidates_found: 0,
             });

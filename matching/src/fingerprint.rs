@@ -108,6 +108,10 @@ impl FingerprintSet {
         self.numbers.keys().copied()
     }
 
+    pub fn has(&self, key: &Fingerprint) -> bool {
+        self.number(key).is_some()
+    }
+
     /// Below [`Self::len`].
     pub fn number(&self, key: &Fingerprint) -> Option<usize> {
         let may_have = self.hints.may_have(key);

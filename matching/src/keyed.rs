@@ -95,6 +95,10 @@ fn keys_of_both(
     let few = usize::from(nodes[1].len() < nodes[0].len());
     let many = 1 - few;
     let of_few = keys_of(scope, sides[few], &nodes[few], part, None)?;
+    if of_few.is_empty() {
+        // A field that a side leaves empty: nobody can share it, and the many need not be read.
+        return Ok([vec![], vec![]]);
+    }
     let is_lopsided = nodes[many].len() >= FEW_AGAINST_MANY * nodes[few].len();
     let hints = is_lopsided.then(|| FingerprintHints::of(of_few.iter().map(|&(key, _)| key), of_few.len()));
     let of_many = keys_of(scope, sides[many], &nodes[many], part, hints.as_ref())?;

@@ -86,6 +86,13 @@ pub(crate) fn normalise(text: &str, how: Normalise, out: &mut String) {
 
 /// Upper rather than lower case, so that `ß` and `SS` are equal.
 pub(crate) fn push_upper(text: &str, out: &mut String) {
+    // Nearly always a plain word, which is copied in one piece.
+    if text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        let start = out.len();
+        out.push_str(text);
+        out[start..].make_ascii_uppercase();
+        return;
+    }
     for c in text.chars() {
         if c.is_ascii() {
             if c.is_ascii_alphanumeric() {

@@ -52,8 +52,8 @@ pub(crate) fn find(scope: &Scope<'_>, one: Side, search: &SearchPlan) -> Result<
     let Some(texts) = scope.texts else { return Ok(Searched::default()) };
     let many = scope.remainder.side(one.other());
     let rows: Vec<Row> = many.free_rows().collect();
-    let postings = texts.postings(one.other(), &rows, many.records, scope.watch)?;
     let nodes = scope.remainder.side(one).free_nodes();
+    let postings = texts.postings(one.other(), &rows, &nodes, many.records, scope.watch)?;
     let lists = nodes.par_chunks(256).map(|nodes| {
         let (mut found, mut gave_up, mut pulse) = (vec![], 0, Pulse::new(scope.watch));
         for &node in nodes {

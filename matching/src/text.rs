@@ -1,5 +1,6 @@
 //! Free texts as bags of weighted words, and how alike two of them are.
 
+mod chunk;
 mod postings;
 mod rank;
 mod vocabulary;
@@ -8,13 +9,14 @@ mod words;
 
 pub(crate) use postings::Postings;
 
-use crate::keys::Column;
+use crate::keys::{Column, HashedMap};
 use crate::watch::steps::steps;
 use crate::{Cancelled, Records, Row, Side, Watch};
+use chunk::Chunk;
 use rayon::prelude::*;
 use vocabulary::Vocabulary;
 use word::Outline;
-use words::{Chunk, Text, WordId, Words};
+use words::{Text, WordId, Words};
 
 /// The texts of both sides that one text rule reads. Word weights come from these texts themselves, so no
 /// list of common words is needed in any language.
@@ -40,9 +42,8 @@ impl Texts {
         chunks.extend(rights);
         let vocabulary = Vocabulary::of(&mut chunks, left_count, watch)?;
         let rights = chunks.split_off(left_count);
-        let (mut left, mut right) = (Words::join(chunks, watch)?, Words::join(rights, watch)?);
-        left.weigh(&vocabulary, watch)?;
-        right.weigh(&vocabulary, watch)?;
+        let (left, right) =
+            (Words::join(chunks, &vocabulary, watch)?, Words::join(rights, &vocabulary, watch)?);
         Ok(Texts { vocabulary, left, right })
     }
 
@@ -127,10 +128,10 @@ impl Texts {
 
 fn chunks_of(source: &TextSource<'_>, watch: Watch<'_>) -> Result<Vec<Chunk>, Cancelled> {
     let starts: Vec<Row> = source.records.rows().step_by(Chunk::TEXTS).collect();
-    let chunks = starts.into_par_iter().map(|start| {
+    let chunks = starts.into_par_iter().map_init(HashedMap::default, |numbers, start| {
         watch.check()?;
         let end = source.records.rows().end.min(start.saturating_add(Chunk::TEXTS as Row));
-        Ok(Chunk::read(source, start..end))
+        Ok(Chunk::read(source, start..end, numbers))
     });
     chunks.collect()
 }

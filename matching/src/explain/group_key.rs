@@ -57,7 +57,7 @@ pub(super) fn answer(q: &Question<'_>) -> Option<Verdict> {
         Candidate { side: q.side.other(), rows: other.rows, confidence, reasons }
     };
     let candidates = ranked.into_iter().map(candidate).collect();
-    Some(Verdict { kind, says, candidates, found, is_weak: false })
+    Some(Verdict { kind, says: says.into(), candidates, found, is_weak: false })
 }
 
 fn are_comparable(scope: &Scope<'_>, side: Side, own: &Group, other: &Group) -> bool {

@@ -60,7 +60,7 @@ pub(super) fn explain(run: &Run<'_>, verdicts: &mut Verdicts) -> Result<(), Canc
                 reasons: pair_reasons(&scope, &near.pair),
             };
             let candidates = near.iter().map(candidate).collect();
-            verdicts.add(side, row, Verdict { kind, says, candidates, found, is_weak: false });
+            verdicts.add(side, row, Verdict { kind, says: says.into(), candidates, found, is_weak: false });
         }
     }
     Ok(())

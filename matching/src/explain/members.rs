@@ -7,7 +7,7 @@ use crate::keys::{Fingerprint, FingerprintHints, FingerprintMap, FingerprintSet}
 use crate::plan::KeyPlan;
 use crate::run::Run;
 use crate::sorted;
-use crate::{Cancelled, Row, Side};
+use crate::{Cancelled, Row, Side, Watch};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -130,15 +130,15 @@ impl Asking {
             key.beside(rest.records.amount(row).cast_unsigned(), rest.records.currency(row))
         };
         let of_matched = read(run, reading, &matched, |key, row, found| found.push((key, row)))?;
-        let hints =
-            |keys: &mut dyn Iterator<Item = Fingerprint>| FingerprintHints::of(keys, of_matched.len());
-        let of_others = FingerprintHints::of(of_others.iter().copied(), of_others.len());
-        let of_doubles = hints(&mut of_matched.iter().map(|&(key, row)| with_amount(key, row)));
-        let of_matched = hints(&mut of_matched.iter().map(|&(key, _)| key));
+        // Sets and not only hints: of so many records, those that ask for nothing by mistake would be most that ask.
+        let of_others = set_of(of_others, run.watch)?;
+        let of_doubles = of_matched.iter().map(|&(key, row)| with_amount(key, row)).collect();
+        let of_doubles = set_of(of_doubles, run.watch)?;
+        let of_matched = set_of(of_matched.into_iter().map(|(key, _)| key).collect(), run.watch)?;
         let found = read(run, reading, &rows, |key, row, found| {
-            let is_other = of_others.may_have(&key);
-            if is_other || of_matched.may_have(&key) {
-                found.push(((key, row), is_other || of_doubles.may_have(&with_amount(key, row))));
+            let is_other = of_others.has(&key);
+            if is_other || of_matched.has(&key) {
+                found.push(((key, row), is_other || of_doubles.has(&with_amount(key, row))));
             }
         })?;
         let (keys, may_find) = found.into_iter().unzip();
@@ -152,6 +152,12 @@ impl Asking {
         rows.dedup();
         rows
     }
+}
+
+fn set_of(mut keys: Vec<Fingerprint>, watch: Watch<'_>) -> Result<FingerprintSet, Cancelled> {
+    sorted::sort(&mut keys, watch)?;
+    keys.dedup();
+    Ok(keys.into_iter().collect())
 }
 
 /// The records of a side that do not ask: those with a match or a verdict.

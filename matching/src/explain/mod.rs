@@ -17,8 +17,10 @@ mod ties;
 
 use crate::keys::RowMap;
 use crate::run::Run;
+use crate::sorted;
 use crate::{Cancelled, Candidate, Exception, ExceptionKind, Phase, Row, Side};
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::borrow::Cow;
 
 pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     let mut verdicts = Verdicts::default();
@@ -34,22 +36,7 @@ pub(crate) fn explain(run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
     }
     like_text::explain(run, &mut verdicts)?;
     run.report(Phase::Explain, 0.9);
-    // By kind, side and row, as they come.
-    let mut by_kind: BTreeMap<ExceptionKind, Vec<Exception>> = BTreeMap::new();
-    for side in [Side::Left, Side::Right] {
-        for row in run.remainder.side(side).free_rows() {
-            if row % 65_536 == 0 {
-                run.watch.check()?;
-            }
-            let verdict = verdicts.take(side, row).unwrap_or_else(|| Verdict::missing(side));
-            let exception = verdict.exception(side, row, run.rules.candidates_max as usize);
-            by_kind.entry(exception.kind).or_default().push(exception);
-        }
-    }
-    let mut kinds = by_kind.into_values();
-    let mut exceptions = kinds.next().unwrap_or_default();
-    kinds.for_each(|mut more| exceptions.append(&mut more));
-    Ok(exceptions)
+    verdicts.exceptions(run)
 }
 
 /// What is known so far, by side.
@@ -71,15 +58,72 @@ impl Verdicts {
         self.settled[side as usize].contains_key(&row)
     }
 
-    fn take(&mut self, side: Side, row: Row) -> Option<Verdict> {
+    fn of(&self, side: Side, row: Row) -> Option<&Verdict> {
         let side = side as usize;
-        self.settled[side].remove(&row).or_else(|| self.weak[side].remove(&row))
+        self.settled[side].get(&row).or_else(|| self.weak[side].get(&row))
+    }
+
+    /// Of every free record, by kind, side and row. Nearly all of them may be without any counterpart, and these are
+    /// made in parallel.
+    fn exceptions(self, run: &Run<'_>) -> Result<Vec<Exception>, Cancelled> {
+        let of_right = self.rows_missing(run, Side::Right)?;
+        let of_left = self.rows_missing(run, Side::Left)?;
+        let mut others = vec![];
+        let mut explained = vec![];
+        let candidates_max = run.rules.candidates_max as usize;
+        for (side, (settled, mut weak)) in
+            [Side::Left, Side::Right].into_iter().zip(self.settled.into_iter().zip(self.weak))
+        {
+            weak.retain(|row, _| !settled.contains_key(row));
+            let free =
+                settled.into_iter().chain(weak).filter(|&(row, _)| run.remainder.side(side).is_free(row));
+            for (row, verdict) in free {
+                let is_missing = verdict.kind == missing_kind(side);
+                let of = if is_missing { &mut explained } else { &mut others };
+                of.push(verdict.exception(side, row, candidates_max));
+            }
+        }
+        let mut exceptions = Vec::with_capacity(of_right.len() + of_left.len() + others.len());
+        // The kinds of records without a counterpart come first, a missing left record of the right side before the other.
+        for (side, rows) in [(Side::Right, &of_right), (Side::Left, &of_left)] {
+            for rows in rows.chunks(1 << 18) {
+                run.watch.check()?;
+                let missing = |&row: &Row| Verdict::missing(side).exception(side, row, candidates_max);
+                exceptions.par_extend(rows.par_iter().map(missing));
+            }
+        }
+        for exception in explained {
+            let (rows, start) =
+                if exception.side == Side::Right { (&of_right, 0) } else { (&of_left, of_right.len()) };
+            if let Ok(place) = rows.binary_search(&exception.row) {
+                exceptions[start + place] = exception;
+            }
+        }
+        sorted::sort_by_kept_key(&mut others, run.watch, |e| (e.kind, e.side, e.row))?;
+        exceptions.append(&mut others);
+        Ok(exceptions)
+    }
+
+    /// The free records of a side that nothing is known of but that their counterpart is missing, sorted.
+    fn rows_missing(&self, run: &Run<'_>, side: Side) -> Result<Vec<Row>, Cancelled> {
+        let rest = run.remainder.side(side);
+        let starts: Vec<Row> = rest.records.rows().step_by(1 << 14).collect();
+        let lists = starts.into_par_iter().map(|start| {
+            run.watch.check()?;
+            let end = rest.records.rows().end.min(start.saturating_add(1 << 14));
+            let is_missing = |&row: &Row| {
+                let is_kind = |verdict: &Verdict| verdict.kind == missing_kind(side);
+                rest.is_free(row) && self.of(side, row).is_none_or(is_kind)
+            };
+            Ok((start..end).filter(is_missing).collect::<Vec<_>>())
+        });
+        Ok(lists.collect::<Result<Vec<_>, Cancelled>>()?.concat())
     }
 }
 
 struct Verdict {
     kind: ExceptionKind,
-    says: String,
+    says: Cow<'static, str>,
     /// Best first.
     candidates: Vec<Candidate>,
     /// When more were found than are listed.
@@ -89,12 +133,15 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn new(kind: ExceptionKind, says: String, candidates: Vec<Candidate>) -> Self {
-        Verdict { kind, says, found: candidates.len(), candidates, is_weak: false }
+    fn new(kind: ExceptionKind, says: impl Into<Cow<'static, str>>, candidates: Vec<Candidate>) -> Self {
+        Verdict { kind, says: says.into(), found: candidates.len(), candidates, is_weak: false }
     }
 
     fn missing(side: Side) -> Self {
-        let says = format!("no {} record is a plausible counterpart", side.other().as_str());
+        let says = match side {
+            Side::Left => "no right record is a plausible counterpart",
+            Side::Right => "no left record is a plausible counterpart",
+        };
         Verdict::new(missing_kind(side), says, vec![])
     }
 

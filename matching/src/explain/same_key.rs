@@ -138,7 +138,7 @@ fn counterpart(q: &Question<'_>) -> Option<Verdict> {
         Candidate { side: q.side.other(), rows: vec![row], confidence: pair.confidence, reasons }
     };
     let candidates = found.into_iter().map(candidate).collect();
-    Some(Verdict { kind, says, candidates, found: total, is_weak: !free })
+    Some(Verdict { kind, says: says.into(), candidates, found: total, is_weak: !free })
 }
 
 fn difference(q: &Question<'_>, other: Row) -> ExceptionKind {

@@ -72,7 +72,13 @@ fn sums(q: &Question<'_>) -> Option<Verdict> {
     };
     let reasons = sum_reasons(&scope, q.side, group, pair);
     let candidate = Candidate { side: many, rows: group.rows.clone(), confidence: pair.confidence, reasons };
-    Some(Verdict { kind, says, candidates: vec![candidate], found: ranked.len(), is_weak: false })
+    Some(Verdict {
+        kind,
+        says: says.into(),
+        candidates: vec![candidate],
+        found: ranked.len(),
+        is_weak: false,
+    })
 }
 
 /// The question's record is one of a sum: the single records that have its key.
@@ -115,7 +121,7 @@ fn singles(q: &Question<'_>, one: Side) -> Option<Verdict> {
     };
     Some(Verdict {
         kind,
-        says,
+        says: says.into(),
         candidates: ranked.into_iter().map(candidate).collect(),
         found,
         is_weak: false,

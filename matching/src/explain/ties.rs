@@ -80,7 +80,7 @@ fn explain_rows(
     let kind = ExceptionKind::Ambiguous;
     for row in rows {
         let (says, candidates) = (says.clone(), candidates.clone());
-        verdicts.add(side, row, Verdict { kind, says, candidates, found, is_weak: false });
+        verdicts.add(side, row, Verdict { kind, says: says.into(), candidates, found, is_weak: false });
     }
 }
 

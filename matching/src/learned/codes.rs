@@ -243,6 +243,10 @@ const JOINED_BYTES_MIN: usize = 5;
 
 /// Calls `found` with each thing that a text mentions, see [`ReadAs::Mentions`]. May repeat itself.
 pub(super) fn each_mention(text: &str, mut found: impl FnMut(&str)) {
+    // Most texts mention nothing: no word of theirs has a digit.
+    if !text.bytes().any(|b| b.is_ascii_digit()) {
+        return;
+    }
     let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let digits = |word: &str| word.bytes().filter(u8::is_ascii_digit).count();
     let (mut joined, mut start) = (String::new(), words());

@@ -3,6 +3,7 @@
 use super::{Confidence, Reason};
 use crate::{Row, Side};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Why a record ended without a match. Each kind asks for a different action of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,8 +70,9 @@ pub struct Exception {
     pub kind: ExceptionKind,
     pub side: Side,
     pub row: Row,
-    /// One plain sentence.
-    pub says: String,
+    /// One plain sentence. The same one, kept once, for all that have nothing to tell: that may be nearly all of a
+    /// million.
+    pub says: Cow<'static, str>,
     /// Best first; bounded by [`crate::RuleSet::candidates_max`]. All equally good ones for `Ambiguous`.
     pub candidates: Vec<Candidate>,
     /// How many candidates there were when more than the bound were found, else `candidates.len()`.

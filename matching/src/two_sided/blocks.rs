@@ -57,8 +57,8 @@ pub(super) fn by_text(scope: &Scope<'_>) -> Result<(Vec<Block>, u64), Cancelled>
     };
     let (left, right) = (&scope.remainder.left, &scope.remainder.right);
     let rows: Vec<Row> = right.free_rows().collect();
-    let postings = texts.postings(Side::Right, &rows, right.records, scope.watch)?;
     let nodes = left.free_nodes();
+    let postings = texts.postings(Side::Right, &rows, &nodes, right.records, scope.watch)?;
     let lists = nodes.par_chunks(256).map(|nodes| {
         let (mut edges, mut gave_up, mut pulse) = (vec![], 0, Pulse::new(scope.watch));
         for &node in nodes {

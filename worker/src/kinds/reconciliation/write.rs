@@ -173,7 +173,7 @@ impl Results {
             currency: records.currency(e.row).code().into(),
             amount: records.amount(e.row),
             record: self.stored_record(e.side, e.row),
-            says: e.says.clone(),
+            says: e.says.to_string(),
             candidates: e.candidates.iter().map(|c| self.stored_candidate(c)).collect(),
             candidates_found: e.candidates_found.try_into().unwrap_or(i32::MAX),
         }
