@@ -1,6 +1,5 @@
 //! Free texts as bags of weighted words, and how alike two of them are.
 
-mod chunk;
 mod postings;
 mod rank;
 mod vocabulary;
@@ -12,11 +11,10 @@ pub(crate) use postings::Postings;
 use crate::keys::{Column, HashedMap};
 use crate::watch::steps::steps;
 use crate::{Cancelled, Records, Row, Side, Watch};
-use chunk::Chunk;
 use rayon::prelude::*;
 use vocabulary::Vocabulary;
 use word::Outline;
-use words::{Text, WordId, Words};
+use words::{Chunk, Text, WordId, Words};
 
 /// The texts of both sides that one text rule reads. Word weights come from these texts themselves, so no
 /// list of common words is needed in any language.
@@ -42,8 +40,9 @@ impl Texts {
         chunks.extend(rights);
         let vocabulary = Vocabulary::of(&mut chunks, left_count, watch)?;
         let rights = chunks.split_off(left_count);
-        let (left, right) =
-            (Words::join(chunks, &vocabulary, watch)?, Words::join(rights, &vocabulary, watch)?);
+        let (mut left, mut right) = (Words::join(chunks, watch)?, Words::join(rights, watch)?);
+        left.weigh(&vocabulary, watch)?;
+        right.weigh(&vocabulary, watch)?;
         Ok(Texts { vocabulary, left, right })
     }
 

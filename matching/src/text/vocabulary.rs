@@ -1,9 +1,8 @@
 //! All different words of both sides' texts. Texts are lists of numbers of these, so that a word is kept, weighed
 //! and looked at once however many texts have it.
 
-use super::chunk::Chunk;
 use super::word::{Word, letters_of};
-use super::words::WordId;
+use super::words::{Chunk, WordId};
 use crate::keys::HashedMap;
 use crate::{Cancelled, Watch};
 use rayon::prelude::*;
@@ -64,33 +63,23 @@ impl Vocabulary {
         let shards = shards.collect::<Result<Vec<_>, Cancelled>>()?;
         let mut starts = [[0u32; SHARDS]; 2];
         let mut vocabulary = Vocabulary::default();
-        let parts: Vec<(usize, usize)> =
-            (0..2).flat_map(|kind| (0..SHARDS).map(move |s| (kind, s))).collect();
-        let read = parts.par_iter().map(|&(kind, shard)| {
-            let mut part = Vocabulary::default();
-            for counted in shards[shard][kind].chunks(1 << 14) {
+        vocabulary.words.reserve_exact(shards.iter().flatten().map(Vec::len).sum());
+        for (kind, starts) in starts.iter_mut().enumerate() {
+            for (start, shard) in starts.iter_mut().zip(&shards) {
                 watch.check()?;
-                counted.iter().for_each(|counted| part.push(chunks, counted, texts as f64));
+                *start = vocabulary.words.len() as u32;
+                shard[kind].iter().for_each(|counted| vocabulary.push(chunks, counted, texts as f64));
             }
-            Ok(part)
-        });
-        let read = read.collect::<Result<Vec<_>, Cancelled>>()?;
-        vocabulary.words.reserve_exact(read.iter().map(|part| part.words.len()).sum());
-        vocabulary.letters.reserve_exact(read.iter().map(|part| part.letters.len()).sum());
-        for ((kind, shard), part) in parts.into_iter().zip(read) {
-            watch.check()?;
-            starts[kind][shard] = vocabulary.words.len() as u32;
-            let before = vocabulary.letters.len() as u64;
-            let moved = part.words.into_iter().map(|word| Word { start: before + word.start, ..word });
-            vocabulary.words.extend(moved);
-            vocabulary.letters.extend_from_slice(&part.letters);
         }
         chunks.par_iter_mut().zip(&numbers).try_for_each(|(chunk, numbers)| {
             watch.check()?;
-            for (distinct, in_shard) in chunk.distinct.iter_mut().zip(numbers) {
+            let id = |number: u32| {
+                let distinct = &chunk.distinct[number as usize];
+                let in_shard = numbers[number as usize].load(Ordering::Relaxed);
                 let start = starts[usize::from(distinct.is_reference)][shard_of(distinct.hash)];
-                distinct.id = WordId::of(start + in_shard.load(Ordering::Relaxed), distinct.is_reference);
-            }
+                WordId::of(start + in_shard, distinct.is_reference).0
+            };
+            chunk.words.iter_mut().for_each(|word| *word = id(*word));
             Ok(())
         })?;
         Ok(vocabulary)

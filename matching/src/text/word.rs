@@ -29,7 +29,7 @@ pub(super) struct Word {
 }
 
 /// What tells most words apart, in four bytes: a bit for each letter from A to Z, one for all else, and the length.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Outline(u32);
 
 impl Outline {

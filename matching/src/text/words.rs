@@ -1,12 +1,16 @@
 //! The texts of one side as lists of words, each word a number.
 
-use super::chunk::Chunk;
+use super::TextSource;
 use super::rank::Rank;
 use super::vocabulary::Vocabulary;
-use super::word::Outline;
+use super::word::{Outline, WORD_BYTES_MAX, is_reference};
+use crate::keys::{HashedMap, KeyHasher, push_upper};
 use crate::{Cancelled, Row, Watch};
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Words kept of one text, the first ones. A head counts them in a byte.
+const WORDS_MAX: usize = 24;
 
 /// A word's number; the highest bit says that it is a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +44,7 @@ pub(super) struct Words {
 }
 
 /// All there is to know of a text before its words, side by side.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Head {
     start: u32,
     len: u8,
@@ -95,56 +99,45 @@ impl Words {
         &self.words[head.places()]
     }
 
-    /// Joins chunks of texts whose words were given their numbers, with what the vocabulary knows of each.
-    pub fn join(chunks: Vec<Chunk>, vocabulary: &Vocabulary, watch: Watch<'_>) -> Result<Self, Cancelled> {
-        let count = chunks.iter().map(|chunk| chunk.ends.len()).sum();
-        let (mut rows, mut heads_of) = (vec![], vec![]);
-        let mut first = 0;
-        for chunk in &chunks {
+    /// Joins chunks of texts whose words were given their numbers.
+    pub fn join(chunks: Vec<Chunk>, watch: Watch<'_>) -> Result<Self, Cancelled> {
+        let mut all = Words::default();
+        all.words.reserve_exact(chunks.iter().map(|c| c.words.len()).sum());
+        let (mut rows, mut count) = (vec![], 0);
+        for chunk in chunks {
             watch.check()?;
-            let before = rows.len();
-            rows.extend(
-                (first..).zip(chunk.texts()).filter(|(_, words)| !words.is_empty()).map(|(row, _)| row),
-            );
-            heads_of.push(rows.len() - before);
-            first += chunk.ends.len() as Row;
+            let (before, mut start) = (all.words.len() as u32, 0);
+            all.words.extend(chunk.words.iter().map(|&word| WordId(word)));
+            for (row, end) in (count as Row..).zip(&chunk.ends) {
+                if *end > start {
+                    rows.push(row);
+                    all.heads.push(Head {
+                        start: before + start,
+                        len: (end - start) as u8,
+                        has_references: false,
+                        weight: 0.0,
+                        weight_without_references: 0.0,
+                    });
+                    start = *end;
+                }
+            }
+            count += chunk.ends.len();
         }
-        let words = chunks.iter().map(|chunk| chunk.words.len()).sum();
-        let mut all = Words {
-            words: vec![WordId(0); words],
-            outlines: vec![Outline::default(); words],
-            heads: vec![Head::default(); rows.len()],
-            rank: Rank::of(rows.into_iter(), count),
-        };
-        let (mut words, mut outlines, mut heads) =
-            (&mut all.words[..], &mut all.outlines[..], &mut all.heads[..]);
-        let (mut pieces, mut start) = (Vec::with_capacity(chunks.len()), 0);
-        for (chunk, heads_len) in chunks.into_iter().zip(heads_of) {
-            let len = chunk.words.len();
-            let (own_words, own_outlines, own_heads);
-            (own_words, words) = words.split_at_mut(len);
-            (own_outlines, outlines) = outlines.split_at_mut(len);
-            (own_heads, heads) = heads.split_at_mut(heads_len);
-            pieces.push((chunk, start, own_words, own_outlines, own_heads));
-            start += len as u32;
-        }
-        pieces.into_par_iter().try_for_each(|(chunk, start, words, outlines, heads)| {
+        all.rank = Rank::of(rows.into_iter(), count);
+        Ok(all)
+    }
+
+    /// Looks up what the vocabulary knows of the words.
+    pub fn weigh(&mut self, vocabulary: &Vocabulary, watch: Watch<'_>) -> Result<(), Cancelled> {
+        let words = &self.words;
+        self.outlines = words.par_iter().map(|&word| vocabulary.word(word).outline()).collect();
+        self.heads.par_chunks_mut(8192).try_for_each(|heads| {
             watch.check()?;
-            // Each different word is looked up once: the vocabulary is large, and texts repeat their words.
-            let known = chunk.distinct.iter().map(|distinct| {
-                let word = vocabulary.word(distinct.id);
-                (distinct.id, word.outline(), f64::from(word.weight))
-            });
-            let known: Vec<(WordId, Outline, f64)> = known.collect();
-            let mut at = 0;
-            for (texts, head) in chunk.texts().filter(|words| !words.is_empty()).zip(heads) {
-                *head = Head { start: start + at as u32, len: texts.len() as u8, ..Head::default() };
-                for &number in texts {
-                    let (id, outline, weight) = known[number as usize];
-                    (words[at], outlines[at]) = (id, outline);
-                    at += 1;
+            for head in heads {
+                for &word in &words[head.places()] {
+                    let weight = f64::from(vocabulary.word(word).weight);
                     head.weight += weight;
-                    if id.is_reference() {
+                    if word.is_reference() {
                         head.has_references = true;
                     } else {
                         head.weight_without_references += weight;
@@ -152,7 +145,139 @@ impl Words {
                 }
             }
             Ok(())
-        })?;
-        Ok(all)
+        })
+    }
+}
+
+/// Some texts, their words numbered among themselves in the order in which they come.
+#[derive(Default)]
+pub(super) struct Chunk {
+    /// A word each: by its number in the chunk, later by its [`WordId`].
+    pub words: Vec<u32>,
+    pub ends: Vec<u32>,
+    pub distinct: Vec<Distinct>,
+    pub letters: Vec<u8>,
+}
+
+/// One of the different words of a chunk.
+pub(super) struct Distinct {
+    pub hash: u64,
+    pub start: u32,
+    pub len: u8,
+    pub is_reference: bool,
+    /// Texts of the chunk that have it.
+    pub texts: u32,
+}
+
+impl Chunk {
+    /// Texts in a chunk; so many words fit the second level cache.
+    pub const TEXTS: usize = 8192;
+
+    pub fn letters(&self, distinct: &Distinct) -> &[u8] {
+        &self.letters[distinct.start as usize..distinct.start as usize + usize::from(distinct.len)]
+    }
+
+    /// `numbers` may hold anything before; it has grown for the next chunk then.
+    pub fn read(source: &TextSource<'_>, rows: Range<Row>, numbers: &mut HashedMap<u32>) -> Self {
+        let mut chunk = Chunk { ends: Vec::with_capacity(rows.len()), ..Chunk::default() };
+        let mut buffer = String::new();
+        numbers.clear();
+        for row in rows {
+            if (source.wanted)(row) {
+                chunk.push_text(source, row, numbers, &mut buffer);
+            }
+            chunk.ends.push(chunk.words.len() as u32);
+        }
+        chunk
+    }
+
+    fn push_text(
+        &mut self,
+        source: &TextSource<'_>,
+        row: Row,
+        numbers: &mut HashedMap<u32>,
+        buffer: &mut String,
+    ) {
+        let (first, mut left) = (self.words.len(), WORDS_MAX);
+        for text in source.columns.iter().map(|c| c.text(source.records, row)) {
+            left = each_word(text, left, buffer, |letters| self.push_word(first, letters, numbers));
+        }
+    }
+
+    /// `first`: where the words of its text begin.
+    fn push_word(&mut self, first: usize, letters: &[u8], numbers: &mut HashedMap<u32>) {
+        let mut hasher = KeyHasher::new();
+        hasher.bytes(letters);
+        let hash = hasher.finish_u64();
+        let number = *numbers.entry(hash).or_insert_with(|| {
+            let (start, len) = (self.letters.len() as u32, letters.len() as u8);
+            self.letters.extend_from_slice(letters);
+            let is_reference = is_reference(letters);
+            self.distinct.push(Distinct { hash, start, len, is_reference, texts: 0 });
+            self.distinct.len() as u32 - 1
+        });
+        if !self.words[first..].contains(&number) {
+            self.distinct[number as usize].texts += 1;
+        }
+        self.words.push(number);
+    }
+}
+
+/// Calls `found` with the letters of each word, upper case and cut, of the first `left` ones; how many more there may be
+/// then. `buffer` may hold anything before and after.
+fn each_word(text: &str, mut left: usize, buffer: &mut String, mut found: impl FnMut(&[u8])) -> usize {
+    if !text.is_ascii() {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        for word in words.take(left) {
+            buffer.clear();
+            push_upper(word, buffer);
+            let mut len = buffer.len().min(WORD_BYTES_MAX);
+            while !buffer.is_char_boundary(len) {
+                len -= 1;
+            }
+            found(&buffer.as_bytes()[..len]);
+            left -= 1;
+        }
+        return left;
+    }
+    // The same for plain texts, byte by byte.
+    let (mut letters, mut len) = ([0u8; WORD_BYTES_MAX], 0);
+    for byte in text.bytes().chain([b' ']) {
+        if byte.is_ascii_alphanumeric() {
+            if len < WORD_BYTES_MAX {
+                letters[len] = byte.to_ascii_uppercase();
+                len += 1;
+            }
+        } else if len > 0 {
+            if left == 0 {
+                return 0;
+            }
+            found(&letters[..len]);
+            (left, len) = (left - 1, 0);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(text: &str, left: usize) -> (Vec<String>, usize) {
+        let mut all = vec![];
+        let left = each_word(text, left, &mut String::new(), |letters| {
+            all.push(String::from_utf8(letters.to_vec()).unwrap());
+        });
+        (all, left)
+    }
+
+    proptest! {
+        #[test]
+        fn plain_texts_are_read_as_all_others(text in "[ -~]{0,80}|[a-z]{0,120}( [A-Z0-9]{1,60})?", left in 0..6usize) {
+            // Punctuation beyond ASCII belongs to no word.
+            let long_way = words(&format!("{text}\u{2014}"), left);
+            prop_assert_eq!(words(&text, left), long_way);
+        }
     }
 }
