@@ -90,7 +90,7 @@ fn perhaps_shared(hashes: &[(u64, Row)], watch: Watch<'_>) -> Result<Vec<(u64, R
     let words = (hashes.len() / 2 + 1).next_power_of_two();
     let bits = || (0..words).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
     let (seen, seen_twice) = (bits(), bits());
-    let place = |hash: u64| (hash as usize / 64 & (words - 1), 1u64 << (hash % 64));
+    let place = |hash: u64| ((hash as usize / 64) & (words - 1), 1u64 << (hash % 64));
     hashes.par_chunks(1 << 14).try_for_each(|hashes| {
         watch.check()?;
         for (word, bit) in hashes.iter().map(|&(hash, _)| place(hash)) {
