@@ -17,9 +17,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use statements::StatementNames;
 use std::io::IsTerminal;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Logs, metrics and traces of a running role. To be dropped last: it sends the spans that are left, for at most five
 /// seconds.
@@ -46,7 +46,7 @@ impl Telemetry {
 /// Starts logging to standard error. `Err` names what is wrong with the filter.
 fn start_logging(log: &Log) -> Result<(), String> {
     // lapin logs every reconnection attempt as an error of its own; our sessions report them once.
-    let filter = format!("{},lapin=off", log.filter());
+    let filter = filter_of(&format!("{},lapin=off", log.filter()))?;
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
@@ -58,18 +58,23 @@ fn start_logging(log: &Log) -> Result<(), String> {
     } else {
         lines.with_target(false).fmt_fields(lines::PrettyFields).boxed()
     };
-    let wrong = |error: &dyn std::fmt::Display| format!("log.filter: {error}");
-    let lines = if filter.contains('[') {
-        lines.with_filter(EnvFilter::try_new(filter).map_err(|error| wrong(&error))?).boxed()
-    } else {
-        // The same, of a filter that does not ask which spans it is in, and so need not follow them.
-        lines.with_filter(filter.parse::<Targets>().map_err(|error| wrong(&error))?).boxed()
-    };
     tracing_subscriber::registry()
-        .with(lines)
+        .with(lines.with_filter(filter))
         .with(trace::TraceLayer::new(StatementNames::default()).with_filter(trace::filter()))
         .try_init()
         .map_err(|e| e.to_string())
+}
+
+/// What the log shows. A filter that asks in which spans a line is has to follow all of them, and every span pays for
+/// that; most filters do not ask.
+fn filter_of(text: &str) -> Result<Box<dyn Filter<Registry> + Send + Sync>, String> {
+    let following = EnvFilter::try_new(text).map_err(|error| format!("log.filter: {error}"))?;
+    // What the one leaves out, nothing and spaces, the other would take for the names of targets.
+    let parts: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
+    match parts.join(",").parse::<Targets>() {
+        Ok(targets) if !text.contains(|c: char| c == '[' || c.is_whitespace()) => Ok(Box::new(targets)),
+        _ => Ok(Box::new(following)),
+    }
 }
 
 /// Everything this process has counted, in Prometheus' text format.
@@ -135,6 +140,63 @@ fn start_at_zero(metric: &Metric) {
             MetricKind::Counter => metrics::counter!(metric.name, labels).increment(0),
             MetricKind::Gauge => metrics::gauge!(metric.name, labels).increment(0.0),
             MetricKind::Histogram => drop(metrics::histogram!(metric.name, labels)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::Context;
+
+    #[derive(Clone, Default)]
+    struct Shown(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Layer<Registry> for Shown {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, Registry>) {
+            self.0.lock().unwrap().push(event.metadata().target());
+        }
+    }
+
+    /// Targets of the lines that are shown.
+    fn shown(filter: impl Filter<Registry> + Send + Sync + 'static) -> Vec<&'static str> {
+        let shown = Shown::default();
+        let lines = tracing_subscriber::registry().with(shown.clone().with_filter(filter));
+        tracing::subscriber::with_default(lines, || {
+            tracing::error!(target: "lapin", "");
+            tracing::info!(target: "elsewhere", "");
+            tracing::debug!(target: "elsewhere::deeper", "");
+            tracing::debug!(target: "worker::engine", "");
+            tracing::trace!(target: "worker", "");
+            tracing::error_span!(target: "worker", "attempt")
+                .in_scope(|| tracing::debug!(target: "inside", ""));
+        });
+        shown.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_filter_that_does_not_follow_spans_shows_what_one_that_does_would() {
+        for (filter, lines) in [
+            ("info", &["elsewhere"][..]),
+            ("", &[]),
+            ("info,", &["elsewhere"]),
+            ("warn,,worker=debug", &["worker::engine"]),
+            ("off,worker", &["worker::engine", "worker"]),
+            ("INFO,elsewhere=off", &[]),
+            ("4,worker=5", &["elsewhere", "elsewhere::deeper", "worker::engine", "worker", "inside"]),
+            ("off,[attempt]=debug", &["inside"]),
+        ] {
+            let text = format!("{filter},lapin=off");
+            assert_eq!(shown(filter_of(&text).unwrap_or_else(|e| panic!("{e}"))), lines, "{filter:?}");
+            assert_eq!(
+                shown(EnvFilter::try_new(&text).expect("a filter")),
+                lines,
+                "{filter:?}, the long way"
+            );
+        }
+        for wrong in ["worker=loud", "[attempt"] {
+            assert!(filter_of(wrong).is_err_and(|says| says.starts_with("log.filter: ")), "{wrong}");
         }
     }
 }

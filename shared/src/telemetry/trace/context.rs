@@ -247,6 +247,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn bytes_are_a_context_or_none(bytes in prop::collection::vec(prop_oneof![Just(0), 0..2u8, any::<u8>()], 23..28)) {
+            let read = TraceContext::from_bytes(&bytes);
+            let is_one = bytes.len() == 25 && bytes[..16].iter().any(|b| *b != 0) && bytes[16..24].iter().any(|b| *b != 0);
+            prop_assert_eq!(read.is_some(), is_one);
+            for context in read.into_iter().chain([TraceContext::root()]) {
+                prop_assert_eq!(TraceContext::from_bytes(&context.to_bytes()), Some(context));
+                prop_assert_eq!(context.to_string().parse(), Ok(context));
+            }
+        }
+
+        #[test]
         fn any_text_is_a_traceparent_or_none(text in ".{0,80}", at in 0..GOOD.len(), with in ".?") {
             let bent = format!("{}{with}{}", &GOOD[..at], &GOOD[at + 1..]);
             for text in [text, bent] {

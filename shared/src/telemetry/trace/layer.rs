@@ -2,9 +2,9 @@
 //!
 //! Fields with special meaning: `otel.name` (else the span's own), `otel.kind` (`server`, `client`, `producer`,
 //! `consumer`), `otel.context` (who this span is, where the caller made that out), `otel.parent` (another process' span),
-//! `otel.link` (a span of importance besides the parent; these three as [`TraceContext::to_bytes`]), `otel.error` (it failed), `otel.with.…` (an
-//! attribute that no log shows). Warnings and errors that are logged inside a span become its events; an error makes it a
-//! failed one.
+//! `otel.link` (a span of importance besides the parent; these three as [`TraceContext::to_bytes`]), `otel.error` (it
+//! failed), `otel.with.…` (an attribute that no log shows). Warnings and errors that are logged inside a span become its
+//! events; an error makes it a failed one.
 
 use super::attributes::{self, Any, cut};
 use super::context::TraceContext;
