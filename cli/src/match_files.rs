@@ -174,10 +174,15 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
             "the result does not account for every record and sum; please report this",
         ));
     }
-    let staging = Staging::begin(&args.out)?;
-    results::write(&staging, &read, &rules, &outcome, &interrupt)?;
-    chain.write(&staging, [(Side::Left, &left_side), (Side::Right, &right_side)], &outcome)?;
-    summary.write_json(staging.create(summary::FILE)?)?;
+    let mut staging = Staging::begin(&args.out)?;
+    results::write(&mut staging, &read, &rules, &outcome, &interrupt)?;
+    chain.write(
+        &mut staging,
+        [(Side::Left, &left_side), (Side::Right, &right_side)],
+        &outcome,
+        &interrupt,
+    )?;
+    summary.write_json(&mut staging)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);
     // Millions of small pieces; the process ends here, and the system takes all of them back at once.

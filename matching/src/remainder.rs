@@ -2,7 +2,12 @@
 
 use crate::twins::{Node, Twins, by_id};
 use crate::{Records, Row, Side};
+use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Records that one thread looks at in one go.
+const PIECE_ROWS: Row = 1 << 14;
 
 /// Both sides with the records that have no match yet.
 pub(crate) struct Remainder<'r> {
@@ -61,21 +66,26 @@ impl<'r> Rest<'r> {
 
     /// Nodes with at least one free record.
     pub fn free_nodes(&self) -> Vec<Node> {
-        let mut nodes = Vec::with_capacity(self.free_count);
-        nodes.extend(self.each_free_node());
-        nodes
+        self.nodes_by_piece().flat_map_iter(|piece| piece.filter(|&node| self.is_free_node(node))).collect()
     }
 
     pub fn free_nodes_count(&self) -> usize {
-        self.each_free_node().count()
+        self.nodes_by_piece().map(|piece| piece.filter(|&node| self.is_free_node(node)).count()).sum()
     }
 
-    fn each_free_node(&self) -> impl Iterator<Item = Node> + '_ {
-        let stands_for_free = |&row: &Row| match self.twins.of_node(row) {
+    fn nodes_by_piece(&self) -> impl IndexedParallelIterator<Item = Range<Node>> {
+        let rows = self.free.len() as Row;
+        let piece = move |first: Row| {
+            first * PIECE_ROWS..rows.min(first.saturating_add(1).saturating_mul(PIECE_ROWS))
+        };
+        (0..rows.div_ceil(PIECE_ROWS)).into_par_iter().map(piece)
+    }
+
+    fn is_free_node(&self, row: Row) -> bool {
+        match self.twins.of_node(row) {
             Some(rows) => rows.iter().any(|&r| self.is_free(r)),
             None => self.is_free(row) && self.twins.node(row) == row,
-        };
-        self.records.rows().filter(stands_for_free)
+        }
     }
 
     /// Free records of the node.

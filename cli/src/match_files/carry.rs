@@ -4,8 +4,10 @@
 //! `open_items.jsonl` has each open item whole. What a run has matched is in its matches.csv;
 //! `matched_before.jsonl` has what the runs before it had matched.
 
-use super::failure::{Doing, Failure};
+use super::failure::Failure;
 use super::inputs::Input;
+use super::progress::Interrupt;
+use super::rendered::{self, Pieces};
 use super::staging::Staging;
 use super::{results, summary};
 use chrono::NaiveDate;
@@ -19,7 +21,7 @@ use sources::{NO_DATE, ReadLimits, ReadOutcome};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 pub const OPEN_ITEMS: &str = "open_items.jsonl";
@@ -27,6 +29,9 @@ pub const MATCHED_BEFORE: &str = "matched_before.jsonl";
 
 /// A line with one open item; longer ones are no line of ours.
 const LINE_BYTES_MAX: u64 = 16 << 20;
+
+const CHUNK_LINES: usize = 1 << 10;
+const WAVE_CHUNKS: usize = 8;
 
 /// What the runs before left.
 pub struct Chain {
@@ -213,29 +218,20 @@ impl Chain {
     /// Both files for the next run.
     pub fn write(
         &self,
-        staging: &Staging,
+        staging: &mut Staging,
         sides: [(Side, &CarriedSide); 2],
         outcome: &Outcome,
+        interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        let writing = format_args!("writing {OPEN_ITEMS}");
-        let mut file = BufWriter::new(staging.create(OPEN_ITEMS)?);
+        let mut open = vec![];
         for (side, carried) in sides {
-            let records = &carried.records;
-            let whole = open_rows(side, outcome).map(|row| (row, records.amount(row)));
-            for (row, amount) in whole.chain(open_remainders(side, records, outcome)) {
-                let line = self.open_line(side, carried, row, amount);
-                serde_json::to_writer(&mut file, &line).map_err(std::io::Error::from).doing(writing)?;
-                file.write_all(b"\n").doing(writing)?;
-            }
+            let whole = open_rows(side, outcome).map(|row| (row, carried.records.amount(row)));
+            let of_side = whole.chain(open_remainders(side, &carried.records, outcome));
+            open.extend(of_side.map(|(row, amount)| (side, carried, row, amount)));
         }
-        file.flush().doing(writing)?;
-        let writing = format_args!("writing {MATCHED_BEFORE}");
-        let mut file = BufWriter::new(staging.create(MATCHED_BEFORE)?);
-        for line in &self.matched {
-            serde_json::to_writer(&mut file, line).map_err(std::io::Error::from).doing(writing)?;
-            file.write_all(b"\n").doing(writing)?;
-        }
-        file.flush().doing(writing)
+        let line = |&(side, carried, row, amount): &_| self.open_line(side, carried, row, amount);
+        write_lines(staging, OPEN_ITEMS, &open, interrupt, line)?;
+        write_lines(staging, MATCHED_BEFORE, &self.matched, interrupt, |line| line)
     }
 
     fn open_line<'r>(&self, side: Side, carried: &'r CarriedSide, row: Row, amount: i64) -> OpenLine<'r> {
@@ -325,6 +321,28 @@ impl Items {
         let builder = self.builder.unwrap_or_else(|| RecordsBuilder::new(vec![]));
         OpenItems { records: builder.build(), first_seen: self.first_seen }
     }
+}
+
+/// A line of JSON for each item, in order.
+fn write_lines<'t, T: Sync, L: Serialize>(
+    staging: &mut Staging,
+    name: &str,
+    of: &'t [T],
+    interrupt: &Interrupt,
+    line: impl Fn(&'t T) -> L + Sync,
+) -> Result<(), Failure> {
+    let writing = format_args!("writing {name}");
+    let render = |_, piece: &'t [T]| {
+        let mut lines = vec![];
+        for item in piece {
+            serde_json::to_writer(&mut lines, &line(item))?;
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    };
+    let pieces = Pieces { of, len: CHUNK_LINES, at_once: WAVE_CHUNKS };
+    let file = rendered::write(staging.create(name)?, pieces, writing, interrupt, render)?;
+    staging.seal(file)
 }
 
 fn each_line(path: &Path, mut take: impl FnMut(&str) -> Result<(), String>) -> Result<(), Failure> {

@@ -17,19 +17,20 @@ pub struct Pieces<'a, T> {
     pub at_once: usize,
 }
 
-/// `render` is given a piece and the number of items before it.
-pub fn write<T: Sync>(
+/// `render` is given a piece and the number of items before it. Gives the file back.
+pub fn write<'t, T: Sync>(
     mut file: File,
-    pieces: Pieces<'_, T>,
+    pieces: Pieces<'t, T>,
     doing: Arguments<'_>,
     interrupt: &Interrupt,
-    render: impl Fn(usize, &[T]) -> io::Result<Vec<u8>> + Sync,
-) -> Result<(), Failure> {
+    render: impl Fn(usize, &'t [T]) -> io::Result<Vec<u8>> + Sync,
+) -> Result<File, Failure> {
     let Pieces { of, len, at_once } = pieces;
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel::<Vec<Vec<u8>>>(1);
-        let writer = scope.spawn(move || -> io::Result<()> {
-            receiver.into_iter().flatten().try_for_each(|piece| file.write_all(&piece))
+        let writer = scope.spawn(move || -> io::Result<File> {
+            receiver.into_iter().flatten().try_for_each(|piece| file.write_all(&piece))?;
+            Ok(file)
         });
         for (i, wave) in of.chunks(len * at_once).enumerate() {
             interrupt.check()?;

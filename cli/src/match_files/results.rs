@@ -49,7 +49,7 @@ const CHUNK_EXCEPTIONS: usize = 1 << 10;
 const WAVE_CHUNKS: usize = 8;
 
 pub fn write(
-    staging: &Staging,
+    staging: &mut Staging,
     read: &Read<'_>,
     rules: &RuleSet,
     outcome: &Outcome,
@@ -86,7 +86,7 @@ pub fn write(
         file.write_all(&render(0, &[]).doing(writing)?).doing(writing)?;
     }
     let pieces = Pieces { of: &outcome.matches, len: CHUNK_MATCHES, at_once: WAVE_CHUNKS };
-    rendered::write(file, pieces, writing, interrupt, render)?;
+    staging.seal(rendered::write(file, pieces, writing, interrupt, render)?)?;
 
     let writing = format_args!("writing {EXCEPTIONS}");
     let mut file = staging.create(EXCEPTIONS)?;
@@ -108,7 +108,8 @@ pub fn write(
     };
     file.write_all(&render(Header::Written, &[]).doing(writing)?).doing(writing)?;
     let pieces = Pieces { of: &outcome.exceptions, len: CHUNK_EXCEPTIONS, at_once: WAVE_CHUNKS };
-    rendered::write(file, pieces, writing, interrupt, |_, piece| render(Header::Omitted, piece))?;
+    let render = |_, piece: &[Exception]| render(Header::Omitted, piece);
+    staging.seal(rendered::write(file, pieces, writing, interrupt, render)?)?;
 
     let writing = format_args!("writing {REJECTED_LINES}");
     let mut csv = RejectedLinesCsv::new(staging.create(REJECTED_LINES)?, Header::Written).doing(writing)?;
@@ -117,8 +118,7 @@ pub fn write(
             csv.write(side, line).doing(writing)?;
         }
     }
-    csv.finish().doing(writing)?;
-    Ok(())
+    staging.seal(csv.finish().doing(writing)?)
 }
 
 struct Sides<'a> {

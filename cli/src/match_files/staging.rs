@@ -4,7 +4,9 @@ use super::failure::{Doing, Failure};
 use super::progress::Interrupt;
 use super::{carry, results, summary};
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 /// In the order in which they get their names: the summary last, as the sign that all are there.
 const FILES: [&str; 6] = [
@@ -33,6 +35,8 @@ pub struct Staging {
     out: PathBuf,
     /// The final folder is not there yet: it will be this one, renamed.
     whole: bool,
+    /// Files on their way to the disk.
+    sealing: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Staging {
@@ -43,7 +47,7 @@ impl Staging {
         fs::create_dir_all(home).doing(format_args!("making {}", home.display()))?;
         let folder = home.join(format!(".counterfoil-{}", std::process::id()));
         fs::create_dir(&folder).doing(format_args!("making {}", folder.display()))?;
-        Ok(Staging { folder, out: out.to_owned(), whole })
+        Ok(Staging { folder, out: out.to_owned(), whole, sealing: vec![] })
     }
 
     pub fn create(&self, name: &str) -> Result<File, Failure> {
@@ -51,11 +55,20 @@ impl Staging {
         File::create_new(&path).doing(format_args!("making {}", path.display()))
     }
 
+    /// To be called for each file when it is complete: the disk takes it while the next ones are made.
+    pub fn seal(&mut self, file: File) -> Result<(), Failure> {
+        let sealing = std::thread::Builder::new().spawn(move || file.sync_all());
+        self.sealing.push(sealing.doing("writing the results to the disk")?);
+        Ok(())
+    }
+
     /// The last moment to interrupt is before the first file gets its name.
-    pub fn publish(self, interrupt: &Interrupt) -> Result<(), Failure> {
+    pub fn publish(mut self, interrupt: &Interrupt) -> Result<(), Failure> {
         let naming = format!("naming the results in {}", self.out.display());
-        for name in FILES {
-            File::open(self.folder.join(name)).and_then(|file| file.sync_all()).doing(&naming)?;
+        debug_assert_eq!(self.sealing.len(), FILES.len());
+        for sealing in self.sealing.drain(..) {
+            let sealed = sealing.join().unwrap_or_else(|_| Err(io::Error::other("writing panicked")));
+            sealed.doing(&naming)?;
         }
         interrupt.check()?;
         if self.whole {

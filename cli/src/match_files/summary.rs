@@ -3,6 +3,7 @@
 use super::failure::{Doing, Failure};
 use super::inputs::Input;
 use super::results::{Read, SideRead};
+use super::staging::Staging;
 use matching::{
     CurrencyProof, DroppedPass, ExceptionKind, OpenFlow, Outcome, PassCount, RuleSet, Side, Sum, Tier,
     format_minor, open_flow,
@@ -10,7 +11,6 @@ use matching::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -117,6 +117,8 @@ impl Summary {
             |tier: Tier| outcome.matches.iter().filter(|matched| matched.tier == tier).count() as u64;
         let of_kind =
             |kind: ExceptionKind| outcome.exceptions.iter().filter(|e| e.kind == kind).count() as u64;
+        let flow = |side| open_flow(side, read.side(side).carried, outcome);
+        let (left_flow, right_flow) = rayon::join(|| flow(Side::Left), || flow(Side::Right));
         Summary {
             version: 1,
             run: read.chain.run,
@@ -135,11 +137,7 @@ impl Summary {
             passes: outcome.passes.clone(),
             dropped_passes,
             proof: outcome.proof.iter().map(Proof::new).collect(),
-            open_items: [Side::Left, Side::Right]
-                .iter()
-                .flat_map(|&side| open_flow(side, read.side(side).carried, outcome))
-                .map(|flow| Flow::new(&flow))
-                .collect(),
+            open_items: left_flow.iter().chain(&right_flow).map(Flow::new).collect(),
         }
     }
 
@@ -158,8 +156,10 @@ impl Summary {
             && self.open_items.iter().all(adds_up)
     }
 
-    pub fn write_json(&self, mut file: File) -> Result<(), Failure> {
-        file.write_all(self.json().as_bytes()).doing(format_args!("writing {FILE}"))
+    pub fn write_json(&self, staging: &mut Staging) -> Result<(), Failure> {
+        let mut file = staging.create(FILE)?;
+        file.write_all(self.json().as_bytes()).doing(format_args!("writing {FILE}"))?;
+        staging.seal(file)
     }
 
     /// A reader that went away (`… | head`) is no reason to fail.

@@ -45,7 +45,7 @@ const ALONE: u32 = u32::MAX;
 /// Its odds were negligible.
 const LEFT_OUT: u32 = u32::MAX - 1;
 /// Contested pairs of one piece of work; fewer altogether are none for several threads.
-const PIECE_LEN: usize = 1 << 14;
+const PIECE_LEN: usize = 1 << 12;
 
 /// The contested edges of one side, node by node. Each side keeps its own order, so that all it says lies in one
 /// row and only what it hears has to be looked for.
