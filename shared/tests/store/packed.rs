@@ -78,7 +78,8 @@ async fn matches_of_before_are_read_like_packed_ones() {
     let store = db.store();
     let id = accept_reconciliation(&store).await;
     let mut tx = store.begin().await.unwrap();
-    write_matches(&mut tx, id, of_every_kind().into_iter()).await.unwrap();
+    let every = of_every_kind();
+    write_matches(&mut tx, id, every.iter().cloned()).await.unwrap();
     tx.commit().await.unwrap();
     let read = async || {
         let mut read = vec![format!("{:?}", store.matches(id, None, 0, 100).await.unwrap())];
@@ -118,7 +119,7 @@ async fn matches_of_before_are_read_like_packed_ones() {
     // What is written meanwhile is of that form at once.
     let many = accept_reconciliation(&store).await;
     let mut tx = store.begin().await.unwrap();
-    let all = of_every_kind().into_iter().chain(many_matches(INSERT_ROWS_MAX as i32 + 100).skip(6));
+    let all = every.into_iter().chain(many_matches(INSERT_ROWS_MAX as i32 + 100).skip(6));
     write_matches(&mut tx, many, all).await.unwrap();
     assert_eq!(rows(&mut tx, "matches", many).await, rows(&mut tx, "matches", id).await);
     assert_eq!(sqlx::query(REWRITE).execute(&mut *tx).await.unwrap().rows_affected(), 0);
