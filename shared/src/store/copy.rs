@@ -13,7 +13,6 @@ const CHUNK_BYTES: usize = 512 * 1024;
 /// Rows on their way into one table, in the caller's transaction.
 pub struct CopyWriter<'c> {
     sink: sqlx::postgres::PgCopyIn<&'c mut PgConnection>,
-    buffer: Vec<u8>,
     statement: String,
     started_at: Instant,
 }
@@ -22,32 +21,21 @@ impl<'c> CopyWriter<'c> {
     /// `statement` is `COPY table (columns) FROM STDIN (FORMAT binary)`.
     pub async fn start(conn: &'c mut PgConnection, statement: &str) -> Result<Self, StoreError> {
         let started_at = Instant::now();
-        let sink = conn.copy_in_raw(statement).await?;
-        let mut buffer = Vec::with_capacity(CHUNK_BYTES + 64 * 1024);
-        buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-        buffer.extend_from_slice(&[0; 8]); // no flags, no header extension
-        Ok(Self { sink, buffer, statement: statement.to_owned(), started_at })
+        let mut sink = conn.copy_in_raw(statement).await?;
+        // No flags, no header extension.
+        sink.send(&b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"[..]).await?;
+        Ok(Self { sink, statement: statement.to_owned(), started_at })
     }
 
-    /// Starts a row; exactly `columns` values must follow.
-    pub fn row(&mut self, columns: i16) -> RowWriter<'_> {
-        self.buffer.extend_from_slice(&columns.to_be_bytes());
-        RowWriter { buffer: &mut self.buffer }
-    }
-
-    /// Sends what has collected, if it is much. Call between rows.
-    pub async fn flush_if_full(&mut self) -> Result<(), StoreError> {
-        if self.buffer.len() >= CHUNK_BYTES {
-            self.sink.send(self.buffer.as_slice()).await?;
-            self.buffer.clear();
-        }
+    /// Sends whole rows.
+    pub async fn send(&mut self, rows: &CopyRows) -> Result<(), StoreError> {
+        self.sink.send(rows.buffer.as_slice()).await?;
         Ok(())
     }
 
     /// Ends the COPY; returns the rows written.
     pub async fn finish(mut self) -> Result<u64, StoreError> {
-        self.buffer.extend_from_slice(&(-1i16).to_be_bytes());
-        self.sink.send(self.buffer.as_slice()).await?;
+        self.sink.send(&(-1i16).to_be_bytes()[..]).await?;
         let rows = self.sink.finish().await?;
         // As the driver reports every statement but this kind, for figures and traces.
         tracing::debug!(
@@ -59,6 +47,29 @@ impl<'c> CopyWriter<'c> {
             elapsed_secs = self.started_at.elapsed().as_secs_f64(),
         );
         Ok(rows)
+    }
+}
+
+/// Rows in the form in which they are sent.
+#[derive(Debug, Default)]
+pub struct CopyRows {
+    buffer: Vec<u8>,
+}
+
+impl CopyRows {
+    /// Starts a row; exactly `columns` values must follow.
+    pub fn row(&mut self, columns: i16) -> RowWriter<'_> {
+        self.buffer.extend_from_slice(&columns.to_be_bytes());
+        RowWriter { buffer: &mut self.buffer }
+    }
+
+    /// Enough to be sent.
+    pub fn is_full(&self) -> bool {
+        self.buffer.len() >= CHUNK_BYTES
+    }
+
+    pub fn clear(&mut self) {
+        self.buffer.clear();
     }
 }
 
@@ -107,21 +118,28 @@ impl RowWriter<'_> {
         self
     }
 
-    /// Written straight into the buffer, without a copy in between. Zero characters as in [`Self::text`].
-    pub fn jsonb<T: serde::Serialize>(&mut self, value: &T) -> &mut Self {
+    /// Written straight into the buffer, without a copy in between.
+    pub fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         let length_at = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
-        self.buffer.push(1); // version of jsonb's binary form
-        serde_json::to_writer(&mut *self.buffer, value).expect("rows of results serialise");
-        // `\u0000` is legal JSON and refused by jsonb. An escaped backslash before `u0000` is not an escape.
-        let body = length_at + 5;
-        if let Some(clean) = without_zero_escapes(&self.buffer[body..]) {
-            self.buffer.truncate(body);
-            self.buffer.extend_from_slice(&clean);
-        }
+        write(self.buffer);
         let length = (self.buffer.len() - length_at - 4) as i32;
         self.buffer[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
         self
+    }
+
+    /// Zero characters as in [`Self::text`].
+    pub fn jsonb<T: serde::Serialize>(&mut self, value: &T) -> &mut Self {
+        self.written(|buffer| {
+            buffer.push(1); // version of jsonb's binary form
+            let body = buffer.len();
+            serde_json::to_writer(&mut *buffer, value).expect("rows of results serialise");
+            // `\u0000` is legal JSON and refused by jsonb. An escaped backslash before `u0000` is not an escape.
+            if let Some(clean) = without_zero_escapes(&buffer[body..]) {
+                buffer.truncate(body);
+                buffer.extend_from_slice(&clean);
+            }
+        })
     }
 }
 
@@ -133,9 +151,10 @@ pub(super) fn json_without_zeros<T: serde::Serialize>(value: &T) -> String {
 }
 
 /// `None` when there is nothing to replace, which is nearly always.
-fn without_zero_escapes(json: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn without_zero_escapes(json: &[u8]) -> Option<Vec<u8>> {
     const ESCAPE: &[u8] = b"\\u0000";
-    if !json.windows(ESCAPE.len()).any(|w| w == ESCAPE) {
+    // Nearly no JSON has a backslash at all, and one byte is found faster than six.
+    if !json.contains(&b'\\') || !json.windows(ESCAPE.len()).any(|w| w == ESCAPE) {
         return None;
     }
     let mut clean = Vec::with_capacity(json.len());

@@ -54,18 +54,26 @@ pub struct MatchedIn {
     pub right_ids: Vec<String>,
 }
 
-/// Writes the entries of one side, in any order, in the transaction that writes the matches.
+/// The entries of one side as they are stored.
+pub struct MatchedParts(Vec<Vec<u8>>);
+
+impl MatchedParts {
+    /// Of entries in any order.
+    pub fn of(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable();
+        Self(entries.chunks(PART_ENTRIES).map(bytes_of).collect())
+    }
+}
+
+/// Writes the entries of one side, in the transaction that writes the matches.
 pub async fn write_matched_records(
     conn: &mut PgConnection,
     job_id: JobId,
     side: &str,
-    mut entries: Vec<Entry>,
+    parts: MatchedParts,
 ) -> Result<(), StoreError> {
-    entries.sort_unstable();
-    let parts: Vec<&[Entry]> = entries.chunks(PART_ENTRIES).collect();
-    for (i, batch) in parts.chunks(PARTS_AT_ONCE).enumerate() {
+    for (i, batch) in parts.0.chunks(PARTS_AT_ONCE).enumerate() {
         let numbers: Vec<i32> = (0..batch.len()).map(|n| (i * PARTS_AT_ONCE + n) as i32).collect();
-        let bytes: Vec<Vec<u8>> = batch.iter().map(|entries| bytes_of(entries)).collect();
         sqlx::query(
             "INSERT INTO matched_records (job_id, side, part, entries)
              SELECT $1, $2::record_side, part, entries FROM unnest($3::integer[], $4::bytea[]) AS u (part, entries)",
@@ -73,7 +81,7 @@ pub async fn write_matched_records(
         .bind(job_id)
         .bind(side)
         .bind(numbers)
-        .bind(bytes)
+        .bind(batch)
         .execute(&mut *conn)
         .await?;
     }
@@ -123,7 +131,8 @@ impl Store {
             let ordinals: Vec<i32> = batch.iter().map(|(_, (_, ordinal))| *ordinal).collect();
             type Sides = (JobId, i32, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>);
             let matches: Vec<Sides> = sqlx::query_as(
-                "SELECT m.job_id, m.ordinal, m.left_records, m.right_records
+                "SELECT m.job_id, m.ordinal, coalesce(m.left_packed::json, m.left_records::json),
+                        coalesce(m.right_packed::json, m.right_records::json)
                  FROM unnest($1::uuid[], $2::integer[]) AS hit (job_id, ordinal)
                  JOIN matches m ON m.job_id = hit.job_id AND m.ordinal = hit.ordinal AND m.state <> 'unmatched'
                  ORDER BY m.job_id, m.ordinal",
@@ -151,11 +160,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         type Row = (JobId, i32, bool, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>);
         let mut rows = sqlx::query_as::<_, Row>(
-            "SELECT m.job_id, m.ordinal, false, m.left_records, m.right_records
+            "SELECT m.job_id, m.ordinal, false, coalesce(m.left_packed::json, m.left_records::json),
+                    coalesce(m.right_packed::json, m.right_records::json)
              FROM reconciliations r JOIN matches m USING (job_id)
              WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2 AND m.state = 'accepted'
              UNION ALL
-             SELECT h.job_id, h.ordinal, true, h.left_records, h.right_records
+             SELECT h.job_id, h.ordinal, true, h.left_records::json, h.right_records::json
              FROM reconciliations r JOIN hand_matches h USING (job_id)
              WHERE (r.job_id = $1 OR r.chain_id = $1) AND r.chain_position < $2 AND h.state = 'standing'",
         )

@@ -3,7 +3,7 @@
 //! They are the open exceptions of a run, the records of its suggested matches that nobody has decided about, and what
 //! part payments left open; nothing is stored twice. Review counts: see [`super::review`].
 
-use super::results::{FirstSeen, MatchRow, StoredMatch, StoredRecord};
+use super::results::{FOUND_COLUMNS, FirstSeen, MatchRow, StoredMatch, StoredRecord};
 use super::{Store, StoreError};
 use crate::ids::JobId;
 use futures_util::TryStreamExt;
@@ -132,7 +132,8 @@ impl Store {
             }
         }
         let mut rows = sqlx::query_as::<_, (String, Json<Vec<StoredRecord>>, Json<Vec<StoredRecord>>)>(
-            "SELECT currency, left_records, right_records FROM matches
+            "SELECT currency, coalesce(left_packed::json, left_records::json),
+                    coalesce(right_packed::json, right_records::json) FROM matches
              WHERE job_id = $1 AND tier = 'suggested' AND state = 'as_found' ORDER BY ordinal",
         )
         .bind(job_id)
@@ -150,16 +151,14 @@ impl Store {
             }
         }
         drop(rows);
-        let mut rows = sqlx::query_as::<_, MatchRow>(
-            "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-                    right_records, reasons, open_side::text AS open_side, open_amount
-             FROM matches
+        let statement = format!(
+            "SELECT {FOUND_COLUMNS} FROM matches
              WHERE job_id = $1 AND open_side IS NOT NULL
                AND (state = 'accepted' OR (tier = 'confirmed' AND state = 'as_found'))
-             ORDER BY ordinal",
-        )
-        .bind(job_id)
-        .fetch(&mut *conn);
+             ORDER BY ordinal"
+        );
+        let mut rows =
+            sqlx::query_as::<_, MatchRow>(sqlx::AssertSqlSafe(statement)).bind(job_id).fetch(&mut *conn);
         while let Some(row) = rows.try_next().await.map_err(StoreError::from)? {
             let found = StoredMatch::from(row);
             if let Some((side, record, amount)) = found.open_record() {

@@ -62,20 +62,28 @@ pub(super) fn push_record_has(query: &mut Query, text: &str) {
     push_has(query, "record", &contains(text));
 }
 
-/// The same of any record of a match.
+/// The same of any record of a match, which is packed or, in older rows, an object.
 pub(super) fn push_match_has(query: &mut Query, text: &str) {
     query.push(
-        "EXISTS (SELECT FROM jsonb_array_elements(left_records || right_records) AS of (record) WHERE ",
+        "CASE WHEN left_packed IS NULL THEN EXISTS (
+             SELECT FROM jsonb_array_elements(left_records || right_records) AS of (record) WHERE ",
     );
     push_has(query, "of.record", &contains(text));
-    query.push(")");
+    query.push(
+        ") ELSE EXISTS (
+             SELECT FROM jsonb_array_elements(left_packed::jsonb || right_packed::jsonb) AS of (record) WHERE ",
+    );
+    push_either_has(query, "of.record->>2", "coalesce(of.record->6, '{}')", &contains(text));
+    query.push(") END");
 }
 
 fn push_has(query: &mut Query, record: &str, pattern: &str) {
-    query.push(format!("({record}->>'id' ILIKE ")).push_bind(pattern.to_owned());
-    query.push(format!(
-        " OR EXISTS (SELECT FROM jsonb_each_text({record}->'fields') AS f WHERE f.value ILIKE "
-    ));
+    push_either_has(query, &format!("{record}->>'id'"), &format!("{record}->'fields'"), pattern);
+}
+
+fn push_either_has(query: &mut Query, id: &str, fields: &str, pattern: &str) {
+    query.push(format!("({id} ILIKE ")).push_bind(pattern.to_owned());
+    query.push(format!(" OR EXISTS (SELECT FROM jsonb_each_text({fields}) AS f WHERE f.value ILIKE "));
     query.push_bind(pattern.to_owned()).push("))");
 }
 

@@ -16,6 +16,7 @@ mod maintenance;
 mod migrations;
 mod operate;
 mod outbox;
+mod packed;
 mod pool;
 mod results;
 mod review;

@@ -68,7 +68,7 @@ pub(super) async fn accept_reconciliation(store: &Store) -> JobId {
     job.id
 }
 
-fn record(row: u32, amount: i64, text: &str) -> StoredRecord {
+pub(super) fn record(row: u32, amount: i64, text: &str) -> StoredRecord {
     StoredRecord {
         row,
         line: u64::from(row) + 2,

@@ -191,10 +191,10 @@ impl Run {
         }
         let places: Vec<(String, i32, i64)> = sqlx::query_as(
             "SELECT side, row, count(*) FROM (
-                 SELECT 'left' AS side, (r->>'row')::integer AS row FROM matches, jsonb_array_elements(left_records) r
+                 SELECT 'left' AS side, (r->>'row')::integer AS row FROM matches, jsonb_array_elements(records_of(left_records, left_packed)) r
                  WHERE job_id = $1 AND state NOT IN ('rejected', 'unmatched')
                  UNION ALL
-                 SELECT 'right', (r->>'row')::integer FROM matches, jsonb_array_elements(right_records) r
+                 SELECT 'right', (r->>'row')::integer FROM matches, jsonb_array_elements(records_of(right_records, right_packed)) r
                  WHERE job_id = $1 AND state NOT IN ('rejected', 'unmatched')
                  UNION ALL
                  SELECT side::text, (record->>'row')::integer FROM exceptions WHERE job_id = $1 AND state <> 'withdrawn'

@@ -1,17 +1,23 @@
 //! Results of reconciliations: written once in bulk, read by range, deleted whole.
 
+mod packed;
 mod read;
 mod search;
 mod write;
 
+pub(super) use packed::FOUND_COLUMNS;
 pub(super) use read::{ExceptionRow, MatchRow};
-pub use write::{write_exceptions, write_matches, write_rejected_lines};
+pub use write::{
+    EncodedRows, INSERT_ROWS_MAX, ResultRow, copy_encoded, write_exceptions, write_matches,
+    write_rejected_lines,
+};
 
 use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A record as it was read from its file, kept with the result so that the result stands by itself.
+/// A record as it was read from its file, kept with the result so that the result stands by itself. The order of its
+/// members is stored: see [`packed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredRecord {
     /// Position within its side, from 0.
@@ -51,7 +57,7 @@ pub struct StoredForeign {
     pub converted: i64,
 }
 
-/// Evidence for or against a pairing; see `matching::Reason`.
+/// Evidence for or against a pairing; see `matching::Reason`. The order of its members is stored, too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredReason {
     pub field: String,
@@ -83,10 +89,11 @@ pub struct StoredMatch {
     pub currency: String,
     /// Minor units, left minus right.
     pub difference: i64,
-    #[serde(rename = "left_records")]
+    #[serde(rename = "left_packed", serialize_with = "packed::records_as_text")]
     pub left: Vec<StoredRecord>,
-    #[serde(rename = "right_records")]
+    #[serde(rename = "right_packed", serialize_with = "packed::records_as_text")]
     pub right: Vec<StoredRecord>,
+    #[serde(rename = "reasons_packed", serialize_with = "packed::reasons_as_text")]
     pub reasons: Vec<StoredReason>,
     /// The side of which a part stays open after a part payment.
     pub open_side: Option<String>,

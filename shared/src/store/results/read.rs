@@ -1,5 +1,6 @@
 //! Reading results page by page, and deleting them.
 
+use super::packed::FOUND_COLUMNS;
 use super::{StoredCandidate, StoredException, StoredMatch, StoredReason, StoredRecord, StoredRejectedLine};
 use crate::ids::{JobId, ProjectId};
 use crate::store::audit::Note;
@@ -7,6 +8,7 @@ use crate::store::job_ledger::book_removed;
 use crate::store::{Store, StoreError};
 use sqlx::types::Json;
 
+/// What [`FOUND_COLUMNS`] selects.
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct MatchRow {
     ordinal: i32,
@@ -15,9 +17,9 @@ pub(in crate::store) struct MatchRow {
     pass: i16,
     currency: String,
     difference: i64,
-    left_records: Json<Vec<StoredRecord>>,
-    right_records: Json<Vec<StoredRecord>>,
-    reasons: Json<Vec<StoredReason>>,
+    found_left: Json<Vec<StoredRecord>>,
+    found_right: Json<Vec<StoredRecord>>,
+    found_reasons: Json<Vec<StoredReason>>,
     open_side: Option<String>,
     open_amount: Option<i64>,
 }
@@ -31,9 +33,9 @@ impl From<MatchRow> for StoredMatch {
             pass: row.pass,
             currency: row.currency,
             difference: row.difference,
-            left: row.left_records.0,
-            right: row.right_records.0,
-            reasons: row.reasons.0,
+            left: row.found_left.0,
+            right: row.found_right.0,
+            reasons: row.found_reasons.0,
             open_side: row.open_side,
             open_amount: row.open_amount,
         }
@@ -80,16 +82,15 @@ impl Store {
         confidence_min: i32,
         limit: u32,
     ) -> Result<Vec<StoredMatch>, StoreError> {
-        let rows: Vec<MatchRow> = sqlx::query_as(
-            "SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-                    right_records, reasons, open_side::text AS open_side, open_amount
-             FROM matches WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
-        )
-        .bind(job_id)
-        .bind(after.unwrap_or(-1))
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?;
+        let statement = format!(
+            "SELECT {FOUND_COLUMNS} FROM matches WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3"
+        );
+        let rows: Vec<MatchRow> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(job_id)
+            .bind(after.unwrap_or(-1))
+            .bind(i64::from(limit))
+            .fetch_all(self.pool())
+            .await?;
         Ok(rows.into_iter().take_while(|row| row.confidence >= confidence_min).map(Into::into).collect())
     }
 

@@ -1,7 +1,7 @@
 //! Looking for a text in results, as they were found.
 
 use super::read::{ExceptionRow, MatchRow};
-use super::{StoredException, StoredMatch};
+use super::{FOUND_COLUMNS, StoredException, StoredMatch};
 use crate::ids::JobId;
 use crate::store::text::{Looked, TEXT_WINDOW, end_of_window, push_match_has, push_record_has};
 use crate::store::{Store, StoreError};
@@ -19,12 +19,11 @@ impl Store {
         limit: u32,
     ) -> Result<Looked<StoredMatch, i32>, StoreError> {
         let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(Looked::none()) };
-        let mut query = QueryBuilder::new(
+        let mut query = QueryBuilder::new(format!(
             "SELECT * FROM (
-                 SELECT ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-                        right_records, reasons, open_side::text AS open_side, open_amount
-                 FROM matches WHERE job_id = ",
-        );
+                 SELECT {FOUND_COLUMNS}, left_records, right_records, left_packed, right_packed
+                 FROM matches WHERE job_id = "
+        ));
         query.push_bind(job_id).push(" AND ordinal > ").push_bind(after.unwrap_or(-1));
         query.push(" ORDER BY ordinal LIMIT ").push_bind(i64::from(TEXT_WINDOW));
         query.push(") AS looked_at WHERE confidence >= ").push_bind(confidence_min).push(" AND ");

@@ -35,7 +35,7 @@ impl Fitting {
     /// Everything that fits, up to one more than a decision may be about.
     pub async fn look(&self, conn: &mut PgConnection, job_id: JobId) -> Result<Preview, StoreError> {
         let amount = match self {
-            Fitting::Matches(_) => "sum_of_records(left_records)::text",
+            Fitting::Matches(_) => "sum_of_records(coalesce(left_records, left_packed::jsonb))::text",
             Fitting::Exceptions(_) => "amount::text",
         };
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(format!(

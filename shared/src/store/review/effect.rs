@@ -136,10 +136,10 @@ async fn release_records(
              FROM matches m
              CROSS JOIN LATERAL (
                  SELECT 'left'::record_side AS side, l.record, l.n
-                 FROM jsonb_array_elements(m.left_records) WITH ORDINALITY AS l (record, n)
+                 FROM jsonb_array_elements(records_of(m.left_records, m.left_packed)) WITH ORDINALITY AS l (record, n)
                  UNION ALL
                  SELECT 'right', r.record, r.n
-                 FROM jsonb_array_elements(m.right_records) WITH ORDINALITY AS r (record, n)
+                 FROM jsonb_array_elements(records_of(m.right_records, m.right_packed)) WITH ORDINALITY AS r (record, n)
              ) AS s
              WHERE m.job_id = $1 AND m.ordinal = ANY($2)
          ), released AS (

@@ -7,6 +7,10 @@ use crate::store::text::{push_match_has, push_record_has};
 use chrono::NaiveDate;
 use sqlx::{Postgres, QueryBuilder};
 
+/// What a match is worth, of records in either form.
+pub(super) const WORTH_OF_MATCH: &str = "worth_of_match(coalesce(left_records, left_packed::jsonb),
+    coalesce(right_records, right_packed::jsonb))";
+
 /// Whose an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -135,10 +139,10 @@ impl MatchFilter {
         }
         shared(query, self.assignee, &self.reason_code, &self.currency, self.due_before, self.is_waiting);
         if let Some(min) = self.amount_min {
-            query.push(" AND worth_of_match(left_records, right_records) >= ").push_bind(min);
+            query.push(format!(" AND {WORTH_OF_MATCH} >= ")).push_bind(min);
         }
         if let Some(max) = self.amount_max {
-            query.push(" AND worth_of_match(left_records, right_records) <= ").push_bind(max);
+            query.push(format!(" AND {WORTH_OF_MATCH} <= ")).push_bind(max);
         }
         if let Some(text) = &self.text {
             query.push(" AND ");

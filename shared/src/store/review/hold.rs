@@ -1,6 +1,7 @@
 //! What a decision is about, under lock: the run, so that its decisions take turns, and the items, in a state that allows it.
 
 use super::decide::Item;
+use super::filter::WORTH_OF_MATCH;
 use super::{Action, ITEMS_MAX, ReviewError, Subject};
 use crate::ids::{DecisionId, JobId, ProjectId, UserId};
 use chrono::NaiveDate;
@@ -108,8 +109,8 @@ pub(super) async fn hold(
         Subject::Match => (
             "tier::text",
             "assignee, due_on",
-            "worth_of_match(left_records, right_records)",
-            "left_records || right_records",
+            WORTH_OF_MATCH,
+            "records_of(left_records, left_packed) || records_of(right_records, right_packed)",
         ),
         Subject::Exception => ("kind::text", "assignee, due_on", "amount", "'[]'"),
         Subject::HandMatch => (

@@ -4,7 +4,9 @@ use super::{
     ExceptionCursor, ExceptionFilter, ExceptionOrder, ExceptionState, HandMatchState, MatchFilter, MatchState,
 };
 use crate::ids::{DecisionId, JobId, UserId};
-use crate::store::results::{ExceptionRow, MatchRow, StoredException, StoredMatch, StoredRecord};
+use crate::store::results::{
+    ExceptionRow, FOUND_COLUMNS, MatchRow, StoredException, StoredMatch, StoredRecord,
+};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::QueryBuilder;
@@ -86,9 +88,8 @@ pub struct HandMatch {
 pub(super) const EXCEPTION_COLUMNS: &str = "ordinal, kind::text AS kind, side::text AS side, currency, amount, record, says,
     candidates, candidates_found, state, version, assignee, due_on, reason_code, comments, pending, hand_match,
     released_from";
-pub(super) const MATCH_COLUMNS: &str = "ordinal, confidence, tier::text AS tier, pass, currency, difference, left_records,
-    right_records, reasons, open_side::text AS open_side, open_amount, state, version, assignee, due_on, reason_code,
-    comments, pending";
+/// With [`FOUND_COLUMNS`], all of a match.
+pub(super) const REVIEW_COLUMNS: &str = "state, version, assignee, due_on, reason_code, comments, pending";
 
 impl Store {
     /// Exceptions after `after` that fit, at most `limit`.
@@ -132,7 +133,7 @@ impl Store {
         after: Option<i32>,
         limit: u32,
     ) -> Result<Vec<ReviewedMatch>, StoreError> {
-        let mut query = QueryBuilder::new(format!("SELECT {MATCH_COLUMNS} FROM matches"));
+        let mut query = QueryBuilder::new(format!("SELECT {FOUND_COLUMNS}, {REVIEW_COLUMNS} FROM matches"));
         filter.push(&mut query, job_id);
         if let Some(after) = after {
             query.push(" AND ordinal > ").push_bind(after);
@@ -148,7 +149,9 @@ impl Store {
         job_id: JobId,
         ordinal: i32,
     ) -> Result<Option<ReviewedMatch>, StoreError> {
-        let statement = format!("SELECT {MATCH_COLUMNS} FROM matches WHERE job_id = $1 AND ordinal = $2");
+        let statement = format!(
+            "SELECT {FOUND_COLUMNS}, {REVIEW_COLUMNS} FROM matches WHERE job_id = $1 AND ordinal = $2"
+        );
         let row: Option<ReviewedMatchRow> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(job_id)
             .bind(ordinal)

@@ -184,9 +184,9 @@ async fn places(conn: &mut PgConnection, job_id: JobId) -> Result<Vec<PlaceSum>,
                     sum((s.record->>'amount')::bigint) AS amount
              FROM matches m
              CROSS JOIN LATERAL (
-                 SELECT 'left'::record_side AS side, l AS record FROM jsonb_array_elements(m.left_records) AS l
+                 SELECT 'left'::record_side AS side, l AS record FROM jsonb_array_elements(records_of(m.left_records, m.left_packed)) AS l
                  UNION ALL
-                 SELECT 'right', r FROM jsonb_array_elements(m.right_records) AS r
+                 SELECT 'right', r FROM jsonb_array_elements(records_of(m.right_records, m.right_packed)) AS r
              ) AS s
              WHERE m.job_id = $1 AND m.state IN ('rejected', 'unmatched')
              GROUP BY 1, 2

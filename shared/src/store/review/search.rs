@@ -1,10 +1,11 @@
 //! What there is to review, with a text to look for.
 
-use super::lists::{EXCEPTION_COLUMNS, MATCH_COLUMNS, ReviewedExceptionRow, ReviewedMatchRow};
+use super::lists::{EXCEPTION_COLUMNS, REVIEW_COLUMNS, ReviewedExceptionRow, ReviewedMatchRow};
 use super::{
     ExceptionCursor, ExceptionFilter, ExceptionOrder, MatchFilter, ReviewedException, ReviewedMatch,
 };
 use crate::ids::JobId;
+use crate::store::results::FOUND_COLUMNS;
 use crate::store::text::{Looked, TEXT_WINDOW, end_of_window, push_match_has};
 use crate::store::{Store, StoreError};
 use sqlx::QueryBuilder;
@@ -64,7 +65,10 @@ impl Store {
         };
         let Some(pool) = self.pool_for_run(job_id).await? else { return Ok(Looked::none()) };
         let others = MatchFilter { text: None, ..filter.clone() };
-        let mut query = QueryBuilder::new(format!("SELECT * FROM (SELECT {MATCH_COLUMNS} FROM matches"));
+        let mut query = QueryBuilder::new(format!(
+            "SELECT * FROM (SELECT {FOUND_COLUMNS}, {REVIEW_COLUMNS}, left_records, right_records, left_packed,
+                                   right_packed FROM matches"
+        ));
         others.push(&mut query, job_id);
         query.push(" AND ordinal > ").push_bind(after.unwrap_or(-1));
         query.push(" ORDER BY ordinal LIMIT ").push_bind(i64::from(TEXT_WINDOW));

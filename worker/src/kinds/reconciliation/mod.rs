@@ -2,9 +2,11 @@
 //! the transaction that completes the job.
 
 mod carry;
+mod encode;
 mod figures;
 mod flow;
 mod read;
+mod rows;
 mod write;
 
 use crate::body::{Done, JobBody, JobError};
