@@ -155,8 +155,9 @@ impl Database {
 
     /// Rows of `matches`, of every job that has some.
     pub fn match_rows(&self) -> Vec<MatchRows> {
-        let sql = "SELECT job_id, count(*) AS matches, sum(jsonb_array_length(left_records))::bigint AS left_records,
-                          sum(jsonb_array_length(right_records))::bigint AS right_records
+        let sql = "SELECT job_id, count(*) AS matches,
+                          sum(jsonb_array_length(records_of(left_records, left_packed)))::bigint AS left_records,
+                          sum(jsonb_array_length(records_of(right_records, right_packed)))::bigint AS right_records
                    FROM matches GROUP BY job_id";
         self.runtime.block_on(sqlx::query_as(sql).fetch_all(&self.pool)).expect(sql)
     }

@@ -157,24 +157,26 @@ async fn every_combination_of_filters_gives_the_right_jobs_without_reading_the_r
 /// so the store is closed first.
 async fn rows_read(db: &TestDatabase, store: Store) -> (i64, i64) {
     store.close().await;
-    let pool = db.pool();
+    // One connection: a pool may open another beside one that it is still taking back, and that would not end.
+    let mut conn = db.pool().acquire().await.unwrap();
     let ended = async {
         loop {
             let others: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM pg_stat_activity
                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
             )
-            .fetch_one(&pool)
+            .fetch_one(&mut *conn)
             .await
             .unwrap();
             if others == 0 {
                 break;
             }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         sqlx::query_as(
             "SELECT seq_scan, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'jobs'",
         )
-        .fetch_one(&pool)
+        .fetch_one(&mut *conn)
         .await
         .unwrap()
     };

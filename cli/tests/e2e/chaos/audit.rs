@@ -193,8 +193,10 @@ fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
 const SUMS: &str = "
     WITH matched AS (
         SELECT job_id,
-               sum((SELECT sum((record ->> 'amount')::bigint) FROM jsonb_array_elements(left_records) record)) AS l,
-               sum((SELECT sum((record ->> 'amount')::bigint) FROM jsonb_array_elements(right_records) record)) AS r
+               sum((SELECT sum((record ->> 'amount')::bigint)
+                    FROM jsonb_array_elements(records_of(left_records, left_packed)) record)) AS l,
+               sum((SELECT sum((record ->> 'amount')::bigint)
+                    FROM jsonb_array_elements(records_of(right_records, right_packed)) record)) AS r
         FROM matches GROUP BY job_id
     ), unmatched AS (
         SELECT job_id,
