@@ -176,12 +176,7 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
     }
     let mut staging = Staging::begin(&args.out)?;
     results::write(&mut staging, &read, &rules, &outcome, &interrupt)?;
-    chain.write(
-        &mut staging,
-        [(Side::Left, &left_side), (Side::Right, &right_side)],
-        &outcome,
-        &interrupt,
-    )?;
+    chain.write(&mut staging, [&left_side, &right_side], &outcome, &interrupt)?;
     summary.write_json(&mut staging)?;
     staging.publish(&interrupt)?;
     summary.print(args.json, &args.out);

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// Matches added up by one thread at a time.
 const PIECE_MATCHES: usize = 1 << 14;
 
-/// Adds up totals from the records, matched proofs from the matches and unmatched ones from the exceptions,
+/// Adds up totals from the records, matched sums from the matches and unmatched ones from the exceptions,
 /// each on its own, so that a record lost or counted twice on the way would show in the residual.
 pub(crate) fn prove(
     left: &Records,
@@ -103,11 +103,12 @@ impl Sides<'_> {
             let (proof, amount) = (proofs.of(records.currency(row)), i128::from(records.amount(row)));
             match side {
                 Side::Left => {
-                    (proof.left_count, proof.left_total) = (proof.left_count + 1, proof.left_total + amount)
+                    proof.left_count += 1;
+                    proof.left_total += amount;
                 }
                 Side::Right => {
-                    (proof.right_count, proof.right_total) =
-                        (proof.right_count + 1, proof.right_total + amount)
+                    proof.right_count += 1;
+                    proof.right_total += amount;
                 }
             }
         }

@@ -219,17 +219,19 @@ impl Chain {
     pub fn write(
         &self,
         staging: &mut Staging,
-        sides: [(Side, &CarriedSide); 2],
+        [left, right]: [&CarriedSide; 2],
         outcome: &Outcome,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         let mut open = vec![];
-        for (side, carried) in sides {
+        for (side, carried) in [(Side::Left, left), (Side::Right, right)] {
             let whole = open_rows(side, outcome).map(|row| (row, carried.records.amount(row)));
             let of_side = whole.chain(open_remainders(side, &carried.records, outcome));
-            open.extend(of_side.map(|(row, amount)| (side, carried, row, amount)));
+            open.extend(of_side.map(|(row, amount)| (side, row, amount)));
         }
-        let line = |&(side, carried, row, amount): &_| self.open_line(side, carried, row, amount);
+        let line = |&(side, row, amount): &(Side, Row, i64)| {
+            self.open_line(side, if side == Side::Left { left } else { right }, row, amount)
+        };
         write_lines(staging, OPEN_ITEMS, &open, interrupt, line)?;
         write_lines(staging, MATCHED_BEFORE, &self.matched, interrupt, |line| line)
     }
