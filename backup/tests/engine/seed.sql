@@ -38,7 +38,12 @@ FROM jobs j JOIN LATERAL (SELECT array_agg(id ORDER BY id) AS ids FROM data_sour
      ON true WHERE j.state = 'completed';
 INSERT INTO matches (job_id, ordinal, confidence, tier, pass, currency, difference, left_records, right_records, reasons)
 SELECT job_id, n, 1000000, 'confirmed', 0, 'EUR', 0, jsonb_build_array(jsonb_build_object('id', 'L' || n)), '[{"id": "R"}]', '[]'
-FROM reconciliations, generate_series(1, 50) AS n;
+FROM reconciliations, generate_series(1, 25) AS n;
+-- The form that is written now; the one above is that of before migration 0090.
+INSERT INTO matches (job_id, ordinal, confidence, tier, pass, currency, difference, left_packed, right_packed, reasons_packed)
+SELECT job_id, n, 1000000, 'confirmed', 0, 'EUR', 0, format('[[%s,1,"L%s","2026-01-31",100]]', n, n),
+       '[[1,1,"R","2026-01-31",100]]', '[]'
+FROM reconciliations, generate_series(26, 50) AS n;
 INSERT INTO exceptions (job_id, ordinal, kind, side, currency, amount, record, says, candidates, candidates_found)
 SELECT job_id, n, 'missing_right', 'left', 'EUR', 100, '{}', 'missing', '[]', 0 FROM reconciliations, generate_series(1, 10) AS n;
 INSERT INTO four_eyes_limits (project_id, currency, amount) SELECT id, 'EUR', 100000 FROM projects;

@@ -48,6 +48,7 @@ pub trait ResultRow: Serialize {
     /// All but `job_id`, which comes first, in the order in which [`Self::encode`] writes them.
     const COLUMNS: &'static str;
 
+    /// Appends the row, `job_id` first.
     fn encode(&self, job_id: JobId, rows: &mut CopyRows);
 }
 
@@ -58,6 +59,7 @@ pub struct EncodedRows<R> {
 }
 
 impl<R: ResultRow> EncodedRows<R> {
+    /// All of `rows`, in memory: the caller bounds how many.
     pub fn of(job_id: JobId, rows: impl Iterator<Item = R>) -> Self {
         let mut encoded = CopyRows::default();
         rows.for_each(|row| row.encode(job_id, &mut encoded));
