@@ -10,7 +10,7 @@ use crate::select::Pair;
 use crate::sorted;
 use crate::tolerance::CurrencyAllowance;
 use crate::twins::Node;
-use crate::{Cancelled, Currency, Pulse, Records, Watch};
+use crate::{Cancelled, Currency, Pulse, Records, Side, Watch};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -19,6 +19,8 @@ use std::ops::Range;
 const COMPARISONS_MAX: usize = 20_000;
 /// Candidates one left record may have before it is given up on.
 const CANDIDATES_MAX: usize = 256;
+/// Right records whose texts are read together before they are compared, see [`crate::text::Texts::fetch`].
+const AHEAD: usize = 32;
 /// Pieces of the left side; between them progress is told.
 const WAVES: usize = 8;
 
@@ -87,21 +89,29 @@ fn search(
     pulse: &mut Pulse<'_>,
 ) -> Result<bool, Cancelled> {
     let date = scope.remainder.left.records.date(node);
+    let window = &scope.plan.window;
     let (before, mut comparisons) = (pairs.len(), 0);
+    let mut near: Vec<Neighbour> = Vec::with_capacity(AHEAD);
     pulse.beat(16)?;
     for (currency, amount, allowance) in converted::targets(scope, node) {
         for span in index.around(currency, date, amount, &allowance) {
-            comparisons += span.places.len();
+            comparisons += span.neighbours.len();
             if comparisons > COMPARISONS_MAX {
                 pairs.truncate(before);
                 return Ok(false);
             }
-            for &(other, right) in index.slice(&span) {
-                let distance = allowance.distance(amount.into(), other.into());
-                pairs.extend(scope.candidate_of(distance, node, right, None, pulse)?);
-                if pairs.len() - before > CANDIDATES_MAX {
-                    pairs.truncate(before);
-                    return Ok(false);
+            for neighbours in span.neighbours.chunks(AHEAD) {
+                pulse.beat(neighbours.len() as u32)?;
+                near.clear();
+                near.extend(neighbours.iter().filter(|n| window.admits(window.distance(date, n.day))));
+                scope.texts.iter().for_each(|t| t.fetch(Side::Right, near.iter().map(|n| n.node)));
+                for neighbour in &near {
+                    let distance = allowance.distance(amount.into(), neighbour.amount.into());
+                    pairs.extend(scope.candidate_of(distance, node, neighbour.node, None, pulse)?);
+                    if pairs.len() - before > CANDIDATES_MAX {
+                        pairs.truncate(before);
+                        return Ok(false);
+                    }
                 }
             }
         }
@@ -113,15 +123,27 @@ fn search(
 pub(crate) struct Nearby {
     /// A stretch is one day longer than the window, so that only neighbouring ones are in reach.
     stretch_days: i64,
-    stretches: HashMap<Stretch, Vec<(i64, Node)>>,
+    /// Sorted.
+    stretches: Vec<(Stretch, Vec<Neighbour>)>,
 }
 
 type Stretch = (Currency, i64);
 
+/// A right node, with what tells most of them apart: looking it up elsewhere would cost more than the rest of the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Neighbour {
+    /// As the file has it.
+    pub amount: i64,
+    pub node: Node,
+    pub day: i32,
+}
+
 /// Neighbours by amount inside one stretch.
-pub(crate) struct Span {
-    stretch: Stretch,
-    pub places: Range<usize>,
+pub(crate) struct Span<'n> {
+    /// Number of the stretch, and where in it.
+    stretch: usize,
+    places: Range<usize>,
+    pub neighbours: &'n [Neighbour],
 }
 
 impl Nearby {
@@ -136,14 +158,15 @@ impl Nearby {
         for chunk in nodes.chunks(1 << 16) {
             watch.check()?;
             for &node in chunk {
-                let stretch = i64::from(right.date(node)).div_euclid(stretch_days);
-                stretches
-                    .entry((right.currency(node), stretch))
-                    .or_default()
-                    .push((right.amount(node), node));
+                let (amount, day) = (right.amount(node), right.date(node));
+                let stretch = i64::from(day).div_euclid(stretch_days);
+                let neighbour = Neighbour { amount, node, day };
+                stretches.entry((right.currency(node), stretch)).or_default().push(neighbour);
             }
         }
         stretches.par_iter_mut().try_for_each(|(_, stretch)| sorted::sort(stretch, watch))?;
+        let mut stretches: Vec<_> = stretches.into_iter().collect();
+        stretches.sort_unstable_by_key(|&(stretch, _)| stretch);
         Ok(Nearby { stretch_days, stretches })
     }
 
@@ -155,40 +178,31 @@ impl Nearby {
         date: i32,
         amount: i64,
         allowance: &CurrencyAllowance<'_>,
-    ) -> impl Iterator<Item = Span> + use<'_> {
+    ) -> impl Iterator<Item = Span<'_>> + use<'_> {
         let middle = i64::from(date).div_euclid(self.stretch_days);
-        let reach = allowance.reach(amount);
-        // Back to the signs of the file: the same reach, mirrored where signs are flipped.
-        let (low, high) = match allowance.adjusted(1) {
-            1 => (*reach.start(), *reach.end()),
-            _ => (-*reach.end(), -*reach.start()),
-        };
-        (middle - 1..=middle + 1).filter_map(move |stretch| {
-            let stretch = (currency, stretch);
-            let nodes = self.stretches.get(&stretch)?;
-            let start = nodes.partition_point(|&(amount, _)| i128::from(amount) < low);
-            let end = nodes.partition_point(|&(amount, _)| i128::from(amount) <= high);
-            (start < end).then_some(Span { stretch, places: start..end })
+        let (low, high) = allowance.reach_in_file(amount);
+        let first = self.stretches.partition_point(|&(stretch, _)| stretch < (currency, middle - 1));
+        let near = self.stretches[first..].iter().take_while(move |(s, _)| *s <= (currency, middle + 1));
+        near.zip(first..).filter_map(move |((_, nodes), stretch)| {
+            let start = nodes.partition_point(|neighbour| neighbour.amount < low);
+            let len = nodes[start..].partition_point(|neighbour| neighbour.amount <= high);
+            let places = start..start + len;
+            (len > 0).then(|| Span { stretch, neighbours: &nodes[places.clone()], places })
         })
     }
 
-    /// Amount (as the file has it) and node.
-    pub fn slice(&self, span: &Span) -> &[(i64, Node)] {
-        self.stretches.get(&span.stretch).map_or(&[], |nodes| &nodes[span.places.clone()])
-    }
-
     /// All nodes in any of the spans, sorted. The spans may overlap as much as they like.
-    fn nodes_of(&self, spans: Vec<Span>) -> Vec<Node> {
-        let mut by_stretch: BTreeMap<Stretch, Vec<Range<usize>>> = BTreeMap::new();
+    fn nodes_of(&self, spans: Vec<Span<'_>>) -> Vec<Node> {
+        let mut by_stretch: BTreeMap<usize, Vec<Range<usize>>> = BTreeMap::new();
         for span in spans {
             by_stretch.entry(span.stretch).or_default().push(span.places);
         }
         let mut nodes = vec![];
         for (stretch, mut ranges) in by_stretch {
             ranges.sort_unstable_by_key(|r| (r.start, r.end));
-            let (all, mut next) = (&self.stretches[&stretch], 0);
+            let (all, mut next) = (&self.stretches[stretch].1, 0);
             for range in ranges {
-                nodes.extend(all[range.start.max(next)..range.end.max(next)].iter().map(|&(_, node)| node));
+                nodes.extend(all[range.start.max(next)..range.end.max(next)].iter().map(|n| n.node));
                 next = next.max(range.end);
             }
         }

@@ -120,7 +120,7 @@ fn answer(
         return Ok(Some(nothing));
     }
     pulse.beat(Pulse::TEXT * rows.len() as u32)?;
-    scope.texts.iter().for_each(|texts| texts.fetch(one.other(), &rows));
+    scope.texts.iter().for_each(|texts| texts.fetch(one.other(), rows.iter().copied()));
     rows.retain(|&row| {
         let (l, r) = pair(row);
         scope.texts.is_some_and(|texts| texts.similarity_from(min, l, r) >= min)

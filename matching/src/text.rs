@@ -33,7 +33,7 @@ pub(crate) struct TextSource<'a> {
 }
 
 impl Texts {
-    /// Memory: about 20 bytes a text, four a word, and 35 a different word.
+    /// Memory: about 20 bytes a text, twelve a word, and 35 a different word.
     pub fn read(left: TextSource<'_>, right: TextSource<'_>, watch: Watch<'_>) -> Result<Self, Cancelled> {
         let (mut chunks, rights) = (chunks_of(&left, watch)?, chunks_of(&right, watch)?);
         let left_count = chunks.len();
@@ -69,12 +69,11 @@ impl Texts {
             if left_weight < right_weight { (l, r, left_weight) } else { (r, l, right_weight) };
         // What is still to be found bounds what can be reached; a hair is left to rounding.
         let (mut found, mut lost, lost_max) = (0.0, 0.0, total * (1.0 - min) + 1e-9);
-        for (&word, &outline) in short.words.iter().zip(short.outlines) {
+        for ((&word, &outline), &weight) in short.words.iter().zip(short.outlines).zip(short.weights) {
             if !with_references && word.is_reference() {
                 continue;
             }
-            let weight = f64::from(self.vocabulary.word(word).weight);
-            let alike = self.best_of(word, outline, long);
+            let (weight, alike) = (f64::from(weight), self.best_of(word, outline, long));
             found += weight * alike;
             lost += weight * (1.0 - alike);
             if lost > lost_max {
@@ -85,7 +84,7 @@ impl Texts {
     }
 
     /// To be called before many texts are compared with one.
-    pub fn fetch(&self, side: Side, rows: &[Row]) {
+    pub fn fetch(&self, side: Side, rows: impl Iterator<Item = Row> + Clone) {
         self.words(side).fetch(rows);
     }
 

@@ -94,13 +94,14 @@ fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Vec<Near>, Cancelled> {
                 [(&late, &exact, ExceptionKind::DateDiffers), (&close, &wide, ExceptionKind::AmountDiffers)]
             {
                 let spans: Vec<_> = index.around(currency, date, amount, allowance).collect();
-                if spans.iter().map(|s| s.places.len()).sum::<usize>() > COMPARISONS_MAX {
+                if spans.iter().map(|s| s.neighbours.len()).sum::<usize>() > COMPARISONS_MAX {
                     continue;
                 }
-                for &(_, other) in spans.iter().flat_map(|s| index.slice(s)) {
-                    let days = i64::from(right.records.date(other)) - i64::from(date);
-                    let in_window = plan.window.admits(plan.window.distance(date, right.records.date(other)));
-                    let distance = exact.distance(amount.into(), right.records.amount(other).into());
+                for neighbour in spans.iter().flat_map(|s| s.neighbours) {
+                    let other = neighbour.node;
+                    let days = i64::from(neighbour.day) - i64::from(date);
+                    let in_window = plan.window.admits(plan.window.distance(date, neighbour.day));
+                    let distance = exact.distance(amount.into(), neighbour.amount.into());
                     let is_outside = match kind {
                         ExceptionKind::DateDiffers => distance.fits() && !in_window,
                         _ => !distance.fits() && in_window,

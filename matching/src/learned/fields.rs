@@ -224,6 +224,16 @@ impl Field {
         }
     }
 
+    /// Texts that have at least half of their words' weight in common, as [`Self::compare`] sees it. Nothing else is.
+    pub fn is_half_alike(&self, left: usize, right: usize) -> bool {
+        let Field::Words(words) = self else { return false };
+        match words.compare(left, right) {
+            Likeness::Same { .. } => true,
+            Likeness::Alike { similarity, .. } => similarity >= 0.5,
+            Likeness::Missing | Likeness::Strange => false,
+        }
+    }
+
     /// Hashes by which records of this field find each other, with the number of records that have each where
     /// it is known.
     pub fn each_key(&self, side: Side, place: usize, mut found: impl FnMut(u64, KeyKind)) {

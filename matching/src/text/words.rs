@@ -38,6 +38,8 @@ pub(super) struct Words {
     words: Vec<WordId>,
     /// Of each of the words.
     outlines: Vec<Outline>,
+    /// Of each of the words, as the vocabulary has it: one by one they would be read from anywhere in it.
+    weights: Vec<f32>,
     /// Which rows have a text with words; those are numbered.
     rank: Rank,
     heads: Vec<Head>,
@@ -58,6 +60,7 @@ struct Head {
 pub(super) struct Text<'w> {
     pub words: &'w [WordId],
     pub outlines: &'w [Outline],
+    pub weights: &'w [f32],
     pub has_references: bool,
     /// What all words weigh together.
     pub weight: f64,
@@ -80,18 +83,19 @@ impl Words {
         let head = &self.heads[self.rank.get(row)?];
         let &Head { has_references, weight, weight_without_references, .. } = head;
         let (words, outlines) = (self.words_of(head), &self.outlines[head.places()]);
-        Some(Text { words, outlines, has_references, weight, weight_without_references })
+        let weights = &self.weights[head.places()];
+        Some(Text { words, outlines, weights, has_references, weight, weight_without_references })
     }
 
     /// Reads a little of each text. They lie anywhere: one after the other, each would wait for memory; together they wait
     /// at the same time.
-    pub fn fetch(&self, rows: &[Row]) {
-        let heads = || rows.iter().filter_map(|&row| self.rank.get(row)).map(|number| &self.heads[number]);
-        heads().for_each(|head| {
+    pub fn fetch(&self, rows: impl Iterator<Item = Row> + Clone) {
+        let heads = rows.filter_map(|row| self.rank.get(row)).map(|number| &self.heads[number]);
+        heads.clone().for_each(|head| {
             std::hint::black_box(head.start);
         });
-        for start in heads().map(|head| head.start as usize) {
-            std::hint::black_box((self.words[start], self.outlines[start]));
+        for start in heads.map(|head| head.start as usize) {
+            std::hint::black_box((self.words[start], self.outlines[start], self.weights[start]));
         }
     }
 
@@ -130,12 +134,14 @@ impl Words {
     /// Looks up what the vocabulary knows of the words.
     pub fn weigh(&mut self, vocabulary: &Vocabulary, watch: Watch<'_>) -> Result<(), Cancelled> {
         let words = &self.words;
-        self.outlines = words.par_iter().map(|&word| vocabulary.word(word).outline()).collect();
+        let of = |&word| (vocabulary.word(word).outline(), vocabulary.word(word).weight);
+        words.par_iter().map(of).unzip_into_vecs(&mut self.outlines, &mut self.weights);
+        let weights = &self.weights;
         self.heads.par_chunks_mut(8192).try_for_each(|heads| {
             watch.check()?;
             for head in heads {
-                for &word in &words[head.places()] {
-                    let weight = f64::from(vocabulary.word(word).weight);
+                for (&word, &weight) in words[head.places()].iter().zip(&weights[head.places()]) {
+                    let weight = f64::from(weight);
                     head.weight += weight;
                     if word.is_reference() {
                         head.has_references = true;

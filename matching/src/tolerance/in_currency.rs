@@ -58,7 +58,7 @@ impl CurrencyAllowance<'_> {
         let difference = left - right;
         let distance = AmountDistance {
             difference,
-            allowed: self.absolute.max(larger * self.millionths / 1_000_000),
+            allowed: self.absolute.max(share_of(larger, self.millionths)),
             named: None,
         };
         if self.named.is_empty() || difference.abs() <= distance.allowed {
@@ -66,7 +66,7 @@ impl CurrencyAllowance<'_> {
         }
         let bounds = self.named.iter().enumerate();
         let mut covering = bounds.filter_map(|(i, bound)| {
-            let allowed = bound.absolute.max(larger * bound.millionths / 1_000_000);
+            let allowed = bound.absolute.max(share_of(larger, bound.millionths));
             let turned_right = match bound.side {
                 LesserSide::Either => true,
                 LesserSide::LeftLess => difference < 0,
@@ -82,9 +82,8 @@ impl CurrencyAllowance<'_> {
 
     /// How far sums may be apart at most, of which the larger one is at most `larger`; named differences too.
     pub fn apart_max(&self, larger: i128) -> i128 {
-        let relative = |millionths: i128| larger * millionths / 1_000_000;
-        let named = self.named.iter().map(|bound| bound.absolute.max(relative(bound.millionths)));
-        named.fold(self.absolute.max(relative(self.millionths)), i128::max)
+        let named = self.named.iter().map(|bound| bound.absolute.max(share_of(larger, bound.millionths)));
+        named.fold(self.absolute.max(share_of(larger, self.millionths)), i128::max)
     }
 
     /// At least a twentieth of the amount: what a person would still call about the same.
@@ -131,5 +130,14 @@ impl CurrencyAllowance<'_> {
             reach = reach.max(bound.absolute).max(relative(bound.millionths));
         }
         left - reach..=left + reach
+    }
+}
+
+fn share_of(amount: i128, millionths: i128) -> i128 {
+    let product = amount * millionths;
+    // Nearly always; a division of 128 bits costs ten times as much, and there is one for each pair of records.
+    match i64::try_from(product) {
+        Ok(product) => i128::from(product / 1_000_000),
+        Err(_) => product / 1_000_000,
     }
 }

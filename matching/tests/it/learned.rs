@@ -187,3 +187,39 @@ fn mistakes_of_a_learned_pass_are_named_at_once() {
         toml::from_str::<RuleSet>("version = 1\n[[pass]]\nname = \"x\"\nlearned = { comparr = [] }").is_err()
     );
 }
+
+/// Six hundred parties, each called something with `Trading`.
+fn trader(i: usize) -> String {
+    let part = |n: usize| ["bal", "dor", "fen", "gil", "hak", "jun", "kom", "lup", "mer", "nis"][n % 10];
+    format!("{}{}{} Trading", part(i), part(i / 10 + 3), part(i / 100 + 7))
+}
+
+#[test]
+fn of_names_with_a_misspelt_beginning_the_common_word_and_the_amount_are_enough_to_find_them() {
+    let eur = Currency::parse("EUR").unwrap();
+    let side = |field: &str, rows: &dyn Fn(usize) -> (i64, String)| {
+        let mut builder = RecordsBuilder::new(vec![field.into()]);
+        for i in 0..600 {
+            let (amount, text) = rows(i);
+            builder.push(&format!("{i:03}"), i as u64, amount, eur, 20_000 + i as i32 % 3, &[&text]).unwrap();
+        }
+        builder.build()
+    };
+    // So dense that many have a near amount; none has the same one.
+    let amount = |i: usize| 100_000 + (i * 7919 % 600) as i64 * 100;
+    let is_misspelt = |i: usize| i % 40 == 7;
+    let left = side("description", &|i| {
+        let mut name = trader(i).to_uppercase();
+        if is_misspelt(i) {
+            let third = name.remove(2);
+            name.insert(1, third);
+        }
+        (amount(i) + 31, format!("TRANSFER {name}"))
+    });
+    let right = side("counterparty", &|i| (amount(i), trader(i)));
+    let rules = RuleSet::standard_for(&["description".into()], &["counterparty".into()]);
+    let outcome = run(&left, &right, &rules);
+    assert!(outcome.matches.iter().all(|m| left.id(m.left[0]) == right.id(m.right[0])));
+    let misspelt = outcome.matches.iter().filter(|m| is_misspelt(m.left[0] as usize)).count();
+    assert_eq!((misspelt, outcome.matches.len()), (15, 600));
+}
