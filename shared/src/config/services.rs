@@ -25,7 +25,8 @@ pub struct Database {
     /// need not wait for one to be opened, 0 to 1000; all of them where `connections_max` is fewer. Other processes keep
     /// none, nor does the PostgreSQL that `counterfoil up` starts need it, which answers within the machine.
     pub connections_idle_min: u32,
-    /// How long a connection that is one of more than those may rest before it is closed, 1 to 86400 s.
+    /// How long a connection that is one of more than those may rest before it is closed, 1 to 86400 s. Up to four that
+    /// doorbells and leases go over may rest longer: they are closed when they are wanted next.
     pub connection_idle_s: u64,
     /// How old a connection gets before another takes its place, 1 to 86400 s.
     pub connection_lifetime_s: u64,

@@ -37,11 +37,15 @@ pub enum LimitSet {
 impl Store {
     /// Broad to narrow, then by name.
     pub async fn limits(&self) -> Result<Vec<StoredLimit>, StoreError> {
-        Ok(sqlx::query_as(
+        // The relay asks this before it rings.
+        let mut connection = self.warm_connection().await?;
+        let limits = sqlx::query_as(
             "SELECT scope, name, jobs_max, updated_at, updated_by FROM concurrency_limits ORDER BY scope, name",
         )
-        .fetch_all(self.pool())
-        .await?)
+        .fetch_all(&mut *connection)
+        .await?;
+        connection.give_back();
+        Ok(limits)
     }
 
     /// Makes or changes a limit. It counts for every lease from now on; what runs already goes on.

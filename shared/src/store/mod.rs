@@ -50,6 +50,7 @@ pub mod text;
 pub mod unmatched_amounts;
 pub mod users;
 pub mod wake;
+mod warm;
 pub mod workers;
 
 pub use pool::{PoolFigures, PoolLimits};
@@ -59,9 +60,10 @@ pub use sqlx::PgConnection as Connection;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+use warm::Warm;
 
 /// Embedded in the executable; applied in order under an advisory lock, so any number of processes may try.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -75,6 +77,8 @@ pub struct Store {
     is_for_tenants: bool,
     /// One connection of its own for renewing leases, which must not wait behind the transactions they protect.
     renewals: PgPool,
+    /// Those of the system's pool that serve what somebody waits for.
+    warm: Arc<Warm>,
 }
 
 /// When a connection was last found dead, in nanoseconds of [`process_age`]: those that have rested since before may be
@@ -244,6 +248,7 @@ impl Store {
             system: system().connect_lazy_with(options.clone()),
             tenants: tenants.connect_lazy_with(of_tenants(options.clone())),
             is_for_tenants: false,
+            warm: Warm::new(limits.connections_max, limits.lifetime, limits.idle),
             renewals: pool(1).min_connections(0).connect_lazy_with(options),
         }
     }
@@ -311,6 +316,7 @@ impl Store {
 
     /// Closes every connection; later calls fail.
     pub async fn close(&self) {
+        self.warm.close();
         self.tenants.close().await;
         self.system.close().await;
         self.renewals.close().await;

@@ -55,7 +55,8 @@ impl Store {
     /// Of each pool, by its name: when one is used up, the other cannot help.
     pub fn pool_figures(&self) -> [(&'static str, PoolFigures); 2] {
         [("tenants", &self.tenants), ("system", &self.system)].map(|(name, pool)| {
-            let (size, idle) = (pool.size(), pool.num_idle() as u32);
+            let warm = if name == "system" { self.warm.resting() } else { 0 };
+            let (size, idle) = (pool.size(), pool.num_idle() as u32 + warm);
             (name, PoolFigures { size, idle, max: pool.options().get_max_connections() })
         })
     }
@@ -67,6 +68,7 @@ impl Store {
         while !stop.is_cancelled() {
             let trouble = super::trouble_at();
             let all = std::mem::replace(&mut seen, trouble) != trouble;
+            self.warm.sweep();
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = async { tokio::join!(fill(&self.tenants, all), fill(&self.system, all)) } => {}

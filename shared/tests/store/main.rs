@@ -24,6 +24,7 @@ mod row_security;
 mod schedules;
 mod unique;
 mod volume;
+mod warm;
 mod workers;
 
 use shared::ids::JobId;

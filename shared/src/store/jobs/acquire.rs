@@ -135,6 +135,7 @@ impl Store {
         worker: &str,
         lease_duration: Duration,
     ) -> Result<HashMap<JobId, Lease>, StoreError> {
+        let mut connection = self.warm_connection().await?;
         let rows: Vec<LeaseRow> = sqlx::query_as(
             "WITH free AS (
                  SELECT id FROM jobs
@@ -158,8 +159,9 @@ impl Store {
         .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .bind(worker)
         .bind(lease_duration.as_secs_f64())
-        .fetch_all(self.pool())
+        .fetch_all(&mut *connection)
         .await?;
+        connection.give_back();
         rows.into_iter().map(|row| Ok((row.id, row.read()?))).collect()
     }
 

@@ -93,8 +93,10 @@ pub async fn release_free(
     ended: &[(Arc<Lease>, Finish)],
 ) -> Result<HashMap<JobId, JobState>, StoreError> {
     let ended: Vec<(&Lease, &Finish)> = ended.iter().map(|(lease, finish)| (&**lease, finish)).collect();
-    let mut conn = store.pool().acquire().await?;
-    record(&mut conn, &ended, &RELEASE_FREE).await
+    let mut connection = store.warm_connection().await?;
+    let released = record(&mut connection, &ended, &RELEASE_FREE).await?;
+    connection.give_back();
+    Ok(released)
 }
 
 static RELEASE: LazyLock<String> = LazyLock::new(|| RECORD.replace("{whose}", "FOR UPDATE OF jobs"));

@@ -3,16 +3,16 @@
 use super::{Lane, LaneHead, LaneRow};
 use crate::ids::JobId;
 use crate::queue::QueueName;
+use crate::store::warm::WarmConnection;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 use std::time::Duration;
 
 /// Doorbells locked for publishing, of the queues that have few. Dropped without [`Self::confirm`], its connection is
 /// closed and they are free for any relay again.
 pub struct FewDoorbells {
-    conn: Option<PoolConnection<Postgres>>,
+    conn: WarmConnection,
     pub waiting: Vec<Waiting>,
     /// The database's time, the one that waiting is measured by.
     pub now: DateTime<Utc>,
@@ -45,13 +45,9 @@ impl Store {
              SELECT * FROM few_doorbells({few}, '{{{besides}}}')",
             held_max.as_millis()
         );
-        let mut taken = FewDoorbells {
-            conn: Some(self.pool().acquire().await?),
-            waiting: vec![],
-            now: DateTime::UNIX_EPOCH,
-        };
-        let conn = taken.conn.as_deref_mut().expect("taken just now");
-        let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
+        let mut taken =
+            FewDoorbells { conn: self.warm_connection().await?, waiting: vec![], now: DateTime::UNIX_EPOCH };
+        let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut *taken.conn).await?;
         for row in rows {
             let lane = LaneRow::from_row(&row)?;
             let Ok(queue) = QueueName::parse(row.try_get("queue")?) else { continue };
@@ -76,17 +72,9 @@ impl FewDoorbells {
             let ids = outbox_ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
             format!("DELETE FROM outbox WHERE id = ANY ('{{{ids}}}'); COMMIT")
         };
-        let conn = self.conn.as_deref_mut().expect("there until the end");
-        sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await?;
-        // Out of its transaction: whoever takes it next gets it as they expect.
-        drop(self.conn.take());
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *self.conn).await?;
+        self.conn.give_back();
         Ok(())
-    }
-}
-
-impl Drop for FewDoorbells {
-    fn drop(&mut self) {
-        drop(self.conn.take().map(PoolConnection::detach));
     }
 }
 
