@@ -11,7 +11,7 @@ use shared::ids::JobId;
 use shared::job::{JobKind, NewJob};
 use shared::policy::Policies;
 use shared::queue::Queue;
-use shared::store::jobs::enqueue_many;
+use shared::store::jobs::{enqueue, enqueue_many};
 use shared::store::{PoolLimits, Store};
 use shared::telemetry::Telemetry;
 use shared::telemetry::metric::Role;
@@ -205,7 +205,8 @@ impl Bench {
     }
 
     async fn accept(&self, job: &NewJob) -> Result<(), Failure> {
-        self.store.enqueue(job).await?;
+        // One statement is a transaction.
+        enqueue(&mut *self.store.pool().acquire().await?, job).await?;
         self.accepted.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

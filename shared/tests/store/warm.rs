@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sessions whose last statement accepted a job.
-async fn accepting_sessions(server: &PgPool) -> i64 {
+/// Sessions whose last statement asked for the limits, over a warm connection as the relay does.
+async fn asking_sessions(server: &PgPool) -> i64 {
     let counted = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'counterfoil' AND query LIKE 'WITH accepted%'",
+         WHERE datname = current_database() AND application_name = 'counterfoil' AND query LIKE 'SELECT scope, name, jobs_max%'",
     );
     counted.fetch_one(server).await.unwrap()
 }
@@ -51,10 +51,10 @@ async fn one_statement_after_the_other_uses_one_of_the_connections_at_rest() {
     let keeping = tokio::spawn(store.clone().keep_idle(stop.clone()));
     sessions_become(&server, 20).await;
     for _ in 0..20 {
-        store.enqueue(&new_job()).await.unwrap();
+        store.limits().await.unwrap();
     }
     // In turn it would be ten. Trouble that another test of this process meets replaces one.
-    let used = accepting_sessions(&server).await;
+    let used = asking_sessions(&server).await;
     assert!((1..=3).contains(&used), "{used}");
     // At rest, wherever it rests.
     let [_, (_, system)] = store.pool_figures();
@@ -64,7 +64,7 @@ async fn one_statement_after_the_other_uses_one_of_the_connections_at_rest() {
     // Waits for nothing that rests.
     tokio::time::timeout(PATIENCE, store.close()).await.expect("closed");
     sessions_become(&server, 0).await;
-    assert!(store.enqueue(&new_job()).await.is_err());
+    assert!(store.limits().await.is_err());
 }
 
 #[tokio::test]
@@ -76,11 +76,11 @@ async fn warm_connections_are_replaced_after_the_server_has_ended_them() {
     let several: Vec<_> = (0..8)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.enqueue(&new_job()).await })
+            tokio::spawn(async move { store.limits().await })
         })
         .collect();
-    for accepted in several {
-        accepted.await.unwrap().unwrap();
+    for answered in several {
+        answered.await.unwrap().unwrap();
     }
     for _ in 0..3 {
         sqlx::query(
@@ -93,11 +93,11 @@ async fn warm_connections_are_replaced_after_the_server_has_ended_them() {
         sessions_become(&server, 0).await;
         // Whoever meets the first dead one hears of it, unless another test of this process has met trouble since; nobody
         // meets a second.
-        if let Err(error) = store.enqueue(&new_job()).await {
+        if let Err(error) = store.limits().await {
             assert!(error.is_unavailable(), "{error:?}");
         }
         for _ in 0..20 {
-            store.enqueue(&new_job()).await.unwrap();
+            store.limits().await.unwrap();
         }
     }
     let [_, (_, system)] = store.pool_figures();
@@ -113,11 +113,14 @@ async fn a_connection_whose_caller_has_given_up_is_closed_and_its_place_in_the_p
     let store = Store::new(db.options(), &limits);
     for _ in 0..8 {
         let mut held_up = server.begin().await.unwrap();
-        sqlx::query("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE").execute(&mut *held_up).await.unwrap();
-        let waited = tokio::time::timeout(Duration::from_millis(50), store.enqueue(&new_job())).await;
+        sqlx::query("LOCK TABLE concurrency_limits IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut *held_up)
+            .await
+            .unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(50), store.limits()).await;
         assert!(waited.is_err(), "it waits for the lock");
         held_up.rollback().await.unwrap();
-        store.enqueue(&new_job()).await.unwrap();
+        store.limits().await.unwrap();
     }
     let [_, (_, system)] = store.pool_figures();
     assert!(system.size <= 4, "{system:?}");
@@ -133,11 +136,11 @@ async fn what_rests_leaves_most_of_a_pool_to_others() {
         let several: Vec<_> = (0..40)
             .map(|_| {
                 let store = store.clone();
-                tokio::spawn(async move { store.enqueue(&new_job()).await })
+                tokio::spawn(async move { store.limits().await })
             })
             .collect();
-        for accepted in several {
-            accepted.await.unwrap().unwrap();
+        for answered in several {
+            answered.await.unwrap().unwrap();
         }
         let mut others = vec![];
         for _ in 0..left {
@@ -154,7 +157,7 @@ async fn a_lease_is_not_part_of_the_transaction_that_holds_its_doorbell() {
     let db = TestDatabase::create().await;
     let store = configured(&db);
     let job = new_job();
-    store.enqueue(&job).await.unwrap();
+    enqueue(&mut store.pool().acquire().await.unwrap(), &job).await.unwrap();
     let taken = store.take_few_doorbells(16, [].iter(), PATIENCE).await.unwrap();
     assert_eq!(taken.waiting.len(), 1);
     assert_eq!(store.acquire_free(&[job.id], "here", PATIENCE).await.unwrap().len(), 1);

@@ -2,19 +2,9 @@
 
 use crate::job::NewJob;
 use crate::limits::ConcurrencyKey;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::telemetry::trace;
 use sqlx::PgConnection;
-
-impl Store {
-    /// A job that is a change of its own: one statement, over a connection that stays warm.
-    pub async fn enqueue(&self, job: &NewJob) -> Result<(), StoreError> {
-        let mut connection = self.warm_connection().await?;
-        enqueue(&mut connection, job).await?;
-        connection.give_back();
-        Ok(())
-    }
-}
 
 /// Writes the job row and, when it may start now, its outbox row, in the caller's transaction: the job exists
 /// exactly if the change that caused it does (invariant 4). The span we are in becomes the parent of its attempts.
