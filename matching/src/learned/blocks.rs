@@ -118,8 +118,9 @@ impl Found {
             return Ok(self);
         }
         let of_records = || self.ends.chunk_by(|a, b| a.0 == b.0);
-        let mut records_with = vec![];
+        let (mut records_with, mut pulse) = (vec![], Pulse::new(watch));
         for pairs in of_records() {
+            pulse.beat(pairs.len() as u32)?;
             records_with.resize(records_with.len().max(pairs.len() + 1), 0usize);
             records_with[pairs.len()] += 1;
         }
@@ -132,7 +133,6 @@ impl Found {
             more -= records_with[each];
         }
         let (mut thin, mut start) = (Found { gave_up: self.gave_up, ..Found::default() }, 0);
-        let mut pulse = Pulse::new(watch);
         for pairs in of_records() {
             pulse.beat(8 * pairs.len() as u32)?;
             let of_record = start..start + pairs.len();

@@ -42,6 +42,14 @@ fn configured(db: &TestDatabase) -> Store {
     Store::new(db.options(), &PoolLimits::of(&config::Database::default()))
 }
 
+/// So many callers, each over a warm connection if one rests.
+async fn ask_at_once(store: &Store, callers: usize) {
+    let limits = (0..callers).map(|_| store.limits());
+    for answer in futures_util::future::join_all(limits).await {
+        answer.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn one_statement_after_the_other_uses_one_of_the_connections_at_rest() {
     let db = TestDatabase::create().await;
@@ -73,15 +81,7 @@ async fn warm_connections_are_replaced_after_the_server_has_ended_them() {
     let server = db.pool();
     let store = configured(&db);
     // Several rest.
-    let several: Vec<_> = (0..8)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.limits().await })
-        })
-        .collect();
-    for answered in several {
-        answered.await.unwrap().unwrap();
-    }
+    ask_at_once(&store, 8).await;
     for _ in 0..3 {
         sqlx::query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -133,15 +133,7 @@ async fn what_rests_leaves_most_of_a_pool_to_others() {
         let limits =
             PoolLimits { connections_max, acquire_timeout: Duration::from_secs(5), ..PoolLimits::default() };
         let store = Store::new(db.options(), &limits);
-        let several: Vec<_> = (0..40)
-            .map(|_| {
-                let store = store.clone();
-                tokio::spawn(async move { store.limits().await })
-            })
-            .collect();
-        for answered in several {
-            answered.await.unwrap().unwrap();
-        }
+        ask_at_once(&store, 40).await;
         let mut others = vec![];
         for _ in 0..left {
             others.push(store.begin().await.expect("not all of them rest"));

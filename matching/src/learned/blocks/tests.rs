@@ -1,4 +1,4 @@
-use super::index::{KEY_RECORDS_MAX, Posting, in_reach};
+use super::index::{COMMON_DAYS_MAX, KEY_RECORDS_MAX, Posting, in_reach};
 use super::*;
 use crate::{Currency, Records, RecordsBuilder};
 use proptest::prelude::*;
@@ -84,4 +84,14 @@ proptest! {
             None => prop_assert!(wanted.len() > KEY_RECORDS_MAX),
         }
     }
+}
+
+#[test]
+fn a_common_key_is_not_looked_for_on_more_days_than_that() {
+    let on_days = |days: usize| -> Vec<Posting> {
+        (0..days).map(|day| Posting { day: day as i32, place: day as u32, amount: 0 }).collect()
+    };
+    let found = |days| in_reach(&on_days(days), (0, 0)).map(|found| found.len());
+    assert_eq!(found(COMMON_DAYS_MAX), Some(COMMON_DAYS_MAX));
+    assert_eq!(found(COMMON_DAYS_MAX + 1), None);
 }
