@@ -8,7 +8,7 @@ use crate::evidence::{Evidence, KeyEvidence};
 use crate::fees::Fees;
 use crate::held::Held;
 use crate::keyed;
-use crate::outcome::{MatchEvidence, Note};
+use crate::outcome::{MatchEvidence, Note, RareEvidence};
 use crate::plan::{Data, Plan};
 use crate::remainder::Remainder;
 use crate::run::Run;
@@ -170,16 +170,8 @@ fn netted(
     let none: Rows = vec![].into();
     let (left, right) = if of.side == Side::Left { (both, none) } else { (none, both) };
     let (left_twins, right_twins) = if of.side == Side::Left { (twins, 0) } else { (0, twins) };
-    let evidence = MatchEvidence {
-        spread: pair.spread,
-        text: None,
-        left_twins,
-        right_twins,
-        in_reach: 0,
-        fee: None,
-        learned: None,
-        note,
-    };
+    let evidence =
+        MatchEvidence { spread: pair.spread, left_twins, right_twins, note, rare: RareEvidence::NONE };
     Match {
         pass: of.plan.index,
         tier: of.plan.pass.tier,

@@ -182,17 +182,38 @@ impl Match {
 pub(crate) struct MatchEvidence {
     /// See [`crate::evidence::KeyEvidence::spread`].
     pub spread: u32,
-    /// Similarity of the texts where the pass compares them.
-    pub text: Option<f32>,
     /// How many identical records the one of this side is one of: 1 when it has no twin, 0 for a group.
     pub left_twins: u32,
     pub right_twins: u32,
+    pub note: Note,
+    pub rare: RareEvidence,
+}
+
+/// What most matches have nothing of: a pointer in each of millions, and memory only for those that have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RareEvidence(Option<Box<Rarities>>);
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Rarities {
+    /// Similarity of the texts where the pass compares them.
+    pub text: Option<f32>,
     /// Of a searched group, how many records it was chosen from.
     pub in_reach: u16,
     pub fee: Option<Fee>,
-    pub note: Note,
     /// Of a learned pass.
-    pub learned: Option<Box<LearnedEvidence>>,
+    pub learned: Option<LearnedEvidence>,
+}
+
+impl RareEvidence {
+    pub const NONE: RareEvidence = RareEvidence(None);
+
+    pub fn of(all: Rarities) -> Self {
+        RareEvidence((all != Rarities::default()).then(|| Box::new(all)))
+    }
+
+    pub fn get(&self) -> Option<&Rarities> {
+        self.0.as_deref()
+    }
 }
 
 /// What a match is besides equal sums.

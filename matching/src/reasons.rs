@@ -61,7 +61,8 @@ impl<'a> Reasoner<'a> {
 
     fn reasons_of_pass(&self, m: &Match) -> Vec<Reason> {
         let Some(plan) = self.plans.get(usize::from(m.pass)) else { return vec![] };
-        if let (Some(learned), Some(plan)) = (&m.evidence.learned, &plan.learned) {
+        let rare = m.evidence.rare.get();
+        if let (Some(learned), Some(plan)) = (rare.and_then(|rare| rare.learned.as_ref()), &plan.learned) {
             let mut reasons = learned.reasons(plan, (self.left, m.left[0]), (self.right, m.right[0]));
             if m.evidence.note == Note::Contradicted {
                 reasons.push(Reason { weight: 0.0, ..Contradicted::reason("text") });
@@ -70,7 +71,7 @@ impl<'a> Reasoner<'a> {
         }
         let key = (!plan.keys.is_empty()).then_some(KeyEvidence { spread: m.evidence.spread });
         let (left, right) = (representative(self.left, &m.left), representative(self.right, &m.right));
-        let text = m.evidence.text.map(f64::from);
+        let text = rare.and_then(|rare| rare.text).map(f64::from);
         let evidence = if plan.shape() == Shape::Pairs {
             Evidence { text, ..Evidence::of_pair(plan, (self.left, left), (self.right, right), key) }
         } else {
@@ -78,7 +79,8 @@ impl<'a> Reasoner<'a> {
             let Some(sums) = Sums::of(plan, m.currency, left, right) else { return vec![] };
             let evidence = sums.evidence(plan, key);
             let settled = evidence.settled.filter(|_| m.remainder().is_some());
-            Evidence { text, in_reach: m.evidence.in_reach.into(), fee: m.evidence.fee, settled, ..evidence }
+            let (in_reach, fee) = rare.map_or((0, None), |rare| (rare.in_reach.into(), rare.fee));
+            Evidence { text, in_reach, fee, settled, ..evidence }
         };
         let shared = plan.keys.shared(&plan.pass, (self.left, left), (self.right, right));
         let mut reasons = evidence.reasons(plan, m.currency, &shared);

@@ -4,7 +4,7 @@ use crate::candidates::Scope;
 use crate::evidence::{Evidence, KeyEvidence};
 use crate::groups::{Group, representative};
 use crate::open::{Between, End};
-use crate::outcome::{MatchEvidence, Note};
+use crate::outcome::{MatchEvidence, Note, RareEvidence, Rarities};
 use crate::plan::Plan;
 use crate::remainder::Rest;
 use crate::select::{Chosen, Pair};
@@ -103,7 +103,8 @@ fn key_of(scope: &Scope<'_>, pair: &Pair) -> Option<KeyEvidence> {
 fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
     let (l, r) = (scope.remainder.left.records, scope.remainder.right.records);
     let distance = scope.plan.amounts((l, left), (r, right));
-    let learned = scope.learned.and_then(|l| l.evidence(pair.left, pair.right)).cloned().map(Box::new);
+    let learned = scope.learned.and_then(|l| l.evidence(pair.left, pair.right)).cloned();
+    let text = scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32);
     let confirms = scope.plan.learned.as_ref().is_none_or(|l| pair.confidence.as_f64() >= l.confirm);
     Match {
         pass: scope.plan.index,
@@ -116,13 +117,10 @@ fn pair_match(scope: &Scope<'_>, pair: Pair, left: Row, right: Row) -> Match {
         difference: distance.map_or(0, |distance| distance.difference as i64),
         evidence: MatchEvidence {
             spread: pair.spread,
-            text: scope.text_evidence(pair.left, pair.right).map(|similarity| similarity as f32),
             left_twins: scope.remainder.left.twins.count(pair.left),
             right_twins: scope.remainder.right.twins.count(pair.right),
-            in_reach: 0,
-            fee: None,
             note: Note::Nothing,
-            learned,
+            rare: RareEvidence::of(Rarities { text, learned, ..Rarities::default() }),
         },
     }
 }
@@ -181,14 +179,16 @@ fn group_match(scope: &Scope<'_>, between: &Between, pair: &Pair, first: &[Row])
         difference: evidence.amount.difference as i64,
         evidence: MatchEvidence {
             spread: pair.spread,
-            text: evidence.text.map(|similarity| similarity as f32),
             left_twins,
             right_twins,
-            // A search has 1,000 at most.
-            in_reach: evidence.in_reach as u16,
-            fee: evidence.fee,
             note: Note::of(scope.plan, &evidence),
-            learned: None,
+            rare: RareEvidence::of(Rarities {
+                text: evidence.text.map(|similarity| similarity as f32),
+                // A search has 1,000 at most.
+                in_reach: evidence.in_reach as u16,
+                fee: evidence.fee,
+                learned: None,
+            }),
         },
     })
 }

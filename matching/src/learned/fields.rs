@@ -162,7 +162,7 @@ impl Field {
         let nodes = right.nodes;
         for place in pairs.iter().map(|&(_, place)| place as usize) {
             std::hint::black_box(match self {
-                Field::Words(words) => words.right.first(place),
+                Field::Words(words) => words.first(Side::Right, place),
                 Field::Codes(codes) => codes.right.first(place),
                 Field::Numbers { right, .. } => right[place].to_bits(),
                 Field::Amounts { .. } => right.records.amount(nodes[place]).cast_unsigned(),
@@ -239,12 +239,11 @@ impl Field {
     pub fn each_key(&self, side: Side, place: usize, mut found: impl FnMut(u64, KeyKind)) {
         match self {
             Field::Words(words) => {
-                let side_words = words.side(side);
-                if side_words.whole(place) != 0 {
-                    found(side_words.whole(place), KeyKind::Whole);
+                let whole = words.whole(side, place);
+                if whole != 0 {
+                    found(whole, KeyKind::Whole);
                 }
-                for word in side_words.of(place) {
-                    let letters = side_words.letters(word);
+                for (word, letters) in words.each(side, place) {
                     if word.is_known {
                         found(word.hash, KeyKind::Word);
                     }

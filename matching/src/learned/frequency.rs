@@ -43,15 +43,24 @@ impl Frequency {
             (same[0] >> 1, (left as u32, (same.len() - left) as u32))
         };
         let counts: HashedMap<(u32, u32)> = all.chunk_by(|a, b| a >> 1 == b >> 1).map(count).collect();
-        let side = |of: fn(&(u32, u32)) -> u32, records: usize| {
-            let mut seen = [0u64; SELDOM_MAX + 2];
-            for count in counts.values().map(of).filter(|&c| c as usize <= SELDOM_MAX + 1) {
-                seen[count as usize] += 1;
+        Ok(Frequency { sides: Frequency::of_counts(counts.values().copied(), records).sides, counts })
+    }
+
+    /// Of values that somebody else has counted and keeps the counts of: knows none by itself, only [`Self::share_of`].
+    pub fn of_counts(counts: impl Iterator<Item = (u32, u32)>, records: [usize; 2]) -> Self {
+        let mut seen = [[0u64; SELDOM_MAX + 2]; 2];
+        for (left, right) in counts {
+            for (seen, count) in seen.iter_mut().zip([left, right]) {
+                if let Some(seen) = seen.get_mut(count as usize) {
+                    *seen += 1;
+                }
             }
-            SideFrequency { records: records.max(1) as f64, corrected: corrected(&seen) }
+        }
+        let side = |side: usize| SideFrequency {
+            records: records[side].max(1) as f64,
+            corrected: corrected(&seen[side]),
         };
-        let sides = [side(|c| c.0, records[0]), side(|c| c.1, records[1])];
-        Ok(Frequency { counts, sides })
+        Frequency { counts: HashedMap::default(), sides: [side(0), side(1)] }
     }
 
     /// Records of each side that have the value.

@@ -1,18 +1,12 @@
 //! Texts as bags of words that count the less the more records have them.
 
-use super::frequency::Frequency;
-use crate::keys::{Column, KeyHasher, push_upper};
-use crate::twins::Node;
-use crate::{Cancelled, Records, Side, Watch};
-use rapidfuzz::distance::osa;
-use rayon::prelude::*;
+mod vocabulary;
 
-/// Words kept of one text, the first ones.
-const WORDS_MAX: usize = 48;
-/// Bytes kept of one word.
-const WORD_BYTES_MAX: usize = 40;
-/// Digits that make a word a reference, which counts only where both texts have one.
-const REFERENCE_DIGITS_MIN: usize = 4;
+use super::frequency::Frequency;
+use crate::{Cancelled, Side, Watch};
+use rapidfuzz::distance::osa;
+use vocabulary::{SideWords, Source, Vocabulary, Word};
+
 /// Words with fewer letters in common than this are different words, not misspelt ones.
 const ALIKE_MIN: f64 = 0.75;
 /// What a word counts that is the beginning of the other.
@@ -20,79 +14,16 @@ const PREFIX: f64 = 0.9;
 const PREFIX_CHARS_MIN: usize = 3;
 /// Whole texts up to this many letters are also compared letter by letter: names are often written apart.
 const SPELLED_BYTES_MAX: usize = 32;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Word {
-    pub hash: u64,
-    /// One bit per letter the word has, others sharing them: tells most words apart at a glance.
-    letters: u64,
-    start: u64,
-    len: u8,
-    pub is_reference: bool,
-    /// Records of the other side have it too.
-    pub is_known: bool,
-    /// Near 0 for a word that every record has, 1 for one that no other has.
-    pub weight: f32,
-    /// Share of the records of a side that have it.
-    pub share: f32,
-}
-
-/// The words of one side, by place of its record.
-#[derive(Debug, Default)]
-pub(super) struct SideWords {
-    letters: Vec<u8>,
-    words: Vec<Word>,
-    ends: Vec<u32>,
-    /// Hash of the whole text without what stands between words; 0 for an empty one.
-    whole: Vec<u64>,
-}
-
-impl SideWords {
-    pub fn of(&self, place: usize) -> &[Word] {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] as usize };
-        &self.words[start..self.ends[place] as usize]
-    }
-
-    pub fn whole(&self, place: usize) -> u64 {
-        self.whole[place]
-    }
-
-    /// Something of all that a comparison reads first, see [`super::fields::Field::fetch`].
-    pub fn first(&self, place: usize) -> u64 {
-        self.whole[place] ^ self.of(place).first().map_or(0, |word| word.hash)
-    }
-
-    pub fn letters(&self, word: &Word) -> &[u8] {
-        &self.letters[word.start as usize..word.start as usize + usize::from(word.len)]
-    }
-
-    /// The hash of each word of each text, once per text.
-    fn distinct(&self) -> impl Iterator<Item = u64> {
-        (0..self.ends.len()).flat_map(|place| {
-            let words = self.of(place);
-            let is_first = |i: &usize| !words[..*i].iter().any(|w| w.hash == words[*i].hash);
-            (0..words.len()).filter(is_first).map(|i| words[i].hash)
-        })
-    }
-
-    /// All letters of a text written together.
-    fn spelled(&self, words: &[Word]) -> &[u8] {
-        match (words.first(), words.last()) {
-            (Some(first), Some(last)) => {
-                &self.letters[first.start as usize..last.start as usize + usize::from(last.len)]
-            }
-            _ => &[],
-        }
-    }
-}
+/// Texts of words unknown to the other side are still the same when they are spelled this much alike.
+const STRANGE_MAX: f64 = 0.35;
 
 /// The texts of both sides, with the weights that come from themselves.
 #[derive(Debug)]
 pub(super) struct Words {
-    pub left: SideWords,
-    pub right: SideWords,
+    vocabulary: Vocabulary,
+    left: SideWords,
+    right: SideWords,
     wholes: Frequency,
-    records: f64,
     silent: Option<Side>,
 }
 
@@ -110,30 +41,30 @@ pub(super) enum Likeness {
 }
 
 impl Words {
-    pub fn read(
-        sides: [(&Records, &[Node], &[Column]); 2],
-        silent: Option<Side>,
-        watch: Watch<'_>,
-    ) -> Result<Self, Cancelled> {
-        let [left, right] = sides.map(|(records, nodes, columns)| read_side(records, nodes, columns, watch));
-        let (left, right) = (left?, right?);
-        let mut words = Words {
-            records: (left.ends.len() + right.ends.len()).max(2) as f64,
-            wholes: Frequency::of(
-                left.whole.iter().copied(),
-                right.whole.iter().copied(),
-                [left.whole.len(), right.whole.len()],
-                watch,
-            )?,
-            left,
-            right,
-            silent,
-        };
-        words.weigh(watch)?;
-        Ok(words)
+    pub fn read(sides: [Source<'_>; 2], silent: Option<Side>, watch: Watch<'_>) -> Result<Self, Cancelled> {
+        let (vocabulary, [left, right]) = vocabulary::read(sides, watch)?;
+        let wholes = Frequency::of(left.wholes(), right.wholes(), [left.len(), right.len()], watch)?;
+        Ok(Words { vocabulary, left, right, wholes, silent })
     }
 
-    pub fn side(&self, side: Side) -> &SideWords {
+    /// Hash of a text without what stands between words; 0 for an empty one.
+    pub fn whole(&self, side: Side, place: usize) -> u64 {
+        self.side(side).whole(place)
+    }
+
+    /// The words of a text, each with its letters.
+    pub fn each(&self, side: Side, place: usize) -> impl Iterator<Item = (&Word, &[u8])> {
+        let words = self.side(side).of(place).iter().map(|&number| self.vocabulary.word(number));
+        words.map(|word| (word, self.vocabulary.letters(word)))
+    }
+
+    /// Something of all that a comparison reads first, see [`super::fields::Field::fetch`].
+    pub fn first(&self, side: Side, place: usize) -> u64 {
+        let of = self.side(side);
+        of.whole(place) ^ of.of(place).first().map_or(0, |&number| number.into())
+    }
+
+    fn side(&self, side: Side) -> &SideWords {
         match side {
             Side::Left => &self.left,
             Side::Right => &self.right,
@@ -141,25 +72,31 @@ impl Words {
     }
 
     pub fn compare(&self, left: usize, right: usize) -> Likeness {
-        let (whole_left, whole_right) = (self.left.whole[left], self.right.whole[right]);
+        let (whole_left, whole_right) = (self.left.whole(left), self.right.whole(right));
         if whole_left == 0 || whole_right == 0 {
             return Likeness::Missing;
         }
         if whole_left == whole_right {
             return Likeness::Same { share: self.wholes.share(whole_left) };
         }
+        let word = |&number: &u32| self.vocabulary.word(number);
         let (l, r) = (self.left.of(left), self.right.of(right));
-        let both_have_references = l.iter().any(|w| w.is_reference) && r.iter().any(|w| w.is_reference);
-        let heard = |w: &&Word| !w.is_reference || both_have_references;
+        let has_references = |numbers: &[u32]| numbers.iter().map(word).any(|w| w.is_reference);
+        let both_have_references = has_references(l) && has_references(r);
+        let heard = |w: &Word| !w.is_reference || both_have_references;
         let (mut found, mut left_weight, mut right_weight) = (0.0, 0.0, 0.0);
-        r.iter().filter(heard).for_each(|w| right_weight += f64::from(w.weight));
+        r.iter().map(word).filter(|w| heard(w)).for_each(|w| right_weight += f64::from(w.weight));
         let mut share = f32::MAX;
         // Each word of the right text is found once.
         let mut taken = 0u64;
         let mut rest: u64 = 0;
-        for (i, word) in l.iter().enumerate().filter(|(_, w)| heard(w)) {
+        for (i, number) in l.iter().enumerate() {
+            let word = word(number);
+            if !heard(word) {
+                continue;
+            }
             left_weight += f64::from(word.weight);
-            let same = r.iter().enumerate().position(|(j, o)| taken >> j & 1 == 0 && o.hash == word.hash);
+            let same = r.iter().enumerate().position(|(j, other)| taken >> j & 1 == 0 && other == number);
             match same {
                 Some(j) => {
                     taken |= 1 << j;
@@ -172,14 +109,16 @@ impl Words {
         if left_weight == 0.0 || right_weight == 0.0 {
             return Likeness::Missing;
         }
-        for word in (0..l.len()).filter(|i| rest >> i & 1 == 1).map(|i| &l[i]) {
-            let letters = self.left.letters(word);
+        let left_over = (0..l.len()).filter(|i| rest >> i & 1 == 1).map(|i| word(&l[i]));
+        for word in left_over {
+            let letters = self.vocabulary.letters(word);
             let mut best = (0.0, 0);
-            for (j, other) in r.iter().enumerate().filter(|(j, o)| taken >> j & 1 == 0 && heard(o)) {
+            let others = r.iter().map(|&number| self.vocabulary.word(number)).enumerate();
+            for (j, other) in others.filter(|(j, o)| taken >> j & 1 == 0 && heard(o)) {
                 if other.is_reference != word.is_reference || word.is_other_than(other) {
                     continue;
                 }
-                let alike = alike(letters, self.right.letters(other));
+                let alike = alike(letters, self.vocabulary.letters(other));
                 // What counts is the word that both sides know, or the lighter of two: a common one does not gain by
                 // being written wrongly.
                 let weight = match (word.is_known, other.is_known) {
@@ -198,13 +137,14 @@ impl Words {
             }
         }
         let mut similarity = (found / (left_weight * right_weight).sqrt()).min(1.0);
-        let (a, b) = (self.left.spelled(l), self.right.spelled(r));
-        if a.len().max(b.len()) <= SPELLED_BYTES_MAX {
+        let mut spelled = [[0; SPELLED_BYTES_MAX]; 2];
+        let [of_left, of_right] = &mut spelled;
+        if let (Some(a), Some(b)) = (self.spelled(l, of_left), self.spelled(r, of_right)) {
             let args = osa::Args::default().score_cutoff(similarity.max(0.6));
             let spelled = osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args);
             similarity = similarity.max(spelled.unwrap_or(0.0));
         }
-        let is_strange = |words: &[Word]| !words.iter().any(|w| w.is_known && !w.is_reference);
+        let is_strange = |numbers: &[u32]| !numbers.iter().map(word).any(|w| w.is_known && !w.is_reference);
         if similarity < STRANGE_MAX
             && (self.silent != Some(Side::Right) && is_strange(l)
                 || self.silent != Some(Side::Left) && is_strange(r))
@@ -215,36 +155,17 @@ impl Words {
         Likeness::Alike { similarity, share }
     }
 
-    /// Sets each word's weight from the number of records that have it: ln(1 + n / have) / ln(1 + n).
-    fn weigh(&mut self, watch: Watch<'_>) -> Result<(), Cancelled> {
-        let frequency = {
-            let [left, right] = [&self.left, &self.right].map(SideWords::distinct);
-            Frequency::of(left, right, [self.left.ends.len(), self.right.ends.len()], watch)?
-        };
-        watch.check()?;
-        let n = self.records;
-        for words in [&mut self.left, &mut self.right] {
-            words.words.par_chunks_mut(4096).try_for_each(|words| {
-                watch.check()?;
-                for word in words {
-                    let (left, right) = frequency.counts(word.hash);
-                    let weight = (n / f64::from((left + right).max(1))).ln_1p() / n.ln_1p();
-                    word.is_known = left > 0 && right > 0;
-                    // What the other side never writes says little about a pair.
-                    word.weight = if word.is_known { weight } else { weight * UNKNOWN } as f32;
-                    word.share = frequency.share_of(left, right) as f32;
-                }
-                Ok(())
-            })?;
+    /// All letters of a text written together, where they are few.
+    fn spelled<'b>(&self, numbers: &[u32], into: &'b mut [u8; SPELLED_BYTES_MAX]) -> Option<&'b [u8]> {
+        let mut len = 0;
+        for word in numbers.iter().map(|&number| self.vocabulary.word(number)) {
+            let letters = self.vocabulary.letters(word);
+            into.get_mut(len..len + letters.len())?.copy_from_slice(letters);
+            len += letters.len();
         }
-        Ok(())
+        Some(&into[..len])
     }
 }
-
-/// Texts of words unknown to the other side are still the same when they are spelled this much alike.
-const STRANGE_MAX: f64 = 0.35;
-/// Part of its weight that a word keeps which no record of the other side has.
-const UNKNOWN: f64 = 0.6;
 
 impl Word {
     /// Certain when true: each letter that only one of two words has takes an edit of its own.
@@ -271,64 +192,4 @@ fn alike(a: &[u8], b: &[u8]) -> f64 {
     }
     let args = osa::Args::default().score_cutoff(ALIKE_MIN);
     osa::normalized_similarity_with_args(a.iter().copied(), b.iter().copied(), &args).unwrap_or(0.0)
-}
-
-fn read_side(
-    records: &Records,
-    nodes: &[Node],
-    columns: &[Column],
-    watch: Watch<'_>,
-) -> Result<SideWords, Cancelled> {
-    let parts = nodes.par_chunks(4096).map(|nodes| {
-        watch.check()?;
-        let (mut part, mut buffer) = (SideWords::default(), String::new());
-        for &node in nodes {
-            part.push(records, node, columns, &mut buffer);
-        }
-        Ok(part)
-    });
-    let mut all = SideWords::default();
-    for part in parts.collect::<Result<Vec<_>, Cancelled>>()? {
-        let (letters, words) = (all.letters.len() as u64, all.words.len() as u32);
-        all.letters.extend(&part.letters);
-        all.words.extend(part.words.iter().map(|&w| Word { start: w.start + letters, ..w }));
-        all.ends.extend(part.ends.iter().map(|end| end + words));
-        all.whole.extend(&part.whole);
-    }
-    Ok(all)
-}
-
-impl SideWords {
-    fn push(&mut self, records: &Records, node: Node, columns: &[Column], buffer: &mut String) {
-        let texts = columns.iter().map(|c| c.text(records, node));
-        let words = texts.flat_map(|t| t.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()));
-        let mut whole = KeyHasher::new();
-        let before = self.words.len();
-        for word in words.take(WORDS_MAX) {
-            buffer.clear();
-            push_upper(word, buffer);
-            let mut len = buffer.len().min(WORD_BYTES_MAX);
-            while !buffer.is_char_boundary(len) {
-                len -= 1;
-            }
-            let letters = &buffer.as_bytes()[..len];
-            let mut hasher = KeyHasher::new();
-            hasher.bytes(letters);
-            whole.bytes(letters);
-            self.words.push(Word {
-                hash: hasher.finish_u64() >> 1,
-                letters: letters.iter().fold(0, |bits, letter| bits | 1 << (letter & 63)),
-                start: self.letters.len() as u64,
-                len: len as u8,
-                is_reference: letters.iter().filter(|b| b.is_ascii_digit()).count() >= REFERENCE_DIGITS_MIN,
-                is_known: false,
-                weight: 1.0,
-                share: 1.0,
-            });
-            self.letters.extend(letters);
-        }
-        let empty = self.words.len() == before;
-        self.whole.push(if empty { 0 } else { whole.finish_u64() >> 1 | 1 });
-        self.ends.push(self.words.len() as u32);
-    }
 }
