@@ -377,7 +377,7 @@ fn a_memory_limit_changes_nothing_but_may_be_too_small() {
         &folder,
         "left.csv",
         "right.csv",
-        &["--json", "--force", "--memory-limit", "128MiB", "--temp-dir", "."],
+        &["--json", "--force", "--memory-limit", "160MiB", "--temp-dir", "."],
     );
     assert_eq!((plain.status.code(), limited.status.code()), (Some(1), Some(1)));
     assert!(read("out") == all);
@@ -388,6 +388,61 @@ fn a_memory_limit_changes_nothing_but_may_be_too_small() {
     assert_eq!(small.status.code(), Some(2));
     let says = String::from_utf8_lossy(&small.stderr).into_owned();
     assert!(says.contains("300000 records take about"), "{says}");
+}
+
+/// Names that are written in several ways, so that all kinds of passes have work.
+fn misspelt_files(records: u32) -> TempDir {
+    let name = |i: u32| {
+        let part = |n: u32| ["ka", "lo", "mi", "ne", "ru", "sta", "vel", "zor"][n as usize % 8];
+        let word = |n: u32| [part(n), part(n / 8), part(n / 64), part(n / 512)].concat();
+        format!("{} {}", word(i), word(i / 7 + 1_000))
+    };
+    let side = |prefix: &str| {
+        let line = |i: u32| {
+            let shown = i.wrapping_mul(2_654_435_761) % 20_011;
+            let text = match (prefix, i % 4) {
+                ("L", 0) => name(shown).replacen('a', "e", 1),
+                ("L", _) => format!("SEPA CREDIT {} {i:07}", name(shown)),
+                _ => name(shown),
+            };
+            let amount = i % 4_999 + if i % 50 == 0 && prefix == "R" { 7 } else { 0 };
+            format!("{prefix}{i},2026-01-{:02},{amount}.17,EUR,{text}\n", i % 28 + 1)
+        };
+        "id,date,amount,currency,counterparty\n".to_owned() + &(0..records).map(line).collect::<String>()
+    };
+    folder_with(&[("left.csv", &side("L")), ("right.csv", &side("R"))])
+}
+
+/// The most memory that only the process has; files that are mapped go back whenever somebody needs the room.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_memory_limit_is_kept_to() {
+    let folder = misspelt_files(400_000);
+    let refused = run(&folder, "left.csv", "right.csv", &["--memory-limit", "1MiB"]);
+    let says = text(&refused.stderr);
+    let (_, least) = says.split_once("records take about ").expect(&says);
+    let least: u64 = least.split_once("MiB").expect(&says).0.parse().expect(&says);
+
+    let limit = format!("{}MiB", least + 1);
+    let mut command = counterfoil();
+    command.current_dir(folder.path()).args(["left.csv", "right.csv", "--out", "out", "--json"]);
+    command.args(["--memory-limit", &limit, "--temp-dir", "."]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("it starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most_kib = 0;
+    let ended = loop {
+        let own = fs::read_to_string(&status).unwrap_or_default();
+        let own = own.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let own = own.and_then(|size| size.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        most_kib = most_kib.max(own.unwrap_or_default());
+        match child.try_wait().expect("it can be asked") {
+            Some(ended) => break ended,
+            None => std::thread::sleep(std::time::Duration::from_millis(1)),
+        }
+    };
+    assert_eq!(ended.code(), Some(1));
+    assert!(most_kib > 20 << 10, "{most_kib} KiB: nothing was measured");
+    assert!(most_kib <= (least + 1) << 10, "{} MiB, {limit} allowed", most_kib >> 10);
 }
 
 /// The lines of each month: statement, ledger.

@@ -88,6 +88,11 @@ impl<'r> Rest<'r> {
         }
     }
 
+    /// The record is free, or a twin is that it stands for.
+    pub fn stands_for_free(&self, row: Row) -> bool {
+        self.is_free(row) || self.is_free_node(row)
+    }
+
     /// Free records of the node.
     pub fn capacity(&self, node: Node) -> u32 {
         match self.twins.of_node(node) {

@@ -109,6 +109,8 @@ impl<'a> Run<'a> {
             self.read_texts(plan)?;
             self.fees[usize::from(plan.index)] = summed::fees(&self.scope(plan, &|_| {}))?;
             if plan.learned.is_some() {
+                // These passes take the most memory.
+                self.forget_texts()?;
                 self.run_learned(plan)?;
             } else {
                 self.run_pass(plan)?;
@@ -224,6 +226,15 @@ impl<'a> Run<'a> {
             self.watch,
         )?;
         self.texts.push((plan.index.into(), texts));
+        Ok(())
+    }
+
+    /// Matched records stay matched: nobody asks for their texts again.
+    fn forget_texts(&mut self) -> Result<(), Cancelled> {
+        let Run { texts, remainder, watch, .. } = self;
+        for (_, texts) in texts {
+            texts.keep(|side, row| remainder.side(side).stands_for_free(row), *watch)?;
+        }
         Ok(())
     }
 

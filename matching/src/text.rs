@@ -46,6 +46,12 @@ impl Texts {
         Ok(Texts { vocabulary, left, right })
     }
 
+    /// Forgets the texts of rows that are not wanted any more: they read as empty. What words weigh stays.
+    pub fn keep(&mut self, is_wanted: impl Fn(Side, Row) -> bool, watch: Watch<'_>) -> Result<(), Cancelled> {
+        self.left.keep(|row| is_wanted(Side::Left, row), watch)?;
+        self.right.keep(|row| is_wanted(Side::Right, row), watch)
+    }
+
     /// How alike two texts are, 0 to 1; 0 when one is empty.
     ///
     /// The side whose words weigh less is looked for in the other. References are left out where the other
@@ -168,6 +174,24 @@ mod tests {
         ] {
             let found = similarity(left, right, &others);
             assert!((low..=high).contains(&found), "{left} ~ {right}: {found}");
+        }
+    }
+
+    #[test]
+    fn texts_that_stay_are_as_alike_as_before() {
+        let names = ["HOLM GMBH", "", "BERG GMBH 47110815", "TAL GMBH", "HOLM GMBH THANK YOU"];
+        let (l, r) = (side(&names), side(&names));
+        let source = |records| TextSource { records, columns: &[Column::Field(0)], wanted: &|_| true };
+        let all = Texts::read(source(&l), source(&r), Watch::none()).unwrap();
+        let mut some = Texts::read(source(&l), source(&r), Watch::none()).unwrap();
+        let stays = |side: Side, row: Row| row >= 2 && (side == Side::Right || row != 3);
+        some.keep(stays, Watch::none()).unwrap();
+        for left in 0..5 {
+            for right in 0..5 {
+                let both = stays(Side::Left, left) && stays(Side::Right, right);
+                let expected = if both { all.similarity(left, right) } else { 0.0 };
+                assert_eq!(some.similarity(left, right), expected, "{left} {right}");
+            }
         }
     }
 

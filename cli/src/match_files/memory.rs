@@ -5,15 +5,21 @@ use matching::{TextStore, WorkingSet};
 use sources::{TextBudget, TextFile};
 use std::path::PathBuf;
 
-/// What a record costs besides its texts, about, by the time all are matched: its numbers, its part of a match
-/// or an exception, and its text as numbered words. Measured, rounded up.
-const RECORD_BYTES: u64 = 110;
+/// What a record costs besides its texts, at the most of a run: its numbers, its part of a match or an exception, and
+/// what passes keep of those that are left. Measured by `bench/matching/memory.py`, rounded up.
+const RECORD_BYTES: u64 = 150;
 /// Program, threads and what they have in hand.
 const BASE_BYTES: u64 = 48 << 20;
 /// Keys joined in smaller parts would only cost time.
 const KEYS_BYTES_MIN: u64 = 32 << 20;
+/// Parts of the limit: one for texts and one for the keys of a pass. The others are what records cost.
+const PARTS: u64 = 8;
+/// Blocks of this size go back to the system when they are given back. Left alone, the allocator comes to keep
+/// blocks of up to 32 MiB for later: half as much again as is in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const RETURNED_BYTES: libc::c_int = 1 << 20;
 
-/// The limit divided: a quarter for texts and an eighth for the keys of a pass; the rest is what records cost.
+/// The limit divided among what takes memory.
 pub struct MemoryLimit {
     bytes: Option<u64>,
     folder: PathBuf,
@@ -22,8 +28,13 @@ pub struct MemoryLimit {
 
 impl MemoryLimit {
     pub fn new(bytes: Option<u64>, folder: Option<PathBuf>) -> Self {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        if bytes.is_some() {
+            // SAFETY: sets a number of the allocator. Were it refused, more would be kept than could be.
+            unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, RETURNED_BYTES) };
+        }
         let folder = folder.unwrap_or_else(std::env::temp_dir);
-        MemoryLimit { bytes, folder, texts: TextBudget::new(bytes.unwrap_or_default() / 4) }
+        MemoryLimit { bytes, folder, texts: TextBudget::new(bytes.unwrap_or_default() / PARTS) }
     }
 
     /// `None`: texts stay in memory.
@@ -40,12 +51,13 @@ impl MemoryLimit {
     pub fn working_set(&self, records: usize) -> Result<WorkingSet, Failure> {
         let Some(bytes) = self.bytes else { return Ok(WorkingSet::default()) };
         let least = BASE_BYTES + KEYS_BYTES_MIN + records as u64 * RECORD_BYTES;
+        let least = least + least / (PARTS - 1);
         if bytes < least {
             let least_mib = least.div_ceil(1 << 20);
             let says = format!("--memory-limit: {records} records take about {least_mib}MiB at least");
             return Err(Failure::input([says]));
         }
-        Ok(WorkingSet { keys_bytes_max: (bytes / 8).max(KEYS_BYTES_MIN) })
+        Ok(WorkingSet { keys_bytes_max: (bytes / PARTS).max(KEYS_BYTES_MIN) })
     }
 }
 

@@ -26,6 +26,11 @@ impl Rank {
         Rank { bits, before }
     }
 
+    /// At least the count of rows it was made for; those beyond it have nothing.
+    pub fn len(&self) -> usize {
+        self.bits.len() * 64
+    }
+
     /// How many rows before this one have something; `None` when it has nothing itself.
     pub fn get(&self, row: Row) -> Option<usize> {
         let (word, bit) = (row as usize / 64, row % 64);

@@ -5,7 +5,7 @@ use super::rank::Rank;
 use super::vocabulary::Vocabulary;
 use super::word::{Outline, WORD_BYTES_MAX, is_reference};
 use crate::keys::{HashedMap, KeyHasher, push_upper};
-use crate::{Cancelled, Row, Watch};
+use crate::{Cancelled, Pulse, Row, Watch};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -97,6 +97,34 @@ impl Words {
         for start in heads.map(|head| head.start as usize) {
             std::hint::black_box((self.words[start], self.outlines[start], self.weights[start]));
         }
+    }
+
+    /// Forgets the texts of all other rows, and gives their memory back.
+    pub fn keep(&mut self, is_wanted: impl Fn(Row) -> bool, watch: Watch<'_>) -> Result<(), Cancelled> {
+        let mut pulse = Pulse::new(watch);
+        let (mut rows, mut heads, mut words) = (vec![], 0, 0);
+        for row in 0..self.rank.len() as Row {
+            pulse.beat(1)?;
+            let Some(number) = self.rank.get(row).filter(|_| is_wanted(row)) else { continue };
+            // To the front, over what is forgotten.
+            let head = self.heads[number];
+            self.words.copy_within(head.places(), words);
+            self.outlines.copy_within(head.places(), words);
+            self.weights.copy_within(head.places(), words);
+            self.heads[heads] = Head { start: words as u32, ..head };
+            rows.push(row);
+            (heads, words) = (heads + 1, words + usize::from(head.len));
+        }
+        self.words.truncate(words);
+        self.outlines.truncate(words);
+        self.weights.truncate(words);
+        self.heads.truncate(heads);
+        self.words.shrink_to_fit();
+        self.outlines.shrink_to_fit();
+        self.weights.shrink_to_fit();
+        self.heads.shrink_to_fit();
+        self.rank = Rank::of(rows.into_iter(), self.rank.len());
+        Ok(())
     }
 
     fn words_of(&self, head: &Head) -> &[WordId] {
