@@ -21,9 +21,10 @@ pub use inputs::{Input, read_settings};
 
 use crate::rules::{self, Rates};
 use carry::Chain;
+use failure::Doing;
 use matching::{DroppedPass, Fitted, Preset, ReconcileError, RuleSet, Side, Watch};
-use memory::MemoryLimit;
 use progress::{Interrupt, Meter};
+use sources::MemoryLimit;
 use staging::Staging;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -137,12 +138,14 @@ fn reconcile_files(args: &MatchArgs) -> Result<Summary, Failure> {
         (left.join().unwrap_or_else(|_| Err(Failure::broken("reading LEFT panicked"))), right)
     });
     let (mut left_read, mut right_read) = failure::both(left_read, right_read)?;
-    let mut left_side = chain.join(Side::Left, &mut left_read, memory.text_store()?)?;
-    let mut right_side = chain.join(Side::Right, &mut right_read, memory.text_store()?)?;
+    let text_store = || memory.text_store().doing("keeping texts");
+    let mut left_side = chain.join(Side::Left, &mut left_read, text_store()?)?;
+    let mut right_side = chain.join(Side::Right, &mut right_read, text_store()?)?;
     carry::report_restated(Side::Left, &left_side);
     carry::report_restated(Side::Right, &right_side);
 
-    let working_set = memory.working_set(left_side.records.len() + right_side.records.len())?;
+    let working_set = memory.working_set(left_side.records.len() + right_side.records.len());
+    let working_set = working_set.map_err(|error| Failure::input([format!("--memory-limit: {error}")]))?;
     let watch =
         Watch { cancelled: &|| interrupt.happened(), progress: &|progress| meter.matching(&progress) };
     if is_standard && left.mapping.has_amounts() {

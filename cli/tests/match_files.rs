@@ -405,7 +405,7 @@ fn misspelt_files(records: u32) -> TempDir {
                 ("L", _) => format!("SEPA CREDIT {} {i:07}", name(shown)),
                 _ => name(shown),
             };
-            let amount = i % 4_999 + if i % 50 == 0 && prefix == "R" { 7 } else { 0 };
+            let amount = i % 4_999 + if i.is_multiple_of(50) && prefix == "R" { 7 } else { 0 };
             format!("{prefix}{i},2026-01-{:02},{amount}.17,EUR,{text}\n", i % 28 + 1)
         };
         "id,date,amount,currency,counterparty\n".to_owned() + &(0..records).map(line).collect::<String>()

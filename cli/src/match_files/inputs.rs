@@ -1,13 +1,13 @@
 //! The two files, their mappings, and reading them.
 
-use super::failure::Failure;
+use super::failure::{Doing, Failure};
 use super::guessed::guess;
-use super::memory::MemoryLimit;
 use super::progress::{Interrupt, Meter};
 use matching::Side;
 use serde::de::DeserializeOwned;
 use sources::{
-    Mapping, MappingError, ReadError, ReadLimits, ReadOutcome, RejectedLine, read_records_keeping,
+    Mapping, MappingError, MemoryLimit, ReadError, ReadLimits, ReadOutcome, RejectedLine,
+    read_records_keeping,
 };
 use std::fmt::Display;
 use std::fs::{File, Metadata};
@@ -71,7 +71,7 @@ impl Input {
         interrupt: &Interrupt,
     ) -> Result<ReadOutcome, Failure> {
         let file = open(&self.path)?;
-        let store = memory.text_store()?;
+        let store = memory.text_store().doing("keeping texts")?;
         let mut bytes_before = 0;
         let read =
             read_records_keeping(file, &self.mapping, &ReadLimits::default(), store, &mut |progress| {

@@ -31,6 +31,9 @@ impl Config {
         range("worker.concurrency", self.worker.concurrency as u64, 1, 1000);
         range("worker.lease_s", self.worker.lease_s, 2, 3600);
         range("worker.drain_s", self.worker.drain_s, 0, 3600);
+        if let Some(mib) = self.worker.reconciliation_memory_mib {
+            range("worker.reconciliation_memory_mib", mib, 128, 16_777_216);
+        }
         range("backlog.jobs_max", self.backlog.jobs_max, 1, 1_000_000_000);
         range("backlog.project_jobs_max", self.backlog.project_jobs_max, 1, 1_000_000_000);
         range("backlog.lag_s_max", self.backlog.lag_s_max, 1, 604_800);

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The processes that run jobs.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,10 @@ pub struct Worker {
     pub drain_s: u64,
     /// Where a separate worker process answers `/api/health` and `/api/metrics`; unset: nowhere.
     pub listen: Option<SocketAddr>,
+    /// Memory that one reconciliation may take to read and match, about, 128 to 16777216 MiB; texts beyond it go to a temporary file. A job that needs more is dead, and says how much. Unset: all that it needs.
+    pub reconciliation_memory_mib: Option<u64>,
+    /// Folder for those temporary files, on a disk with room for the texts of both sides. Default: the system's folder for temporary files.
+    pub temp_dir: Option<PathBuf>,
 }
 
 /// The process that does what time alone makes happen.
@@ -59,7 +64,15 @@ pub struct Backlog {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { queues: vec![], concurrency: 2, lease_s: 12, drain_s: 30, listen: None }
+        Self {
+            queues: vec![],
+            concurrency: 2,
+            lease_s: 12,
+            drain_s: 30,
+            listen: None,
+            reconciliation_memory_mib: None,
+            temp_dir: None,
+        }
     }
 }
 

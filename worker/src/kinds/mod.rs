@@ -22,8 +22,14 @@ pub fn all(config: &Config, objects: Objects, backups: &Backups) -> Result<Bodie
         let time_limit = limit_of(&kind);
         delivery::Deliver { kind, channels: channels.clone(), time_limit }
     };
+    let reconcile = reconciliation::Reconcile {
+        objects,
+        memory_bytes: config.worker.reconciliation_memory_mib.map(|mib| mib << 20),
+        temp_dir: config.worker.temp_dir.clone(),
+        time_limit: limit_of(&JobKind::RECONCILIATION),
+    };
     let bodies = Bodies::default()
-        .with(reconciliation::Reconcile { objects, time_limit: limit_of(&JobKind::RECONCILIATION) })
+        .with(reconcile)
         .with(clean_up::CleanUp { retention: config.retention(), time_limit: limit_of(&JobKind::CLEAN_UP) })
         .with(deliver(JobKind::EMAIL))
         .with(deliver(JobKind::WEBHOOK))

@@ -9,7 +9,7 @@ use shared::objects::{ObjectKey, Objects};
 use shared::queue::Queue;
 use shared::store::data_sources::NewDataSource;
 use shared::store::files::NewFile;
-use shared::store::jobs::enqueue;
+use shared::store::jobs::{JobView, enqueue};
 use shared::store::open_items::{CountAndAmount, OpenItemsSummary};
 use shared::store::reconciliations::{Continuable, NewReconciliation, insert, lock_to_continue};
 use shared::store::results::{StoredException, StoredMatch};
@@ -33,13 +33,16 @@ struct Books {
 
 impl Books {
     async fn open() -> Self {
+        Self::open_with(Config::default()).await
+    }
+
+    async fn open_with(mut config: Config) -> Self {
         let database = TestDatabase::create().await;
         let folder = tempfile::tempdir().unwrap();
         let objects = Objects::local_disk(folder.path().to_owned()).unwrap();
         let store = database.store();
         let queue = Queue::in_process(&[JobKind::RECONCILIATION.queue()], 1000);
         let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let mut config = Config::default();
         config.scheduler.period_ms = 100;
         let (scheduling, working) = (config.clone(), config);
         let (s, q, w, told) = (store.clone(), queue.clone(), wake.clone(), stop.clone());
@@ -101,6 +104,21 @@ impl Books {
 
     /// Lines are `id date amount reference`.
     async fn run(&self, bank: &[&str], ledger: &[&str], continues: Option<JobId>) -> Answer {
+        let ended = self.end_of(bank, ledger, continues).await;
+        assert_eq!(ended.state, JobState::Completed, "{:?}", ended.error);
+        let stored = self.store.reconciliation(ended.id).await.unwrap().unwrap();
+        let rejected = self.store.rejected_lines(ended.id, None, 100).await.unwrap();
+        Answer {
+            id: ended.id,
+            open_items: stored.open_items.unwrap(),
+            exceptions: self.store.exceptions(ended.id, None, None, 100).await.unwrap(),
+            matches: self.store.matches(ended.id, None, 0, 100).await.unwrap(),
+            notes: rejected.into_iter().map(|line| line.reason).collect(),
+        }
+    }
+
+    /// The job of such a run, once it has ended.
+    async fn end_of(&self, bank: &[&str], ledger: &[&str], continues: Option<JobId>) -> JobView {
         let csv = |lines: &[&str]| {
             let lines = lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(",") + "\n");
             "id,date,amount,reference\n".to_owned() + &lines.collect::<String>()
@@ -154,23 +172,7 @@ impl Books {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
         };
-        let seen = tokio::time::timeout(PATIENCE, ended).await.expect("in time");
-        assert_eq!(seen.state, JobState::Completed, "{:?}", seen.error);
-        let stored = self.store.reconciliation(job.id).await.unwrap().unwrap();
-        Answer {
-            id: job.id,
-            open_items: stored.open_items.unwrap(),
-            exceptions: self.store.exceptions(job.id, None, None, 100).await.unwrap(),
-            matches: self.store.matches(job.id, None, 0, 100).await.unwrap(),
-            notes: self
-                .store
-                .rejected_lines(job.id, None, 100)
-                .await
-                .unwrap()
-                .into_iter()
-                .map(|l| l.reason)
-                .collect(),
-        }
+        tokio::time::timeout(PATIENCE, ended).await.expect("in time")
     }
 }
 
@@ -210,9 +212,44 @@ impl Answer {
     }
 }
 
+fn within(mib: u64) -> Config {
+    let mut config = Config::default();
+    config.worker.reconciliation_memory_mib = Some(mib);
+    config
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_months_add_up() {
-    let books = Books::open().await;
+    three_months(Books::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_months_add_up_within_a_limit_of_memory() {
+    three_months(Books::open_with(within(128)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_records_than_the_memory_allows_are_refused_with_what_they_take() {
+    let books = Books::open_with(within(64)).await;
+    let ended = books.end_of(&["B1 2026-01-05 1.00 A"], &["L1 2026-01-05 1.00 A"], None).await;
+    assert_eq!(ended.state, JobState::Dead);
+    let says = ended.error.expect("a reason");
+    assert!(says.contains("2 records take about 92MiB at least"), "{says}");
+    assert!(says.contains("worker.reconciliation_memory_mib"), "{says}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_for_texts_that_is_not_there_fails_the_job_and_is_not_told_to_its_owner() {
+    let mut config = within(128);
+    config.worker.temp_dir = Some("/not/there".into());
+    let books = Books::open_with(config).await;
+    let ended = books.end_of(&["B1 2026-01-05 1.00 A"], &["L1 2026-01-05 1.00 A"], None).await;
+    assert_eq!(ended.state, JobState::Dead);
+    let says = ended.error.expect("a reason");
+    assert!(says.contains("no temporary file") && !says.contains("/not/there"), "{says}");
+}
+
+async fn three_months(books: Books) {
     // The bank has a payment that nobody has booked, the ledger a bill that nobody has paid.
     let january = books
         .run(

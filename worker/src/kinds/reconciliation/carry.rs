@@ -1,10 +1,10 @@
 //! What a run takes over from the runs it continues.
 
-use super::read::{BothRead, SideRead};
+use super::read::{BothRead, SideRead, text_store};
 use crate::body::JobError;
 use matching::{
-    CarriedSide, CarryError, Currency, MatchId, OpenItems, Origin, Outcome, Records, RecordsBuilder, Row,
-    Side, format_minor,
+    CarriedSide, CarryError, Currency, MatchId, OpenItems, Origin, Outcome, Records, RecordsBuilder,
+    RecordsError, Row, Side, format_minor,
 };
 use shared::ids::JobId;
 use shared::store::Store;
@@ -12,7 +12,7 @@ use shared::store::matched_records::{MatchedIn, SettledBy, hash_of};
 use shared::store::open_items::{OpenItem, VisitError};
 use shared::store::reconciliations::Reconciliation;
 use shared::store::results::FirstSeen;
-use sources::{ReadLimits, RejectedLine};
+use sources::{MemoryLimit, ReadLimits, RejectedLine};
 use std::collections::HashMap;
 
 /// The open items of the run before, and what the chain has matched. Nothing at all for a run that continues none.
@@ -92,11 +92,13 @@ impl Takeover {
     }
 
     /// Puts open items and new records together.
-    pub fn join(self, read: BothRead) -> Result<Joined, JobError> {
+    pub fn join(self, read: BothRead, memory: &MemoryLimit) -> Result<Joined, JobError> {
         let side = |items: Option<OpenItems>, read: SideRead, matched: Matched| -> Result<_, JobError> {
             let items = items.unwrap_or_else(nothing);
-            let carried = CarriedSide::join(items, read.records, |id| matched.number_of.get(id).copied())
-                .map_err(refused)?;
+            let store = text_store(memory)?;
+            let number_of = |id: &str| matched.number_of.get(id).copied();
+            let carried =
+                CarriedSide::join_keeping(items, read.records, store, number_of).map_err(refused)?;
             let mut rejected = read.rejected;
             rejected.extend(restated_lines(&carried));
             Ok(JoinedSide { carried, rejected, matched })
@@ -236,7 +238,12 @@ fn nothing() -> OpenItems {
 }
 
 fn refused(error: CarryError) -> JobError {
-    JobError::Discard { says: shared::chain(&error).to_string() }
+    let says = shared::chain(&error).to_string();
+    match error {
+        // The disk is full, or gone.
+        CarryError::TooMuch(RecordsError::NotKept(_)) => JobError::Retry { says },
+        _ => JobError::Discard { says },
+    }
 }
 
 /// Open items that the new file changed, for the list of everything a person should look at.

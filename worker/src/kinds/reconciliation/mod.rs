@@ -17,6 +17,8 @@ use matching::{Outcome, Phase, ReconcileError, RuleSet, Watch};
 use shared::job::{JobKind, JobProgress};
 use shared::objects::Objects;
 use shared::store::results::FirstSeen;
+use sources::MemoryLimit;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,10 @@ use tracing::Instrument;
 
 pub(super) struct Reconcile {
     pub objects: Objects,
+    /// Of each reconciliation.
+    pub memory_bytes: Option<u64>,
+    /// For texts beyond it; the system's folder without one.
+    pub temp_dir: Option<PathBuf>,
     pub time_limit: Duration,
 }
 
@@ -66,10 +72,12 @@ impl Reconcile {
         let _abandon = abandoned.clone().drop_guard();
         let bench = Bench { context: context.clone(), abandoned };
 
+        let memory = MemoryLimit::new(self.memory_bytes, self.temp_dir.clone());
         let mut phase = figures::PhaseWatch::start();
         let read = {
-            let (bench, objects) = (bench.clone(), self.objects.clone());
-            let reading = context.blocking(move || read::both_sides(&bench, &objects, &left, &right));
+            let (bench, objects, memory) = (bench.clone(), self.objects.clone(), memory.clone());
+            let reading =
+                context.blocking(move || read::both_sides(&bench, &objects, &memory, &left, &right));
             reading.instrument(tracing::info_span!("read")).await?
         };
         phase.ends("read");
@@ -83,8 +91,8 @@ impl Reconcile {
             let bench = bench.clone();
             context
                 .blocking(move || {
-                    let mut joined = takeover.join(read)?;
-                    let mut outcome = match_sides(&bench, &joined, &rules)?;
+                    let mut joined = takeover.join(read, &memory)?;
+                    let mut outcome = match_sides(&bench, &memory, &joined, &rules)?;
                     joined.hold_back(&mut outcome)?;
                     check_balance(&outcome)?;
                     let open_items = flow::account(&joined, &outcome, here)?;
@@ -120,7 +128,12 @@ impl Bench {
     }
 }
 
-fn match_sides(bench: &Bench, joined: &Joined, rules: &RuleSet) -> Result<Outcome, JobError> {
+fn match_sides(
+    bench: &Bench,
+    memory: &MemoryLimit,
+    joined: &Joined,
+    rules: &RuleSet,
+) -> Result<Outcome, JobError> {
     let watch = Watch {
         cancelled: &|| bench.is_stopped(),
         progress: &|progress| {
@@ -134,7 +147,11 @@ fn match_sides(bench: &Bench, joined: &Joined, rules: &RuleSet) -> Result<Outcom
         },
     };
     let (left, right) = (&joined.left.carried.records, &joined.right.carried.records);
-    matching::reconcile(left, right, rules, watch).map_err(|error| match error {
+    let working_set = memory.working_set(left.len() + right.len()).map_err(|error| {
+        // The same with the next attempt.
+        JobError::Discard { says: format!("{error}, more than worker.reconciliation_memory_mib allows") }
+    })?;
+    matching::reconcile_within(working_set, left, right, rules, watch).map_err(|error| match error {
         ReconcileError::Cancelled(_) => JobError::Stopped,
         // Checked at submission against the mappings; only a rule set stored by another version gets here.
         ReconcileError::InvalidRules(errors) => {

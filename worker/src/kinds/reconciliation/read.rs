@@ -2,10 +2,10 @@
 
 use super::{Bench, READ_PERCENT};
 use crate::body::JobError;
-use matching::{Records, Side};
+use matching::{Records, Side, TextStore};
 use shared::objects::Objects;
 use shared::store::data_sources::SourceToRead;
-use sources::{Mapping, ReadError, ReadLimits, RejectedLine, read_records};
+use sources::{Mapping, MemoryLimit, ReadError, ReadLimits, RejectedLine, read_records_keeping};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,6 +32,7 @@ struct Meter<'b> {
 pub(super) fn both_sides(
     bench: &Bench,
     objects: &Objects,
+    memory: &MemoryLimit,
     left: &SourceToRead,
     right: &SourceToRead,
 ) -> Result<BothRead, JobError> {
@@ -42,8 +43,8 @@ pub(super) fn both_sides(
         bytes_total: (left.size_bytes + right.size_bytes).max(1),
     };
     let (left, right) = rayon::join(
-        || read_side(&meter, objects, Side::Left, left),
-        || read_side(&meter, objects, Side::Right, right),
+        || read_side(&meter, objects, memory, Side::Left, left),
+        || read_side(&meter, objects, memory, Side::Right, right),
     );
     match (left, right) {
         (Ok(left), Ok(right)) => Ok(BothRead { left, right }),
@@ -54,9 +55,18 @@ pub(super) fn both_sides(
     }
 }
 
+/// See [`MemoryLimit::text_store`]. The owner of the job reads what an error says; which folder it is, is for the operator.
+pub(super) fn text_store(memory: &MemoryLimit) -> Result<Option<Box<dyn TextStore>>, JobError> {
+    memory.text_store().map_err(|error| {
+        tracing::warn!(error = shared::chain(&error), "texts that do not fit into memory cannot be kept");
+        JobError::Retry { says: "no temporary file can be made for texts that do not fit into memory".into() }
+    })
+}
+
 fn read_side(
     meter: &Meter<'_>,
     objects: &Objects,
+    memory: &MemoryLimit,
     side: Side,
     source: &SourceToRead,
 ) -> Result<SideRead, JobError> {
@@ -68,6 +78,7 @@ fn read_side(
         std::io::ErrorKind::NotFound => JobError::Discard { says: format!("{place}: the file is gone") },
         _ => JobError::retry(&place, &error),
     })?;
+    let store = text_store(memory)?;
     let (mut bytes_before, mut lines_before) = (0, 0);
     let mut watch = |progress: sources::ReadProgress| {
         let bytes = meter.bytes.fetch_add(progress.bytes - bytes_before, Ordering::Relaxed) + progress.bytes
@@ -79,7 +90,7 @@ fn read_side(
         meter.bench.report("reading", READ_PERCENT * share, lines, 0);
         if meter.bench.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    match read_records(file, &mapping, &ReadLimits::default(), &mut watch) {
+    match read_records_keeping(file, &mapping, &ReadLimits::default(), store, &mut watch) {
         Ok(mut read) => {
             // What a statement's own balances say against it is shown where rejected lines are.
             let warnings = read.warnings();
