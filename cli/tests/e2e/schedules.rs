@@ -76,7 +76,9 @@ fn schedules_are_managed_from_a_shell_and_fire() {
     until("the scheduler notes that it is paused", || {
         told(&["show", "Often"]).contains("skipped_paused").then_some(())
     });
-    assert!(told(&["list"]).contains("Daily clean-up"), "a scheduler stores what is shipped");
+    until("the scheduler stores what is shipped", || {
+        told(&["list"]).contains("Daily clean-up").then_some(())
+    });
     assert!(told(&["resume", "Often"]).contains("is not paused"));
     let completed = "SELECT count(*) FROM jobs JOIN schedule_ticks ON job_id = id
                      WHERE kind = 'clean_up' AND state = 'completed' AND outcome = 'fired'";
