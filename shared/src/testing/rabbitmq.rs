@@ -287,7 +287,8 @@ mod tests {
         queue.map(|queue| queue.message_count()).map_err(|error| error.to_string())
     }
 
-    /// The listener of RabbitMQ 3.10 has once been open before a queue answered, on a loaded machine.
+    /// Waits: once, on a loaded machine, RabbitMQ 3.10 refused the first question after a restart. Why is not known;
+    /// if it does not go away, the failure names it.
     async fn has_its_message_again(url: &str, what: &str) {
         let patience = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
