@@ -149,6 +149,11 @@ start_rabbitmq() {
         export RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins"
         export RABBITMQ_MNESIA_BASE="$home/data" RABBITMQ_LOG_BASE="$home/log" RABBITMQ_LOGS=-
         export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
+        # 3.10 reserves open files for every quorum queue and keeps some of those of deleted ones: with the usual
+        # 1,024 it stops answering after a few hundred queues.
+        files_max=$(ulimit -Hn)
+        [ "$files_max" != unlimited ] && [ "$files_max" -lt 65536 ] || files_max=65536
+        ulimit -Sn "$files_max"
         become "$rabbitmq_server"
     ) >>"$dir/rabbitmq.log" 2>&1 </dev/null &
     rabbitmq_pid=$!

@@ -2,11 +2,12 @@
 
 use crate::place::{Place, queue_a};
 use crate::watchful::{PATIENCE, eventually, within};
-use lapin::options::{BasicGetOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use shared::queue::{Published, Queue, QueueError};
 use shared::testing::amqp_url;
 use shared::testing::tcp_proxy::{TcpProxy, Weather};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A place that reaches the broker through a proxy.
@@ -145,6 +146,41 @@ async fn a_deleted_queue_is_declared_again() {
         }
     })
     .await;
+    place.tear_down().await;
+}
+
+/// As brokers before 4.0 do to the consumers of a queue that is there again a moment after it was deleted.
+#[tokio::test]
+async fn a_consumer_the_broker_no_longer_hears_begins_anew() {
+    let place = Place::amqp();
+    let queue = place.queue();
+    let mut worker = place.worker_renewed_after(queue_a(), 2, Duration::from_secs(2));
+    let rung = publish_until_confirmed(&queue, &place).await;
+    assert_eq!(worker.run(1).await, [rung]);
+
+    let (_connection, channel) = place.broker().await;
+    let name = place.broker_name("a");
+    let mut quorum = FieldTable::default();
+    quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    channel.queue_delete(name.clone().into(), QueueDeleteOptions::default()).await.expect("deleted");
+    channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum).await.expect("declared");
+    let rung = publish_until_confirmed(&queue, &place).await;
+    within("what went to the deaf consumer has come back", worker.run_until(rung)).await;
+    place.tear_down().await;
+}
+
+#[tokio::test]
+async fn a_silent_consumer_that_begins_anew_loses_and_doubles_nothing() {
+    let place = Place::amqp();
+    let mut worker = place.worker_renewed_after(queue_a(), 2, Duration::from_millis(20));
+    for round in 0..20 {
+        // Some come while a session ends, some while the next one opens.
+        tokio::time::sleep(Duration::from_millis(15 + round)).await;
+        let rung = place.ring(queue_a(), 5).await;
+        let run: BTreeSet<_> = worker.run(5).await.into_iter().collect();
+        assert_eq!(run, rung);
+    }
+    eventually("nothing is left", 0, async || place.queue().depth(&queue_a()).await.expect("looking")).await;
     place.tear_down().await;
 }
 

@@ -9,6 +9,7 @@ use shared::testing::amqp_url;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -64,21 +65,31 @@ impl Place {
 
     /// A handle with connections of its own, as another process would have it.
     pub fn queue(&self) -> Queue {
+        self.queue_renewed_after(AmqpQueue::SILENCE_MAX)
+    }
+
+    /// A handle whose consumers begin anew after this long without a message.
+    fn queue_renewed_after(&self, silence_max: Duration) -> Queue {
         match &self.life {
             Life::InProcess(queue) => Queue::InProcess(queue.clone()),
             Life::Amqp { url, prefix } => {
+                let (url, length_max) = (SecretString::from(url.as_str()), LENGTH_MAX as u32);
                 let queues = [queue_a(), queue_b()];
-                let queue =
-                    AmqpQueue::new(&SecretString::from(url.as_str()), prefix, &queues, LENGTH_MAX as u32);
+                let queue = AmqpQueue::with_silence_max(&url, prefix, &queues, length_max, silence_max);
                 Queue::Amqp(queue.expect("the test's URL is valid"))
             }
         }
     }
 
     pub fn worker(&self, queue: QueueName, slots: usize) -> Worker {
+        self.worker_renewed_after(queue, slots, AmqpQueue::SILENCE_MAX)
+    }
+
+    pub fn worker_renewed_after(&self, queue: QueueName, slots: usize, silence_max: Duration) -> Worker {
         let slots = Arc::new(Semaphore::new(slots));
         let stop = CancellationToken::new();
-        let deliveries = self.queue().consume(queue, slots.clone(), stop.clone());
+        let queues = self.queue_renewed_after(silence_max);
+        let deliveries = queues.consume(queue, slots.clone(), stop.clone());
         Worker { deliveries, slots, stop }
     }
 

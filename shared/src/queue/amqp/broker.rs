@@ -3,6 +3,8 @@
 use super::super::{QueueError, QueueName, name};
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// No `Debug`: the URI holds a password.
 pub(super) struct Broker {
@@ -10,6 +12,9 @@ pub(super) struct Broker {
     prefix: String,
     queues: Vec<QueueName>,
     pub(super) length_max: u32,
+    pub(super) silence_max: Duration,
+    /// A session of ours has seen all queues there: one that is missing was deleted.
+    pub(super) declared: AtomicBool,
 }
 
 impl Broker {
@@ -21,6 +26,7 @@ impl Broker {
         prefix: &str,
         queues: &[QueueName],
         length_max: u32,
+        silence_max: Duration,
     ) -> Result<Self, QueueError> {
         let url = url.expose_secret();
         if !(url.starts_with("amqp://") || url.starts_with("amqps://")) {
@@ -38,7 +44,14 @@ impl Broker {
         if !name::is_well_formed(prefix) {
             return Err(QueueError::InvalidPrefix(prefix.chars().take(2 * QueueName::LEN_MAX).collect()));
         }
-        Ok(Self { uri, prefix: prefix.to_owned(), queues: queues.to_vec(), length_max })
+        Ok(Self {
+            uri,
+            prefix: prefix.to_owned(),
+            queues: queues.to_vec(),
+            length_max,
+            silence_max,
+            declared: AtomicBool::new(false),
+        })
     }
 
     /// Host and port, for messages.
@@ -75,7 +88,7 @@ mod tests {
 
     fn broker(url: &str, prefix: &str) -> Result<Broker, QueueError> {
         let queues = [QueueName::parse("mail").expect("a name")];
-        Broker::new(&SecretString::from(url.to_owned()), prefix, &queues, 1000)
+        Broker::new(&SecretString::from(url.to_owned()), prefix, &queues, 1000, Duration::from_secs(1))
     }
 
     #[test]

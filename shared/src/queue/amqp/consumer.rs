@@ -53,6 +53,11 @@ impl Consumer {
                 () = self.stopped() => return,
                 opened = Session::open(&self) => match opened {
                     Ok(session) => match session.run(&self).await {
+                        Ok(()) if !self.is_stopped() => {
+                            tracing::debug!(queue = %self.queue, "nothing came for long, consuming anew");
+                            tokio::spawn(session.settle());
+                            continue;
+                        }
                         Ok(()) => {
                             // The receiver ends now, while what it was given can still be acknowledged.
                             drop(self);
@@ -76,6 +81,10 @@ impl Consumer {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled() || self.deliveries.is_closed()
     }
 
     /// Nobody wants deliveries any more: we were told so, or the receiver is gone.

@@ -25,6 +25,7 @@ use inspector::Inspector;
 use publisher::Publisher;
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,13 @@ impl AmqpQueue {
     /// limit keeps that one.
     pub const LENGTH_MAX: u32 = 100_000;
 
+    /// How long a subscription may bring nothing before its consumer begins a new session.
+    ///
+    /// A broker before 4.0 that sees a quorum queue deleted and declared again within some milliseconds attaches the
+    /// consumers of the old queue to the new one and then drops what that sends them, without a word. No session of
+    /// ours declares a queue again so soon, but others may. The messages come back when the session ends.
+    pub const SILENCE_MAX: Duration = Duration::from_secs(300);
+
     /// `url` is `amqp://` or `amqps://`, with the virtual host percent-encoded (`/%2f` for the default one);
     /// `queues` are declared whenever a session starts.
     pub fn new(
@@ -52,7 +60,18 @@ impl AmqpQueue {
         queues: &[QueueName],
         length_max: u32,
     ) -> Result<Self, QueueError> {
-        let broker = Arc::new(Broker::new(url, prefix, queues, length_max)?);
+        Self::with_silence_max(url, prefix, queues, length_max, Self::SILENCE_MAX)
+    }
+
+    /// [`Self::new`] with another [`Self::SILENCE_MAX`].
+    pub fn with_silence_max(
+        url: &SecretString,
+        prefix: &str,
+        queues: &[QueueName],
+        length_max: u32,
+        silence_max: Duration,
+    ) -> Result<Self, QueueError> {
+        let broker = Arc::new(Broker::new(url, prefix, queues, length_max, silence_max)?);
         let publisher = Publisher::new(broker.clone());
         let inspector = Inspector::new(broker.clone());
         Ok(Self(Arc::new(Inner { broker, publisher, inspector })))

@@ -14,6 +14,7 @@ use lapin::types::FieldTable;
 use lapin::{Acker, Channel};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(super) struct Session {
@@ -21,12 +22,15 @@ pub(super) struct Session {
     /// One per lane. Kept until all is settled: closing a channel requeues what was delivered on it.
     channels: Vec<Channel>,
     unsettled: TaskTracker,
+    /// A lane has heard nothing for [`Broker::silence_max`](super::broker::Broker): all leave, another session follows.
+    silent: CancellationToken,
 }
 
 impl Session {
     /// How long a stopped session stays for acknowledgements. They follow the lease, so a few seconds are plenty;
     /// what comes later is delivered again.
     const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+    const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
     pub(super) async fn open(consumer: &Consumer) -> Result<Self, QueueError> {
         let link = Link::open(&consumer.broker, Role::Consume).await?;
@@ -36,21 +40,36 @@ impl Session {
             channel.basic_qos(1, BasicQosOptions::default()).await.map_err(interrupted)?;
             channels.push(channel);
         }
-        Ok(Self { link, channels, unsettled: TaskTracker::new() })
+        Ok(Self { link, channels, unsettled: TaskTracker::new(), silent: CancellationToken::new() })
     }
 
-    /// Delivers until told to stop, which is `Ok`; anything else is the end of this session.
+    /// Delivers until told to stop, or until nothing has come for long, which both are `Ok`; anything else is the end of
+    /// this session.
     pub(super) async fn run(&self, consumer: &Consumer) -> Result<(), QueueError> {
-        let lanes = self.channels.iter().map(|channel| {
-            let lane =
-                Lane { consumer, channel, unsettled: &self.unsettled, subscription: None, spare: None };
-            lane.run()
-        });
+        let lanes = self
+            .channels
+            .iter()
+            .map(|channel| Lane { consumer, session: self, channel, subscription: None, spare: None }.run());
         tokio::select! {
             biased;
             error = self.link.broken() => Err(interrupted(error)),
             ended = try_join_all(lanes) => ended.map(drop),
+            () = self.too_long_silent() => Err(interrupted("the broker does not end a silent subscription")),
         }
+    }
+
+    /// It is time to leave the queue.
+    async fn over(&self, consumer: &Consumer) {
+        tokio::select! {
+            () = consumer.stopped() => {}
+            () = self.silent.cancelled() => {}
+        }
+    }
+
+    /// A broker that has lost a consumer may not know how to end it either.
+    async fn too_long_silent(&self) {
+        self.silent.cancelled().await;
+        tokio::time::sleep(Self::LEAVE_TIMEOUT).await;
     }
 
     /// Waits for the deliveries that are still out, then says goodbye.
@@ -73,8 +92,8 @@ const SLOT_PATIENCE: Duration = Duration::from_millis(50);
 /// never arrives without a slot, and a worker that is full holds none that another could run.
 struct Lane<'a> {
     consumer: &'a Consumer,
+    session: &'a Session,
     channel: &'a Channel,
-    unsettled: &'a TaskTracker,
     subscription: Option<lapin::Consumer>,
     /// The slot for the next message.
     spare: Option<OwnedSemaphorePermit>,
@@ -95,7 +114,7 @@ impl Lane<'_> {
             let trace = headers::read(&message.properties);
             // While this message is not acknowledged no other follows it, with a prefetch of one.
             let (settle, may_settle) = oneshot::channel();
-            let receipt = Life::Amqp(Receipt::new(message.acker, self.unsettled.token(), may_settle));
+            let receipt = Life::Amqp(Receipt::new(message.acker, self.session.unsettled.token(), may_settle));
             let delivery =
                 Delivery::new(self.consumer.queue.clone(), job_id, message.redelivered, receipt, slot)
                     .sent_in(trace);
@@ -121,7 +140,7 @@ impl Lane<'_> {
         }
         let slot = tokio::select! {
             biased;
-            () = self.consumer.stopped() => return None,
+            () = self.session.over(self.consumer) => return None,
             slot = tokio::time::timeout(SLOT_PATIENCE, self.consumer.slots.clone().acquire_owned()) => slot,
         };
         slot.ok()?.ok()
@@ -134,7 +153,7 @@ impl Lane<'_> {
         }
         tokio::select! {
             biased;
-            () = self.consumer.stopped() => None,
+            () = self.session.over(self.consumer) => None,
             slot = self.consumer.slots.clone().acquire_owned() => slot.ok(),
         }
     }
@@ -159,14 +178,22 @@ impl Lane<'_> {
                 self.subscription.insert(subscribed)
             }
         };
-        tokio::select! {
-            biased;
-            () = self.consumer.stopped() => Ok(None),
-            message = subscription.next() => match message {
-                Some(message) => Ok(Some(message?)),
-                // The queue was deleted, its node went away, or the channel was closed.
-                None => Err("the broker ended the subscription".into()),
-            },
+        loop {
+            tokio::select! {
+                biased;
+                () = self.session.over(self.consumer) => return Ok(None),
+                message = subscription.next() => return match message {
+                    Some(message) => Ok(Some(message?)),
+                    // The queue was deleted, its node went away, or the channel was closed.
+                    None => Err("the broker ended the subscription".into()),
+                },
+                () = tokio::time::sleep(self.consumer.broker.silence_max) => {
+                    // What is not acknowledged yet keeps others from coming; that is not silence.
+                    if self.session.unsettled.is_empty() {
+                        self.session.silent.cancel();
+                    }
+                }
+            }
         }
     }
 
@@ -174,7 +201,7 @@ impl Lane<'_> {
     async fn deliver(&self, delivery: Delivery) -> bool {
         tokio::select! {
             biased;
-            () = self.consumer.stopped() => {
+            () = self.session.over(self.consumer) => {
                 delivery.give_back().await;
                 false
             }

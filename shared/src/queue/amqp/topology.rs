@@ -7,17 +7,44 @@ use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ErrorKind};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Dead letters kept for a look; beyond that the oldest go. What they pointed at is still in Postgres.
 const DEAD_LETTERS_MAX: i32 = 10_000;
 
+/// How long a deleted queue stays so. See [`super::AmqpQueue::SILENCE_MAX`] for what becomes of its consumers when it
+/// is there again at once; on an idle machine 50 ms were enough for them to be told.
+const DELETED_FOR: Duration = Duration::from_secs(1);
+
 pub(super) async fn declare(connection: &Connection, broker: &Broker) -> lapin::Result<()> {
+    if broker.declared.load(Ordering::Relaxed) && is_any_missing(connection, broker).await? {
+        tokio::time::sleep(DELETED_FOR).await;
+    }
     // First, so that there is never a moment in which a dead letter has nowhere to go.
     declare_queue(connection, &broker.dead_letters(), dead_letter_arguments()).await?;
     for queue in broker.queues() {
         declare_queue(connection, &queue, job_arguments(broker)).await?;
     }
+    broker.declared.store(true, Ordering::Relaxed);
     Ok(())
+}
+
+async fn is_any_missing(connection: &Connection, broker: &Broker) -> lapin::Result<bool> {
+    for queue in broker.queues() {
+        match look(connection, &queue).await {
+            Err(error) if is_refused(&error, AMQPSoftError::NOTFOUND) => return Ok(true),
+            seen => seen?,
+        }
+    }
+    Ok(false)
+}
+
+async fn look(connection: &Connection, name: &str) -> lapin::Result<()> {
+    // A channel of its own: a refusal closes it.
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions::durable().passive();
+    channel.queue_declare(name.into(), options, FieldTable::default()).await.map(drop)
 }
 
 async fn declare_queue(connection: &Connection, name: &str, arguments: FieldTable) -> lapin::Result<()> {
@@ -29,12 +56,7 @@ async fn declare_queue(connection: &Connection, name: &str, arguments: FieldTabl
             // Declared with other arguments, by another version of ours or by the operator. It still carries
             // doorbells; refusing to work would be worse than working with other limits.
             tracing::warn!(queue = name, %error, "the broker has this queue with other arguments, using it as it is");
-            connection
-                .create_channel()
-                .await?
-                .queue_declare(name.into(), QueueDeclareOptions::durable().passive(), FieldTable::default())
-                .await
-                .map(drop)
+            look(connection, name).await
         }
         declared => declared.map(drop),
     }
