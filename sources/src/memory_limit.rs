@@ -23,7 +23,9 @@ const RETURNED_BYTES: libc::c_int = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{records} records take about {least_mib}MiB at least")]
 pub struct LimitTooSmall {
+    /// Of both sides.
     pub records: usize,
+    /// The least limit that will do, in MiB, rounded up.
     pub least_mib: u64,
 }
 

@@ -277,3 +277,17 @@ fn restated_lines(side: &CarriedSide) -> Vec<RejectedLine> {
     };
     side.restated_first.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_tried_again_and_too_many_fields_are_not() {
+        let full = CarryError::TooMuch(RecordsError::NotKept("no space left on device".into()));
+        assert!(
+            matches!(refused(full), JobError::Retry { says } if says.contains("no space left on device"))
+        );
+        assert!(matches!(refused(CarryError::TooManyFields), JobError::Discard { .. }));
+    }
+}
