@@ -42,7 +42,7 @@ class Site:
         self.url = re.search(r"is up at (http://\S+)", said).group(1)
         found = re.search(r"administrator (\S+), password (\S+)", said)
         self.email, self.password = found.groups()
-        self.token = self.post("/api/auth/login", {"email": self.email, "password": self.password})["access_token"]
+        self.token = self.log_in(self.email, self.password)
         self.project = self.get("/api/projects")["items"][0]["id"]
 
     def _wait_for(self, text):
@@ -80,6 +80,15 @@ class Site:
 
     def post(self, path, body=None):
         return self.ask("POST", path, body)
+
+    def log_in(self, email, password):
+        return self.post("/api/auth/login", {"email": email, "password": password})["access_token"]
+
+    def newcomer(self):
+        """The token of somebody in no project, who is told of nothing that other tests do."""
+        email, password = f"newcomer{time.time_ns()}@example.org", "a password of the browser test"
+        self.post("/api/auth/register", {"email": email, "name": "Newcomer", "password": password})
+        return self.log_in(email, password)
 
     def sources(self):
         return [source["id"] for source in self.get(f"/api/data-sources?project_id={self.project}")["items"]]

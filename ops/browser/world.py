@@ -36,10 +36,11 @@ class Pages(unittest.TestCase):
         self.addCleanup(context.close)
         return context
 
-    def logged_in(self, **options):
+    def logged_in(self, token=None, **options):
+        """A page of the administrator, or of whoever has the token."""
         context = self.context(**options)
-        context.add_cookies([{"name": "counterfoil", "value": world.site.token, "url": world.site.url, "httpOnly": True,
-                              "sameSite": "Strict"}])
+        context.add_cookies([{"name": "counterfoil", "value": token or world.site.token, "url": world.site.url,
+                              "httpOnly": True, "sameSite": "Strict"}])
         page = context.new_page()
         self.troubles = []
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
